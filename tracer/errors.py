@@ -1,0 +1,67 @@
+"""The exceptions that sbtrace raises on purpose, each with the exit status it ends with.
+
+Every message is one line that names the thing, the reason and the remedy. They are
+caught once, in ``tracer.cli.main``, and printed on stderr without a traceback.
+The statuses are those of env(1), timeout(1) and the shell.
+"""
+
+from __future__ import annotations
+
+EXIT_USAGE = 2
+EXIT_TIMED_OUT = 124
+EXIT_FAILED = 125
+EXIT_NOT_EXECUTABLE = 126
+EXIT_NOT_FOUND = 127
+EXIT_SIGNAL_BASE = 128
+
+
+class SbtraceError(Exception):
+    """sbtrace could not do what was asked; the message is one line for a person."""
+
+    exit_status = EXIT_FAILED
+
+
+class UsageError(SbtraceError):
+    """The command line does not make sense."""
+
+    exit_status = EXIT_USAGE
+
+
+class ProfileError(SbtraceError):
+    """A profile is missing, unreadable or wrong. Names file, rule and remedy."""
+
+
+class UserError(SbtraceError):
+    """The user given by ``--user`` does not exist or may not be taken."""
+
+
+class CommandNotFound(SbtraceError):
+    """The command of the target is nowhere on PATH, or its file does not exist."""
+
+    exit_status = EXIT_NOT_FOUND
+
+
+class CommandNotExecutable(SbtraceError):
+    """The command of the target exists but cannot be executed."""
+
+    exit_status = EXIT_NOT_EXECUTABLE
+
+
+class SandboxError(SbtraceError):
+    """A limit, a privilege or the filter could not be set; the target was not started."""
+
+
+class KernelError(SbtraceError):
+    """eBPF is asked for (``--trace full``) and cannot be had here."""
+
+
+class StoreError(SbtraceError):
+    """The database cannot be opened, read or written."""
+
+
+class QueryError(SbtraceError):
+    """A query is unknown, lacks a parameter, is refused or fails in SQL."""
+
+
+class RunNotFound(SbtraceError):
+    """No recorded run, or more than one, answers to what was given."""

@@ -1,0 +1,27 @@
+"""Where bpf/, profiles/ and queries/ lie: in a checkout beside the package, in a wheel inside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def _folder(name: str) -> Path:
+    packaged = _PACKAGE / "_data" / name
+    return packaged if packaged.is_dir() else _PACKAGE.parent / name
+
+
+def bpf_dir() -> Path:
+    """The folder of the BPF C sources."""
+    return _folder("bpf")
+
+
+def profiles_dir() -> Path:
+    """The folder of the shipped profiles, one TOML file each."""
+    return _folder("profiles")
+
+
+def queries_dir() -> Path:
+    """The folder of the saved queries, one SQL file each."""
+    return _folder("queries")
