@@ -1,0 +1,90 @@
+# What one asks of a checkout; `make help` lists it. Works as root, and through sudo otherwise.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+# The python3 first on PATH may be another one; python3-bpfcc serves the system's alone.
+PYTHON := /usr/bin/python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# The first line is what sbtrace needs, the second what its tests need; names as in Debian.
+PACKAGES := python3-bpfcc python3-venv libseccomp2 linux-libc-dev libc6-dev \
+  gcc git make strace xz-utils
+SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
+# sudo clears the environment, and root should leave no caches in a user's checkout.
+AS_ROOT := $(if $(SUDO),sudo env PYTHONDONTWRITEBYTECODE=1 SBTRACE_REQUIRE_KERNEL=$(SBTRACE_REQUIRE_KERNEL))
+PYTEST := $(BIN)/pytest $(if $(SUDO),-p no:cacheprovider)
+C_SOURCES = $(shell find bpf tests/programs -name '*.[ch]')
+
+.PHONY: help
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+.PHONY: setup
+setup: $(VENV)/.runtime ## install what is missing and leave .venv/bin/sbtrace
+
+.PHONY: demo
+demo: setup ## set up, run echo under the STRICT profile, query what was recorded
+	$(SUDO) $(BIN)/sbtrace run --profile=STRICT /bin/echo "it works"
+	$(BIN)/sbtrace query "SELECT name, calls, errors, blocked FROM syscalls \
+	  WHERE run_id = (SELECT run_id FROM runs ORDER BY started_at DESC LIMIT 1) \
+	  ORDER BY calls DESC, name LIMIT 5"
+
+.PHONY: test
+test: lint ## every gate and every test (the kernel tests need root)
+	$(AS_ROOT) $(PYTEST)
+
+.PHONY: check
+check: lint unit ## every gate and test that needs neither root nor BPF
+
+.PHONY: lint
+lint: $(VENV)/.dev ## formatters, linters, types, import rules
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/clang-format --dry-run --Werror $(C_SOURCES)
+
+.PHONY: unit
+unit: $(VENV)/.dev ## unit tests
+	$(PYTEST) tests/unit
+
+.PHONY: kernel
+kernel: $(VENV)/.dev ## tests against the real kernel, as root
+	$(AS_ROOT) $(PYTEST) tests/kernel
+
+.PHONY: bench
+bench: $(VENV)/.dev ## measure cost and accuracy beside other tools, as root
+	for script in tests/bench/bench_*.py; do $(AS_ROOT) $(BIN)/python "$$script"; done
+
+.PHONY: format
+format: $(VENV)/.dev ## rewrite sources to the house format
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/clang-format -i $(C_SOURCES)
+
+.PHONY: clean
+clean: ## remove what make built, .venv too
+	rm -rf $(VENV) build dist tests/programs/bin *.egg-info \
+	  .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find tracer tests -name __pycache__ -prune -exec rm -rf {} +
+
+# Looked up each time (20 ms), so that a package removed meanwhile comes back.
+.PHONY: packages
+packages:
+	@.ci/packages $(PACKAGES)
+
+$(VENV)/.made: | packages
+	$(PYTHON) -m venv --clear --system-site-packages $(VENV)
+	touch $@
+
+$(VENV)/.runtime: pyproject.toml $(VENV)/.made | packages
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+$(VENV)/.dev: pyproject.toml $(VENV)/.made | packages
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $(VENV)/.runtime $@
