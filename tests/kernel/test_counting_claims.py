@@ -1,0 +1,147 @@
+"""What docs/counting.md says of the baseline figures, each claim against the real kernel."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.baseline import Observed, compile_c, observe
+
+pytestmark = pytest.mark.kernel
+
+N = 23
+"""How often the program does the thing: prime, so that no sum of other counts looks like it."""
+
+
+@pytest.fixture(scope="module")
+def claims(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The compiled claims.c."""
+    return compile_c(Path(__file__).with_name("claims.c"), tmp_path_factory.mktemp("claims"))
+
+
+def _run(claims: Path, mode: str, count: int) -> Observed:
+    seen = observe([claims, mode, str(count)])
+    assert seen.root_status == 0, mode
+    return seen
+
+
+def _added(claims: Path, mode: str) -> tuple[int, int]:
+    """Reads and writes that doing it N times adds to doing it not at all."""
+    without, with_n = _run(claims, mode, 0).baseline, _run(claims, mode, N).baseline
+    assert None not in (without.read_syscalls, without.write_syscalls)
+    return (
+        (with_n.read_syscalls or 0) - (without.read_syscalls or 0),
+        (with_n.write_syscalls or 0) - (without.write_syscalls or 0),
+    )
+
+
+@pytest.mark.parametrize("mode", ["read", "readv", "pread", "preadv", "preadv2"])
+def test_every_member_of_the_read_family_counts_as_one_read(claims: Path, mode: str) -> None:
+    assert _added(claims, mode) == (N, 0)
+
+
+@pytest.mark.parametrize("mode", ["write", "writev", "pwrite", "pwritev", "pwritev2"])
+def test_every_member_of_the_write_family_counts_as_one_write(claims: Path, mode: str) -> None:
+    assert _added(claims, mode) == (0, N)
+
+
+@pytest.mark.parametrize("mode", ["sendfile", "copy_file_range"])
+def test_a_copy_within_the_kernel_counts_on_both_sides(claims: Path, mode: str) -> None:
+    assert _added(claims, mode) == (N, N)
+
+
+@pytest.mark.parametrize("mode", ["send_recv", "sendmsg_recvmsg", "splice"])
+def test_sockets_own_calls_and_splice_count_as_neither(claims: Path, mode: str) -> None:
+    assert _added(claims, mode) == (0, 0)
+
+
+def test_read_and_write_on_a_socket_count(claims: Path) -> None:
+    assert _added(claims, "socket_write_read") == (N, N)
+
+
+@pytest.mark.parametrize(
+    "mode",
+    ["read_bad_descriptor", "read_write_only", "write_bad_descriptor", "write_read_only"],
+)
+def test_a_descriptor_that_is_refused_counts_as_neither(claims: Path, mode: str) -> None:
+    assert _added(claims, mode) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "mode", ["read_empty_pipe", "read_null_pointer", "read_nothing", "read_end_of_file"]
+)
+def test_a_read_that_fails_or_brings_nothing_counts_once_the_file_was_asked(
+    claims: Path, mode: str
+) -> None:
+    assert _added(claims, mode) == (N, 0)
+
+
+@pytest.mark.parametrize("mode", ["thread", "reaped_child", "orphan"])
+def test_reads_of_threads_reaped_children_and_orphans_count_once(claims: Path, mode: str) -> None:
+    assert _added(claims, mode) == (N, 0)
+
+
+def test_reads_of_a_child_whose_parent_ignores_sigchld_are_in_nobodys_account(
+    claims: Path,
+) -> None:
+    assert _added(claims, "child_of_ignorer") == (0, 0)
+
+
+def test_a_read_that_a_deadly_signal_ended_counts(claims: Path) -> None:
+    idle, killed = _run(claims, "none", 0), observe([claims, "killed_in_read"])
+    assert os.WTERMSIG(killed.root_status) == signal.SIGALRM
+    assert killed.baseline.read_syscalls == (idle.baseline.read_syscalls or 0) + 1
+
+
+def test_execve_itself_reads_the_program_and_its_interpreter(claims: Path) -> None:
+    """Five reads by the kernel for each execve of a dynamic program, two for a static one."""
+    loader = 3  # read and two pread64 of ld.so, the same at each exec; strace shows them
+    reads, writes = _added(claims, "exec")
+    assert (reads, writes) == (N * (5 + loader), 0)
+
+
+def test_a_static_program_is_read_twice_by_execve(tmp_path: Path) -> None:
+    source = tmp_path / "bare.c"
+    source.write_text('void _start(void){__asm__("mov $60,%eax; xor %edi,%edi; syscall");}')
+    if os.uname().machine != "x86_64":
+        pytest.skip("the program is written in x86-64 assembly")
+    bare = compile_c(source, tmp_path, "-static", "-nostdlib")
+    assert observe([bare]).baseline.read_syscalls == 2
+
+
+def test_an_account_starts_empty_at_fork() -> None:
+    """What sbtrace itself read before is in its own account, not in that of the command."""
+    before = observe(["/bin/true"]).baseline.read_syscalls
+    with Path("/dev/zero").open("rb", buffering=0) as zero:
+        for _ in range(N):
+            zero.read(1)
+    assert observe(["/bin/true"]).baseline.read_syscalls == before
+
+
+def test_each_page_touched_first_is_one_minor_fault(claims: Path) -> None:
+    few, many = _run(claims, "touch_pages", 1009), _run(claims, "touch_pages", 2018)
+    more = many.baseline.minor_faults - few.baseline.minor_faults
+    assert abs(more - 1009) <= 8  # the heap's and the loader's own differ by a page or two
+
+
+def test_peak_memory_is_that_of_the_target_although_it_gave_it_back(claims: Path) -> None:
+    peak = _run(claims, "memory", 61).baseline.max_rss_bytes
+    assert peak is not None
+    assert 61 << 20 <= peak < 64 << 20
+
+
+def test_peak_memory_of_a_small_program_is_not_that_of_its_launcher(claims: Path) -> None:
+    """ru_maxrss survives execve: of a small program it is the size of what forked it."""
+    seen = _run(claims, "memory", 1)
+    launcher = seen.reaped[seen.root_pid][1].ru_maxrss * 1024
+    peak = seen.baseline.max_rss_bytes
+    assert launcher > 4 << 20
+    assert peak is None or peak < 4 << 20
+
+
+def test_a_death_by_sigsys_is_counted_from_the_wait_status() -> None:
+    seen = observe(["sh", "-c", f"kill -{signal.SIGSYS:d} $$"])
+    assert (seen.baseline.sigsys, os.WTERMSIG(seen.root_status)) == (1, signal.SIGSYS)

@@ -1,0 +1,10 @@
+"""The baseline: what /proc and the wait status tell of a target, with or without eBPF.
+
+The only part of sbtrace that uses psutil. docs/counting.md says what each figure means.
+"""
+
+from __future__ import annotations
+
+from tracer.collectors.procfs.collector import Baseline, ProcfsCollector
+
+__all__ = ["Baseline", "ProcfsCollector"]

@@ -1,0 +1,266 @@
+"""The baseline collector: samples the target while it runs, adds up what it leaves behind.
+
+Each process's own account passes, when it is waited for, to the process that waited. So
+the accounts of those that sbtrace itself reaps hold the whole target, nothing twice.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tracer.collectors.procfs.cpu import CpuMeter
+from tracer.collectors.procfs.files import Io, Stat, Status, read_io, read_stat, read_status
+from tracer.collectors.procfs.tree import ProcessTree
+from tracer.model import Loss, Sample
+
+if TYPE_CHECKING:
+    import resource
+
+_LAUNCHER_GROWTH_BYTES = 12 * 1024 * 1024
+"""What the forked launcher may still add to its memory between its enrolment and execve,
+mostly pages of files that it maps in again: measured 8 MiB for a bare Python 3.11."""
+_LAUNCHER_LAST_STEP_BYTES = 512 * 1024
+"""What execve itself may add to the launcher's peak, and the batching of the counters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The baseline figures of one run: fields of ``Run``, with the same units and meaning."""
+
+    read_syscalls: int | None
+    write_syscalls: int | None
+    minor_faults: int
+    major_faults: int
+    max_rss_bytes: int | None
+    peak_vm_bytes: int | None
+    peak_cpu_percent: float | None
+    user_ns: int
+    system_ns: int
+    sigsys: int
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the last sample said of a process that was alive then."""
+
+    stat: Stat
+    ignores_sigchld: bool
+
+
+@dataclass(slots=True)
+class _Span:
+    """Something that happened ``count`` times between two instants of the run."""
+
+    count: int = 0
+    first_ns: int | None = None
+    last_ns: int | None = None
+
+    def add(self, at_ns: int) -> None:
+        self.count += 1
+        self.first_ns = at_ns if self.first_ns is None else self.first_ns
+        self.last_ns = at_ns
+
+
+class ProcfsCollector:
+    """Samples of /proc and the accounts of reaped processes, for one run.
+
+    Use: make it while the launcher waits before execve; ``sample()`` right after the
+    execve and then every interval; for each child that ``waitid(..., WNOWAIT)`` reports,
+    ``final(pid)``, then reap it with ``os.wait4`` and hand the result to ``reaped``;
+    ``totals()`` and ``losses()`` at the end. Not safe to call from two threads at once.
+    """
+
+    def __init__(
+        self,
+        root_pid: int,
+        start_monotonic_ns: int,
+        interval_ns: int,
+        excluded: frozenset[int] = frozenset(),
+    ) -> None:
+        """``excluded``: pids of sbtrace's own helpers, which are no part of the target."""
+        self._start_ns = start_monotonic_ns
+        self._interval_ns = interval_ns
+        self._tree = ProcessTree(os.getpid(), excluded)
+        self._cpu = CpuMeter(interval_ns)
+        self._seen: dict[int, _Seen] = {}
+        self._last_sample_ns: int | None = None
+        self._last_reaped_ns: int | None = None
+        self._late, self._unaccounted, self._unread = _Span(), _Span(), _Span()
+        self._peak_vm: int | None = None
+        self._peak_rss: int | None = None
+        self._minor = self._major = self._user_ns = self._system_ns = self._sigsys = 0
+        self._reads = self._writes = 0
+        self._reaped_rss = 0
+        # ru_maxrss survives execve: what the launcher held is in the figure of the command.
+        launcher = read_status(root_pid)
+        held = launcher.peak_rss_bytes if launcher else None
+        self._launcher_rss = (held or 0) + _LAUNCHER_GROWTH_BYTES
+
+    def set_launcher_peak(self, peak_bytes: int) -> None:
+        """Take the launcher's own ``ru_maxrss`` of the last moment before execve, if known.
+
+        Without it the peak is guessed from what the launcher held when this was made.
+        """
+        self._launcher_rss = peak_bytes + _LAUNCHER_LAST_STEP_BYTES
+
+    def rebase(self, start_monotonic_ns: int) -> None:
+        """Set the instant that the run counts from, when it is known later than the rest."""
+        self._start_ns = start_monotonic_ns
+
+    def sample(self) -> list[Sample]:
+        """One row for each process of the target that is there now, parents first.
+
+        A process that ends between being listed and being read has no row; its figures
+        are not lost, they come with whoever reaps it.
+        """
+        now = self._now()
+        self._note_late(now)
+        samples: list[Sample] = []
+        alive: dict[int, _Seen] = {}
+        for pid in self._tree.pids():
+            row = self._read(pid, now)
+            if row is not None:
+                samples.append(row[0])
+                alive[pid] = row[1]
+        self._note_vanished(alive, now)
+        self._seen = alive
+        self._cpu.tick(now, sum(s.stat.tree_cpu_ns for s in alive.values()))
+        self._last_sample_ns = now
+        return samples
+
+    def final(self, pid: int) -> Sample | None:
+        """The last row of a zombie that sbtrace is about to reap; None if it is gone.
+
+        Call it once for each child between ``waitid(..., WNOWAIT)`` and the reaping: it
+        takes the counts of reads and writes, which exist nowhere after. The memory figures
+        of a zombie are None.
+        """
+        now = self._now()
+        row = self._read(pid, now)
+        if row is None or row[0].read_syscalls is None or row[0].write_syscalls is None:
+            self._unread.add(now)
+            return row[0] if row else None
+        self._reads += row[0].read_syscalls
+        self._writes += row[0].write_syscalls
+        return row[0]
+
+    def reaped(self, pid: int, status: int, rusage: resource.struct_rusage) -> None:
+        """Add the account of a process that sbtrace has reaped, as ``os.wait4`` gave it."""
+        user_ns, system_ns = round(rusage.ru_utime * 1e9), round(rusage.ru_stime * 1e9)
+        self._user_ns += user_ns
+        self._system_ns += system_ns
+        self._minor += rusage.ru_minflt
+        self._major += rusage.ru_majflt
+        self._reaped_rss = max(self._reaped_rss, rusage.ru_maxrss * 1024)
+        self._sigsys += os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGSYS
+        self._seen.pop(pid, None)
+        self._cpu.add_reaped(pid, user_ns + system_ns)
+        self._last_reaped_ns = self._now()
+
+    def totals(self) -> Baseline:
+        """The figures of the whole target, once its last process is reaped.
+
+        ``read_syscalls`` and ``write_syscalls`` are None if one account could not be read.
+        """
+        known = self._unread.count == 0
+        if self._last_reaped_ns is not None:
+            self._cpu.finish(self._last_reaped_ns)
+        return Baseline(
+            read_syscalls=self._reads if known else None,
+            write_syscalls=self._writes if known else None,
+            minor_faults=self._minor,
+            major_faults=self._major,
+            max_rss_bytes=self._max_rss(),
+            peak_vm_bytes=self._peak_vm,
+            peak_cpu_percent=self._cpu.peak_percent,
+            user_ns=self._user_ns,
+            system_ns=self._system_ns,
+            sigsys=self._sigsys,
+        )
+
+    def losses(self) -> list[Loss]:
+        """What the baseline knows it missed; the kinds are in docs/counting.md."""
+        spans = {
+            "late_sample": self._late,
+            "unaccounted_child": self._unaccounted,
+            "unread_account": self._unread,
+        }
+        return [
+            Loss("procfs", kind, span.count, span.first_ns, span.last_ns)
+            for kind, span in spans.items()
+            if span.count
+        ]
+
+    def _now(self) -> int:
+        return time.monotonic_ns() - self._start_ns
+
+    def _read(self, pid: int, now: int) -> tuple[Sample, _Seen] | None:
+        stat, status, io = read_stat(pid), read_status(pid), read_io(pid)
+        if stat is None or status is None:
+            return None
+        self._peak_vm = _larger(self._peak_vm, status.peak_vm_bytes)
+        self._peak_rss = _larger(self._peak_rss, status.peak_rss_bytes)
+        percent = self._cpu.process_percent(pid, stat, now)
+        return _row(now, pid, stat, status, io, percent), _Seen(stat, status.ignores_sigchld)
+
+    def _note_late(self, now: int) -> None:
+        last = self._last_sample_ns
+        if last is not None and now - last > 2 * self._interval_ns:
+            self._late.add(now)
+
+    def _note_vanished(self, alive: dict[int, _Seen], now: int) -> None:
+        """Count those that the kernel reaped by itself: their accounts went to nobody.
+
+        Of a process that is gone and that sbtrace did not reap, the parent did, or the
+        kernel in its place because the parent ignores SIGCHLD (include/linux/sched/signal.h).
+        """
+        for pid, seen in self._seen.items():
+            current = alive.get(pid)
+            if current is not None and current.stat.start_ticks == seen.stat.start_ticks:
+                continue
+            self._cpu.forget(pid)
+            parent = self._seen.get(seen.stat.ppid)
+            if parent is not None and parent.ignores_sigchld:
+                self._unaccounted.add(now)
+
+    def _max_rss(self) -> int | None:
+        """Largest resident set of a process of the target, the launcher's own left out."""
+        if self._reaped_rss > self._launcher_rss:
+            return self._reaped_rss
+        return self._peak_rss
+
+
+def _larger(one: int | None, other: int | None) -> int | None:
+    if one is None or other is None:
+        return one if other is None else other
+    return max(one, other)
+
+
+def _row(
+    at_ns: int, pid: int, stat: Stat, status: Status, io: Io | None, cpu_percent: float | None
+) -> Sample:
+    return Sample(
+        at_ns=at_ns,
+        pid=pid,
+        ppid=stat.ppid,
+        comm=stat.comm,
+        user_ns=stat.user_ns,
+        system_ns=stat.system_ns,
+        cpu_percent=cpu_percent,
+        rss_bytes=status.rss_bytes,
+        vm_bytes=status.vm_bytes,
+        peak_vm_bytes=status.peak_vm_bytes,
+        minor_faults=stat.minor_faults,
+        major_faults=stat.major_faults,
+        read_syscalls=io.read_syscalls if io else None,
+        write_syscalls=io.write_syscalls if io else None,
+        read_chars=io.read_chars if io else None,
+        write_chars=io.write_chars if io else None,
+        read_bytes=io.read_bytes if io else None,
+        write_bytes=io.write_bytes if io else None,
+        threads=stat.threads,
+    )
