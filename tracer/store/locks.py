@@ -1,0 +1,149 @@
+"""Who may touch the database now: sbtrace processes queue up, other programs are named.
+
+Two kinds of locks meet here. DuckDB holds a POSIX lock (fcntl) on the database for as long
+as it is open, exclusive to write, shared to read. sbtrace processes queue beside it with
+flock(2) on two files in the spool folder: ``.lock`` (shared to read, exclusive to write)
+and ``.turn``, held while waiting for it, so that readers that come and go cannot starve a
+writer.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tracer.store.folder import open_private, opened
+from tracer.store.location import spool_root
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tracer.store.identity import Identity
+
+QUEUE_S = 10.0
+"""How long to wait for other sbtrace processes, which hold the lock for moments."""
+FOREIGN_S = 0.4
+"""How long to wait for another program, which may hold the database for hours."""
+_POLL_S = 0.005
+_FLOCK = "hhqqi"  # struct flock of fcntl(2), 64-bit: type, whence, start, length, pid
+
+
+class Busy(Exception):  # noqa: N818 - it is no error where it is caught: the run waits
+    """Somebody else holds the database; the message says who, and what to do."""
+
+
+@contextmanager
+def exclusive(
+    database: Path, user: Identity, queue_s: float = QUEUE_S, foreign_s: float = FOREIGN_S
+) -> Iterator[None]:
+    """Hold the database for writing: no other sbtrace uses it, and no other program did just now.
+
+    Raises Busy, and OSError or StoreError if the spool folder cannot be used.
+    """
+    root = spool_root(database)
+    with opened(open_private(root, user)) as folder:
+        foreign_until: float | None = None
+        queue_until = time.monotonic() + queue_s
+        while True:
+            with _queued(folder, fcntl.LOCK_EX, queue_until, database):
+                pid = posix_holder(database, fcntl.F_WRLCK)
+                if pid is None:
+                    yield
+                    return
+            # Not while holding the queue: all who wait find out about it at the same time.
+            foreign_until = foreign_until or time.monotonic() + foreign_s
+            if time.monotonic() > foreign_until:
+                raise Busy(_busy(database, pid))
+            time.sleep(0.02)
+
+
+@contextmanager
+def shared(database: Path, user: Identity, queue_s: float = QUEUE_S) -> Iterator[None]:
+    """Hold the database for reading beside other readers. Raises Busy, OSError, StoreError."""
+    with (
+        opened(open_private(spool_root(database), user)) as folder,
+        _queued(folder, fcntl.LOCK_SH, time.monotonic() + queue_s, database),
+    ):
+        yield
+
+
+@contextmanager
+def _queued(folder: int, kind: int, until: float, database: Path) -> Iterator[None]:
+    with _flocked(".lock", folder) as lock:
+        with _flocked(".turn", folder) as turn:
+            _poll(lambda: try_flock(turn, fcntl.LOCK_EX), turn, until, database)
+            _poll(lambda: try_flock(lock, kind), lock, until, database)
+        yield
+
+
+@contextmanager
+def _flocked(name: str, folder: int) -> Iterator[int]:
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    with opened(os.open(name, flags, 0o600, dir_fd=folder)) as file:
+        yield file  # closing it gives the lock back
+
+
+def _poll(take: Callable[[], bool], file: int, until: float, database: Path) -> None:
+    while not take():
+        if time.monotonic() > until:
+            raise Busy(_busy(database, flock_holder(file)))
+        time.sleep(_POLL_S)
+
+
+def try_flock(file: int, kind: int) -> bool:
+    """Take a flock on the open ``file`` if it can be had at once; say whether it was."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def posix_holder(path: Path, kind: int) -> int | None:
+    """Return the pid of a process whose POSIX lock forbids a lock of ``kind`` on ``path``.
+
+    0 if there is one but the kernel does not say who (another PID namespace); None if
+    nobody does or the file is missing. Never call it while this process has ``path`` open
+    in DuckDB: closing any descriptor of a file drops all POSIX locks of the process on it.
+    """
+    try:
+        file = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    with opened(file):
+        asked = struct.pack(_FLOCK, kind, os.SEEK_SET, 0, 0, 0)
+        found, _, _, _, pid = struct.unpack(_FLOCK, fcntl.fcntl(file, fcntl.F_GETLK, asked))
+    return None if found == fcntl.F_UNLCK else max(pid, 0)
+
+
+def flock_holder(file: int) -> int:
+    """Return the pid of a process that holds a flock on the open ``file``; 0 if not known."""
+    info = os.fstat(file)
+    inode = f"{os.major(info.st_dev):02x}:{os.minor(info.st_dev):02x}:{info.st_ino}"
+    with suppress(OSError):
+        for line in Path("/proc/locks").read_text().splitlines():
+            parts = line.split()  # 1: FLOCK ADVISORY WRITE 6600 fe:00:2146465 0 EOF
+            if parts[1] == "FLOCK" and parts[5] == inode:
+                return int(parts[4])
+    return 0
+
+
+def _busy(database: Path, pid: int) -> str:
+    return f"{database}: in use by {describe(pid)}: close it there, or try again later"
+
+
+def describe(pid: int) -> str:
+    """Return ``pid 123 (its command line)``, or ``another program`` for 0."""
+    if pid <= 0:
+        return "another program"
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return f"pid {pid}"
+    command = " ".join(words).strip()
+    return f"pid {pid} ({command[:60]}{'…' if len(command) > 60 else ''})"
