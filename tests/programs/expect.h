@@ -29,7 +29,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define EXPECT_SIZE 32768
+#define EXPECT_SIZE 4096
 
 static char expect_line[EXPECT_SIZE];
 static size_t expect_used;

@@ -18,19 +18,21 @@ static long int80(long nr) {
 }
 
 int main(void) {
-    expect("{'calls': {'semget': %d, 'writev': %d, 'write': 1}, ", N_SEMGET, N_WRITEV);
+    expect("{'calls': {'semget': %d, 'writev': %d, 'getppid': 1, 'getpid': 1, 'write': 1}, ",
+           N_SEMGET, N_WRITEV);
     expect("'errors': {'semget': %d, 'writev': %d}, ", N_SEMGET, N_WRITEV);
     expect("'i386': {'getppid': %d, 'getpid': %d}, ", N_I386_GETPPID, N_I386_GETPID);
     expect("'processes': 1, 'threads': 1, 'images': 1, 'exit_code': 0}");
     expect_print();
+    long parent = getppid(), own = getpid();
     for (int i = 0; i < N_I386_GETPPID; i++)
-        if (int80(64) != getppid())
+        if (int80(64) != parent)
             return 99;
     for (int i = 0; i < N_SEMGET; i++)
         if (syscall(64, NO_SUCH_KEY, 0, 0) != -1 || errno != ENOENT)
             die("semget");
     for (int i = 0; i < N_I386_GETPID; i++)
-        if (int80(20) != getpid())
+        if (int80(20) != own)
             return 99;
     for (int i = 0; i < N_WRITEV; i++)
         if (syscall(20, -1, NULL, 0) != -1 || errno != EBADF)
