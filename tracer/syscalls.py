@@ -1,0 +1,157 @@
+"""System call numbers and names per ABI, and the names of errors.
+
+A number means nothing without its ABI: 1 is ``write`` on x86_64, ``exit`` on i386 and
+``io_destroy`` on arm64. The tables are those of the ``system-calls`` package, which are
+generated from the kernel's own; they are loaded when a name is first asked for.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import importlib
+import os
+import re
+
+from tracer.errors import SbtraceError
+
+X32_BIT = 0x40000000
+"""__X32_SYSCALL_BIT: set in the number of every x32 call (asm/unistd.h)."""
+
+ABIS = ("x86_64", "i386", "x32", "arm64", "arm")
+"""The ABIs that sbtrace names."""
+
+AUDIT_ARCH = {
+    "x86_64": 0xC000003E,
+    "i386": 0x40000003,
+    "x32": 0xC000003E,
+    "arm64": 0xC00000B7,
+    "arm": 0x40000028,
+}
+"""AUDIT_ARCH_* of linux/audit.h, as seccomp_data.arch and siginfo.si_arch carry it. x32
+has that of x86_64: the number tells them apart."""
+
+ABI_32BIT = frozenset({"i386", "x32", "arm"})
+"""ABIs whose registers libseccomp compares as 32 bits."""
+
+FOREIGN_ABIS = {"x86_64": ("i386", "x32"), "arm64": ("arm",)}
+"""Which other ABIs a kernel of this native ABI may serve."""
+
+# arm has its calls in "armoabi" as well; the table "arm" is EABI, what Debian's armhf uses.
+_MACHINES = {
+    "x86_64": "x86_64",
+    "amd64": "x86_64",
+    "i386": "i386",
+    "i486": "i386",
+    "i586": "i386",
+    "i686": "i386",
+    "aarch64": "arm64",
+    "arm64": "arm64",
+    "armv6l": "arm",
+    "armv7l": "arm",
+    "armv8l": "arm",
+}
+
+# Returned by system calls inside the kernel and seen by tracers, never by the program:
+# include/linux/errno.h.
+_KERNEL_ERRNOS = {
+    512: "ERESTARTSYS",
+    513: "ERESTARTNOINTR",
+    514: "ERESTARTNOHAND",
+    515: "ENOIOCTLCMD",
+    516: "ERESTART_RESTARTBLOCK",
+    517: "EPROBE_DEFER",
+    518: "EOPENSTALE",
+    519: "ENOPARAM",
+    521: "EBADHANDLE",
+    522: "ENOTSYNC",
+    523: "EBADCOOKIE",
+    524: "ENOTSUPP",
+    525: "ETOOSMALL",
+    526: "ESERVERFAULT",
+    527: "EBADTYPE",
+    528: "EJUKEBOX",
+    529: "EIOCBQUEUED",
+    530: "ERECALLCONFLICT",
+}
+_UNNAMED = re.compile(r"syscall_0x([0-9a-f]{1,8})")
+
+
+@functools.cache
+def native_abi() -> str:
+    """The ABI of this machine's kernel, one of ABIS.
+
+    Raises SbtraceError on a machine whose table sbtrace does not have.
+    """
+    machine = os.uname().machine
+    try:
+        return _MACHINES[machine]
+    except KeyError:
+        raise SbtraceError(
+            f"{machine}: no table of system calls for this machine; "
+            f"sbtrace runs on {', '.join(sorted(set(_MACHINES.values())))}"
+        ) from None
+
+
+@functools.cache
+def _numbers(abi: str) -> dict[str, int]:
+    """Name -> number; x32 numbers carry X32_BIT."""
+    if abi not in ABIS:
+        raise ValueError(f"unknown ABI {abi!r}, not one of {', '.join(ABIS)}")
+    # The table's own module: the package's class would load the same, and wrap it.
+    module = importlib.import_module(f"system_calls.tables.{abi}")
+    table: dict[str, int] = getattr(module, f"syscalls_{abi}")
+    return table
+
+
+@functools.cache
+def _names(abi: str) -> dict[int, str]:
+    return {number: name for name, number in _numbers(abi).items()}
+
+
+def name(abi: str, nr: int) -> str:
+    """The kernel's name of a call, or ``syscall_0x1b3`` where the number has none."""
+    return _names(abi).get(nr) or f"syscall_{nr & 0xFFFFFFFF:#x}"
+
+
+def number(abi: str, name: str) -> int | None:
+    """The number of a call on an ABI; None if it has no call of that name.
+
+    ``syscall_0x1d4`` is that number, so that what ``name`` gives can always be given back.
+    """
+    nr = _numbers(abi).get(name)
+    if nr is None and (unnamed := _UNNAMED.fullmatch(name)):
+        nr = int(unnamed[1], 16)
+    return nr
+
+
+def names(abi: str) -> frozenset[str]:
+    """Every name that the ABI's table has."""
+    return frozenset(_numbers(abi))
+
+
+def abis_with(name: str) -> tuple[str, ...]:
+    """The ABIs that have a call of this name, in the order of ABIS."""
+    return tuple(abi for abi in ABIS if number(abi, name) is not None)
+
+
+def suggest(abi: str, name: str) -> str | None:
+    """The name on this ABI that a misspelt one most resembles; None if none comes near."""
+    import difflib  # noqa: PLC0415 - only mistakes need it
+
+    near = difflib.get_close_matches(name, names(abi), n=1, cutoff=0.6)
+    return near[0] if near else None
+
+
+def errno_name(number: int) -> str:
+    """``ENOENT`` for 2, also those that only the kernel sees (512 is ``ERESTARTSYS``).
+
+    A number without a name gives ``errno_4000``.
+    """
+    return errno.errorcode.get(number) or _KERNEL_ERRNOS.get(number) or f"errno_{number}"
+
+
+def errno_number(name: str) -> int | None:
+    """2 for ``ENOENT``; None for a name that is no error of this system."""
+    value = getattr(errno, name, None) if name.startswith("E") else None
+    return value if isinstance(value, int) else None
