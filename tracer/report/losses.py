@@ -1,0 +1,35 @@
+"""Losses in words, and what they take away from which figure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracer.report.units import count
+
+if TYPE_CHECKING:
+    from tracer.model import Loss, RunRecord
+
+_WORDS = {
+    ("procfs", "late_sample"): ("sample of /proc came late", "samples of /proc came late"),
+    ("procfs", "unaccounted_child"): (
+        "child was reaped by the kernel, its reads and writes with it",
+        "children were reaped by the kernel, their reads and writes with them",
+    ),
+    ("procfs", "unread_account"): (
+        "process's last account could not be read",
+        "processes' last accounts could not be read",
+    ),
+}
+
+
+def words(loss: Loss) -> str:
+    """``3 samples of /proc came late``; a kind without words of its own: ``3 x map full``."""
+    known = _WORDS.get((loss.collector, loss.kind))
+    if known is None:
+        return f"{count(loss.count)} x {loss.kind.replace('_', ' ')} ({loss.collector})"
+    return f"{count(loss.count)} {known[0] if loss.count == 1 else known[1]}"
+
+
+def of(record: RunRecord, collector: str) -> list[str]:
+    """The losses of one collector in words."""
+    return [words(loss) for loss in record.losses if loss.collector == collector]
