@@ -1,0 +1,120 @@
+"""Open the database file: to write (made or migrated where needed) or to read."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from tracer.errors import StoreError
+from tracer.store import schema
+from tracer.store.folder import opened
+from tracer.store.location import check_file, check_trusted, spool_root
+from tracer.store.locks import Busy, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from tracer.store.identity import Identity
+
+_UMASK = 0o077
+_CONFIG: Mapping[str, str] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
+
+
+@contextmanager
+def writer(database: Path, user: Identity) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open ``database`` to write, at the current schema version; it is made if it is missing.
+
+    The caller holds ``locks.exclusive``. Raises Busy, StoreError, OSError.
+    """
+    check_trusted(database.parent, user)
+    check_file(database, user)
+    before = os.umask(_UMASK)  # DuckDB makes its files with 0666 less the umask
+    try:
+        if not database.exists():
+            _make(database)
+        _upgrade(database)
+        with _connect(database) as connection:
+            yield connection
+    finally:
+        os.umask(before)
+
+
+@contextmanager
+def reader(database: Path, config: Mapping[str, str]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open ``database`` to read only, with further DuckDB settings. Raises Busy, StoreError."""
+    with _connect(database, read_only=True, config=config) as connection:
+        yield connection
+
+
+def _make(database: Path) -> None:
+    """Make a whole database elsewhere, then link it into place: nobody meets half of one."""
+    building = spool_root(database) / f".new-{os.getpid()}.duckdb"
+    _forget(building)
+    try:
+        with _connect(building) as connection:
+            schema.create(connection)
+        try:
+            os.link(building, database)
+        except PermissionError:  # a file system without hard links, such as vfat
+            building.rename(database)
+    finally:
+        _forget(building)
+    with opened(os.open(database.parent, os.O_RDONLY | os.O_DIRECTORY)) as parent:
+        os.fsync(parent)
+
+
+def _forget(building: Path) -> None:
+    for path in (building, building.with_name(building.name + ".wal")):
+        with suppress(FileNotFoundError):
+            path.unlink()
+
+
+def _upgrade(database: Path) -> None:
+    """Migrate an older database after a copy was put beside it. Raises StoreError, OSError."""
+    with _connect(database) as connection:
+        found = schema.version(connection)
+        if not schema.check(found, database):
+            return
+        connection.execute("CHECKPOINT")
+    assert found is not None  # noqa: S101 - schema.check refuses None
+    schema.back_up(database, found)
+    with _connect(database) as connection:
+        schema.migrate(connection, found)
+
+
+@contextmanager
+def _connect(
+    database: Path, *, read_only: bool = False, config: Mapping[str, str] | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    try:
+        connection = duckdb.connect(
+            os.fspath(database), read_only=read_only, config={**_CONFIG, **(config or {})}
+        )
+    except duckdb.Error as error:
+        raise _translated(database, error) from error
+    try:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
+    finally:
+        connection.close()
+
+
+def _translated(database: Path, error: duckdb.Error) -> Exception:
+    text = str(error).partition("\n")[0]
+    if "Could not set lock" in text:
+        _, _, tail = text.partition("(PID ")
+        pid = tail.partition(")")[0]
+        who = describe(int(pid) if pid.isdigit() else 0)
+        return Busy(f"{database}: in use by {who}: close it there, or try again later")
+    reason = text.removeprefix("IO Error: ").replace(f'"{database}"', "").rstrip(".! ")
+    return StoreError(
+        f"{database}: cannot be opened: {reason}: move it away and the next run makes a new one,"
+        " or name another with --db FILE"
+    )

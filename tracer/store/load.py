@@ -1,0 +1,122 @@
+"""Load one spool folder into the open database, in bulk and in one transaction."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from tracer.model import Loss
+from tracer.store import folder, spool
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from tracer.store.waiting import Claimed
+
+_LINE_BYTES = 64 << 20  # a line with the longest argv that execve takes, and then some
+COLLECTOR = "store"
+"""``losses.collector`` of what the store itself knows to be missing."""
+
+
+def load_run(connection: duckdb.DuckDBPyConnection, claimed: Claimed) -> bool:
+    """Put the run into the database; return False if it was there before.
+
+    Raises OSError and duckdb.Error, and then the database is as it was.
+    """
+    known = connection.execute("SELECT 1 FROM runs WHERE run_id = ?", [claimed.run_id]).fetchone()
+    if known:
+        return False
+    connection.execute("BEGIN")
+    try:
+        _load_tables(connection, claimed)
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(Exception):  # the error that matters is the first one
+            connection.execute("ROLLBACK")
+        raise
+    return True
+
+
+def _load_tables(connection: duckdb.DuckDBPyConnection, claimed: Claimed) -> None:
+    run, number = dict(claimed.head["run"]), claimed.head["snapshot"]
+    for table in spool.COUNTED:
+        _load_file(connection, table, f"{table}.{number}.jsonl", claimed)
+    losses = _load_samples(connection, claimed)
+    if not claimed.head["finished"]:
+        run["outcome"] = "interrupted"
+        losses.append(Loss(COLLECTOR, "interrupted", 1, _last_instant(connection, claimed)))
+    if losses and run["trace"] == "full":
+        run["exact"] = False
+    _insert(connection, "losses", [{"run_id": claimed.run_id, **asdict(item)} for item in losses])
+    _insert(connection, "runs", [run])
+
+
+def _load_file(
+    connection: duckdb.DuckDBPyConnection, table: str, name: str, claimed: Claimed
+) -> int:
+    """Load a file of whole lines; return how many rows it gave. A missing file has none."""
+    try:
+        opened = folder.open_file(name, claimed.inner)
+    except FileNotFoundError:
+        return 0
+    with folder.opened(opened) as file:
+        # By descriptor: no name to follow a link, and none for read_json to glob.
+        columns = columns_of(connection, table)
+        del columns["run_id"]
+        required = [name for name, (_, null) in columns.items() if not null]
+        torn = table == "samples"  # only these are appended to; the others are whole
+        count = connection.execute(
+            f"INSERT INTO {table} BY NAME SELECT ? AS run_id, * FROM read_json(?,"  # noqa: S608 - names of ours
+            f" format = 'newline_delimited', maximum_object_size = {_LINE_BYTES},"
+            f" ignore_errors = {torn}, columns = {_spec(columns)})"
+            + (f" WHERE {required[0]} IS NOT NULL" if torn else ""),
+            [claimed.run_id, f"/proc/self/fd/{file}"],
+        ).fetchone()
+    return int(count[0]) if count else 0
+
+
+def _load_samples(connection: duckdb.DuckDBPyConnection, claimed: Claimed) -> list[Loss]:
+    """Load the samples; return as losses those that the death of sbtrace tore."""
+    try:
+        lines = folder.read_file(spool.SAMPLES, claimed.inner).count(b"\n")
+    except FileNotFoundError:
+        return [Loss(COLLECTOR, "samples_missing", 1)]
+    loaded = _load_file(connection, "samples", spool.SAMPLES, claimed)
+    return [Loss(COLLECTOR, "torn_samples", lines - loaded)] if lines > loaded else []
+
+
+def _last_instant(connection: duckdb.DuckDBPyConnection, claimed: Claimed) -> int | None:
+    row = connection.execute(
+        "SELECT max(at_ns) FROM samples WHERE run_id = ?", [claimed.run_id]
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, Any]]) -> None:
+    """Insert a handful of rows given as JSON can hold them."""
+    columns = columns_of(connection, table)
+    shape = json.dumps([{name: kind for name, (kind, _) in columns.items()}])
+    names = ", ".join(f'row."{name}"' for name in columns)
+    connection.execute(
+        f"INSERT INTO {table} SELECT {names} FROM (SELECT unnest(json_transform(?, ?)) AS row)",  # noqa: S608 - names of ours
+        [json.dumps(rows), shape],
+    )
+
+
+def columns_of(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, tuple[str, bool]]:
+    """Return column -> (SQL type, whether NULL is allowed) of ``table``, in order."""
+    rows = connection.execute(
+        "SELECT column_name, data_type, is_nullable FROM duckdb_columns()"
+        " WHERE table_name = ? AND database_name = current_database() ORDER BY column_index",
+        [table],
+    ).fetchall()
+    return {name: (kind, null) for name, kind, null in rows}
+
+
+def _spec(columns: dict[str, tuple[str, bool]]) -> str:
+    pairs = (
+        f"'{name}': '{kind.replace(chr(39), chr(39) * 2)}'" for name, (kind, _) in columns.items()
+    )
+    return "{" + ", ".join(pairs) + "}"

@@ -1,0 +1,183 @@
+"""Read recorded runs. Several readers work at once, beside runs that go on."""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack, suppress
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Self, get_args, get_type_hints
+
+from tracer.errors import RunNotFound, StoreError
+from tracer.model import (
+    BlockedCall,
+    Frame,
+    Loss,
+    Process,
+    Run,
+    RunRecord,
+    Sample,
+    SyscallError,
+    SyscallStat,
+)
+from tracer.store import locks, rows, schema, writer
+from tracer.store.encode import decode_text, map_text
+from tracer.store.identity import as_invoking_user
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    import duckdb
+
+_LAST = re.compile(r"last(?:~([0-9]{1,9}))?")
+_TAKE_IN_FOREIGN_S = 0.1
+# What each table's rows come back in: the order in which they were made.
+_ORDER = {
+    "processes": "process_id, image",
+    "syscalls": "process_id, image, thread_id, abi, nr",
+    "syscall_errors": "process_id, image, thread_id, abi, nr, errno",
+    "blocked_calls": "at_ns, thread_id, nr",
+    "samples": "at_ns, pid",
+    "losses": "collector, kind",
+}
+_KINDS: Mapping[str, type] = {
+    "processes": Process,
+    "syscalls": SyscallStat,
+    "syscall_errors": SyscallError,
+    "blocked_calls": BlockedCall,
+    "samples": Sample,
+    "losses": Loss,
+}
+
+
+class _TooOld(Exception):  # noqa: N818 - caught where it is raised: the file is migrated
+    """The database is of an older schema version."""
+
+
+class Reader:
+    """The database, open to read, after what waited for it was taken in. A context manager.
+
+    Entering it raises StoreError if there is no database, or another program has it open
+    to write: the message says who, and what to do.
+    """
+
+    def __init__(self, database: Path, config: Mapping[str, str] | None = None) -> None:
+        """``config``: further DuckDB settings."""
+        self._database = database
+        self._config = config or {}
+        self._stack = ExitStack()
+        self.waiting: tuple[writer.Waiting, ...] = ()
+        """Runs that could not be taken in, and so are not seen here."""
+
+    def __enter__(self) -> Self:
+        self.waiting = writer.take_in(self._database, foreign_s=_TAKE_IN_FOREIGN_S).waiting
+        try:
+            self._enter()
+        except _TooOld:
+            writer.upgrade(self._database)
+            self._enter()
+        except locks.Busy as error:
+            raise StoreError(str(error)) from error
+        return self
+
+    def _enter(self) -> None:
+        with ExitStack() as stack:
+            self._open(stack)
+            self._stack = stack.pop_all()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def _open(self, stack: ExitStack) -> None:
+        from tracer.store import database as files  # noqa: PLC0415 - DuckDB: only where needed
+
+        if not self._database.exists():
+            why = self.waiting[0].reason if self.waiting else "`sbtrace run COMMAND` makes it"
+            raise StoreError(f"{self._database}: no database there yet: {why}")
+        user = stack.enter_context(as_invoking_user())
+        # Who may only read somebody's database cannot stand in its queue.
+        with suppress(OSError, StoreError):
+            stack.enter_context(locks.shared(self._database, user))
+        self._connection = stack.enter_context(files.reader(self._database, self._config))
+        found = schema.version(self._connection)
+        if schema.check(found, self._database):
+            raise _TooOld(found)
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The open DuckDB connection."""
+        return self._connection
+
+    def execute(self, sql: str, params: Mapping[str, object] | Sequence[object] = ()) -> list[Any]:
+        """Run one statement and return all its rows. Raises StoreError."""
+        with writer.as_store_error(self._database):
+            return list(rows.select(self._connection, sql, params))
+
+    def resolve(self, ref: str) -> str:
+        """Return the run_id for ``last``, ``last~N`` or a unique prefix. Raises RunNotFound."""
+        if last := _LAST.fullmatch(ref):
+            found = self.execute(
+                "SELECT run_id FROM runs ORDER BY started_at DESC, run_id LIMIT 1 OFFSET ?",
+                [int(last.group(1) or 0)],
+            )
+            if not found:
+                count = self.execute("SELECT count(*) FROM runs")[0][0]
+                raise RunNotFound(f"run {ref}: only {count} recorded: `sbtrace runs` lists them")
+        else:
+            found = self.execute(
+                "SELECT run_id FROM runs WHERE ? <> '' AND starts_with(run_id, lower(?))"
+                " ORDER BY run_id LIMIT 5",
+                [ref, ref],
+            )
+        if len(found) == 1:
+            return str(found[0][0])
+        if found:
+            some = ", ".join(row[0] for row in found)
+            raise RunNotFound(f"run {ref!r} is ambiguous ({some}): give more of its digits")
+        raise RunNotFound(f"run {ref!r} is not recorded: `sbtrace runs` lists those that are")
+
+    def load(self, ref: str) -> RunRecord:
+        """Return all that is recorded of the run ``ref``, as it was given to the spool."""
+        run_id = self.resolve(ref)
+        run = self._records(Run, "runs", run_id, "run_id")[0]
+        rest = {
+            table: tuple(self._records(_KINDS[table], table, run_id, order))
+            for table, order in _ORDER.items()
+        }
+        return RunRecord(run=run, **rest)
+
+    def _records(self, kind: type, table: str, run_id: str, order: str) -> list[Any]:
+        names = [item.name for item in fields(kind)]
+        quoted = ", ".join(f'"{name}"' for name in names)
+        found = self.execute(
+            f"SELECT {quoted} FROM {table} WHERE run_id = ? ORDER BY {order}",  # noqa: S608 - names of ours
+            [run_id],
+        )
+        hints = get_type_hints(kind)
+        change = [_from_column(hints[name]) for name in names]
+        return [kind(*(f(v) for f, v in zip(change, row, strict=True))) for row in found]
+
+
+def _from_column(hint: object) -> Callable[[Any], Any]:
+    """Return what makes a field of type ``hint`` of a column's value."""
+    kinds = {hint, *get_args(hint)}
+    if Frame in get_args(hint):
+        return lambda value: tuple(Frame(**map_text(item, decode_text)) for item in value)
+    if hint == tuple[int, ...]:
+        return tuple
+    if hint is str:
+        return decode_text
+    if kinds & {int, float, bool}:
+        return lambda value: value
+    return _decoded
+
+
+def _decoded(value: object) -> object:
+    value = map_text(value, decode_text)
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,68 @@
+"""Rows of a query as plain Python values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import duckdb
+
+_INSTANT = "TIMESTAMP WITH TIME ZONE"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The result of a query, fetched as it is iterated; it can be iterated once."""
+
+    columns: tuple[str, ...]
+    fetch: Callable[[], Sequence[Sequence[Any]]]
+    """Returns the next rows; none at the end."""
+    instants: frozenset[int]
+    """Indices of the columns that come as microseconds since 1970."""
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        while chunk := self.fetch():
+            for row in chunk:
+                yield tuple(
+                    _instant(value) if index in self.instants else value
+                    for index, value in enumerate(row)
+                )
+
+
+def select(
+    connection: duckdb.DuckDBPyConnection,
+    sql: str,
+    params: Mapping[str, object] | Sequence[object] = (),
+) -> Rows:
+    """Run one statement that gives rows. Raises duckdb.Error, also while iterated.
+
+    A TIMESTAMPTZ comes as an aware datetime in UTC. DuckDB itself would need the package
+    pytz for that, so the column is asked for in microseconds.
+    """
+    probe = connection.cursor()
+    relation = probe.sql(sql, params=params or None)
+    columns = tuple(relation.columns)
+    kinds = [str(kind) for kind in relation.types]
+    probe.close()
+    instants = frozenset(index for index, kind in enumerate(kinds) if kind == _INSTANT)
+    if any(_INSTANT in kind for kind in kinds):
+        shown = ", ".join(_expression(index, kind) for index, kind in enumerate(kinds, start=1))
+        sql = f"SELECT {shown} FROM (\n{sql.strip().rstrip(';')}\n)"  # noqa: S608 - the caller's own SQL
+    result = connection.execute(sql, params or None)
+    return Rows(columns, lambda: result.fetchmany(_AT_ONCE), instants)
+
+
+def _expression(index: int, kind: str) -> str:
+    if kind == _INSTANT:
+        return f"epoch_us(#{index})"
+    return f"#{index}::VARCHAR" if _INSTANT in kind else f"#{index}"
+
+
+def _instant(value: int | None) -> datetime | None:
+    return None if value is None else _EPOCH + timedelta(microseconds=value)

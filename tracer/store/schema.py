@@ -1,0 +1,111 @@
+"""The schema of the database: made new, checked, and brought up from an older version."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tracer
+from tracer.errors import StoreError
+from tracer.store import folder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import duckdb
+
+VERSION = 1
+"""Of the tables and views. Raise it with every change, add a migration, and say so in
+docs/schema.md."""
+MIGRATIONS: Mapping[int, str] = {}
+"""Version -> the SQL that brings a database of that version to the next one. It changes
+tables only: the views are made anew after the last step."""
+TABLES = ("runs", "processes", "syscalls", "syscall_errors", "blocked_calls", "samples", "losses")
+_HERE = Path(__file__).parent
+
+
+def create(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make every table and view in the empty database behind ``connection``."""
+    connection.execute((_HERE / "schema.sql").read_text())
+    connection.execute((_HERE / "views.sql").read_text())
+    _stamp(connection, VERSION)
+
+
+def version(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """Return the schema version of the database; None if sbtrace did not make it."""
+    found = connection.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE table_name = 'schema_version'"
+        " AND database_name = current_database()"
+    ).fetchone()
+    if found is None:
+        return None
+    row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
+    return row[0] if row else None
+
+
+def check(found: int | None, database: Path) -> bool:
+    """Return whether a database of version ``found`` is older than this sbtrace's schema.
+
+    Raises StoreError for a newer one, and for one that sbtrace did not make.
+    """
+    if found is None:
+        raise StoreError(
+            f"{database}: is a DuckDB database, but not one of sbtrace: name another with --db FILE"
+        )
+    if found > VERSION:
+        raise StoreError(
+            f"{database}: schema version {found} is newer than this sbtrace knows ({VERSION}):"
+            " update sbtrace, or name another database with --db FILE"
+        )
+    return found < VERSION
+
+
+def migrate(connection: duckdb.DuckDBPyConnection, found: int) -> None:
+    """Bring the database from version ``found`` to ``VERSION``: as a whole, or not at all."""
+    connection.execute("BEGIN")
+    for name, kind in connection.execute(
+        "SELECT view_name, 'VIEW' FROM duckdb_views() WHERE NOT internal UNION ALL"
+        " SELECT DISTINCT function_name, 'MACRO' FROM duckdb_functions()"
+        " WHERE function_type = 'macro' AND NOT internal"
+    ).fetchall():
+        quoted = name.replace('"', '""')
+        connection.execute(f'DROP {kind} "{quoted}"')
+    for step in range(found, VERSION):
+        connection.execute(MIGRATIONS[step])
+        _stamp(connection, step + 1)
+    connection.execute((_HERE / "views.sql").read_text())
+    connection.execute("COMMIT")
+
+
+def _stamp(connection: duckdb.DuckDBPyConnection, number: int) -> None:
+    connection.execute(
+        "INSERT INTO schema_version VALUES (?, now(), ?)", [number, tracer.__version__]
+    )
+
+
+def back_up(database: Path, found: int) -> Path:
+    """Copy the closed ``database`` beside itself before it is changed; return the copy's path.
+
+    An earlier backup of the same version is not touched. Raises OSError.
+    """
+    with folder.opened(os.open(database.parent, os.O_RDONLY | os.O_DIRECTORY)) as at:
+        for number in range(1000):
+            name = f"{database.name}.v{found}.backup" + (f".{number}" if number else "")
+            with suppress(FileExistsError):
+                _copy(database.name, name, at)
+                return database.with_name(name)
+    raise FileExistsError(None, "too many backups: remove some", os.fspath(database))
+
+
+def _copy(old: str, new: str, at: int) -> None:
+    with folder.opened(folder.new_file(new, at)) as target:
+        try:
+            with folder.opened(folder.open_file(old, at)) as source:
+                while os.sendfile(target, source, None, 1 << 30):
+                    pass
+            os.fsync(target)
+        except OSError:
+            os.unlink(new, dir_fd=at)
+            raise

@@ -1,0 +1,136 @@
+"""Take finished and abandoned runs from their spools into the database."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tracer.errors import StoreError
+from tracer.store import folder, locks, waiting
+from tracer.store.identity import Identity, as_invoking_user
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import duckdb
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A run that is kept in a spool folder because it could not be taken in yet."""
+
+    run_id: str
+    folder: Path
+    reason: str
+    """One line: what is in the way, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeInResult:
+    """What ``take_in`` did."""
+
+    taken: tuple[str, ...] = ()
+    """``run_id`` of each run that is in the database now and was not before."""
+    waiting: tuple[Waiting, ...] = ()
+
+
+def take_in(
+    database: Path, queue_s: float = locks.QUEUE_S, foreign_s: float = locks.FOREIGN_S
+) -> TakeInResult:
+    """Bring every run that waits for ``database`` into it; what cannot be, goes on waiting.
+
+    That is: finished runs, and runs whose sbtrace died, as ``interrupted``. A run of a
+    living sbtrace is left alone. Each comes in one transaction, once however often it is
+    tried; then its spool is removed. Other sbtrace processes are waited for up to
+    ``queue_s`` seconds, another program for ``foreign_s``. Nothing is raised for a database
+    that cannot be written: the reason is in ``waiting``.
+    """
+    with as_invoking_user() as user:
+        found = waiting.abandoned(database, user)
+        if not found:
+            return TakeInResult()
+        try:
+            with locks.exclusive(database, user, queue_s, foreign_s):
+                return _take_in_all(database, user)
+        except (locks.Busy, OSError, StoreError) as error:
+            return _all_waiting(found, _reason(database, error))
+
+
+def _take_in_all(database: Path, user: Identity) -> TakeInResult:
+    found = waiting.abandoned(database, user)  # others may have taken in ours while we queued
+    if not found:
+        return TakeInResult()
+    try:
+        with open_writer(database, user) as connection:
+            return _take_in_each(database, connection, found)
+    except (locks.Busy, OSError, StoreError) as error:
+        # Closing may fail too; what was committed is known by its spool being gone.
+        left = waiting.abandoned(database, user)
+        return _all_waiting(left, _reason(database, error))
+
+
+@contextmanager
+def open_writer(database: Path, user: Identity) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open ``database`` to write within ``locks.exclusive``; DuckDB's errors come as StoreError."""
+    from tracer.store import database as files  # noqa: PLC0415 - DuckDB: only where needed
+
+    with as_store_error(database), files.writer(database, user) as connection:
+        yield connection
+
+
+def upgrade(database: Path) -> None:
+    """Bring ``database`` to the current schema version, after a backup. Raises StoreError."""
+    with as_invoking_user() as user:
+        try:
+            with locks.exclusive(database, user), open_writer(database, user):
+                pass
+        except (locks.Busy, OSError) as error:
+            raise StoreError(_reason(database, error)) from error
+
+
+@contextmanager
+def as_store_error(database: Path) -> Iterator[None]:
+    """Turn an error of DuckDB within the block into a StoreError of one line."""
+    import duckdb  # noqa: PLC0415 - DuckDB: only where needed
+
+    try:
+        yield
+    except duckdb.Error as error:
+        reason = str(error).partition("\n")[0]
+        raise StoreError(f"{database}: cannot be written: {reason}") from error
+
+
+def _take_in_each(
+    database: Path, connection: duckdb.DuckDBPyConnection, found: list[waiting.Found]
+) -> TakeInResult:
+    from tracer.store import load  # noqa: PLC0415 - DuckDB: only where needed
+
+    taken: list[str] = []
+    left: list[Waiting] = []
+    for item in found:
+        with ExitStack() as stack:
+            claimed = item.claim(stack)
+            if claimed is None:
+                continue
+            try:
+                with as_store_error(database):
+                    if load.load_run(connection, claimed):
+                        taken.append(item.run_id)
+            except (OSError, StoreError) as error:
+                left.append(Waiting(item.run_id, item.path, _reason(database, error)))
+                continue
+            with suppress(OSError):
+                folder.remove(item.path.name, claimed.root)
+    return TakeInResult(tuple(taken), tuple(left))
+
+
+def _all_waiting(found: list[waiting.Found], reason: str) -> TakeInResult:
+    return TakeInResult(waiting=tuple(Waiting(item.run_id, item.path, reason) for item in found))
+
+
+def _reason(database: Path, error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{database}: {error.strerror or error}: make it writable or use --db FILE"
+    return str(error)
