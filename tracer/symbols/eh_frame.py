@@ -1,6 +1,7 @@
 """The unwind tables of one ELF file: from a virtual address to the rules that hold there.
 
-Only the entries asked for are read, found through the sorted table of .eh_frame_hdr.
+Only the entries asked for are read, found through the sorted table of .eh_frame_hdr. A
+static program has none: then .eh_frame is read once from end to end for the same table.
 Source: Linux Standard Base 5.0, core, chapters 10.6 and 10.7.
 """
 
@@ -22,6 +23,7 @@ _PC_RELATIVE, _DATA_RELATIVE = 0x10, 0x30
 _DATA_RELATIVE_SDATA4 = 0x3B  # the one form that linkers write the sorted table in
 _FIXED_SIZES = {0x2: 2, 0x3: 4, 0x4: 8, 0xA: -2, 0xB: -4, 0xC: -8}  # negative: signed
 _TABLE_ROW = struct.Struct("<ii")
+_LENGTH_AND_LINK = struct.Struct("<II")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,10 @@ class UnwindTable:
 
     @cached_property
     def _index(self) -> tuple[int, bytes]:
-        """Address of .eh_frame_hdr, and its rows (function, entry), both relative to it."""
+        """An address, and sorted rows (function, entry), both relative to it."""
         segment = self._elf.segment(PT_GNU_EH_FRAME)
         if segment is None:
-            return 0, b""
+            return self._scan()
         self._budget.spend(1 + segment.file_size // _TABLE_ROW.size // 16)
         cursor = Cursor(self._elf.source.read(segment.offset, segment.file_size))
         version, frame_form, count_form, table_form = cursor.block(4)
@@ -69,6 +71,29 @@ class UnwindTable:
         count = self._pointer(cursor, count_form, segment.address)
         rows = cursor.data[cursor.position : cursor.position + count * _TABLE_ROW.size]
         return segment.address, rows[: len(rows) - len(rows) % _TABLE_ROW.size]
+
+    def _scan(self) -> tuple[int, bytes]:
+        section = self._elf.section(".eh_frame")
+        if section is None or not section.address:
+            return 0, b""
+        data = self._elf.source.read(section.offset, section.size)
+        rows, position = [], 0
+        while position + 8 <= len(data):
+            length, back = _LENGTH_AND_LINK.unpack_from(data, position)
+            if length == 0:
+                break  # the end mark
+            if back:
+                self._budget.spend(1)
+                rows.append(self._row(Cursor(data, position + 8), section.address, back))
+            position += 4 + length
+        rows.sort()
+        return section.address, b"".join(_pack_row(row) for row in rows)
+
+    def _row(self, cursor: Cursor, base: int, back: int) -> tuple[int, int]:
+        """Function and entry, relative to ``base``, of the FDE whose fields begin at ``cursor``."""
+        link = cursor.position - 4
+        common = self._common(base + link - back)
+        return self._pointer(cursor, common.pointer_encoding, base) - base, link - 4
 
     def _find(self, address: int) -> int | None:
         """Address of the entry of the last function that starts at or before ``address``."""
@@ -172,3 +197,10 @@ class UnwindTable:
         if size is None:
             raise MalformedError(f"number form {form:#x}")
         return cursor.unsigned(size) if size > 0 else cursor.signed(-size)
+
+
+def _pack_row(row: tuple[int, int]) -> bytes:
+    try:
+        return _TABLE_ROW.pack(*row)
+    except struct.error as error:
+        raise MalformedError(f"an unwind entry out of reach: {error}") from error

@@ -1,0 +1,85 @@
+"""Builds test_symbols_target.c in many ways, runs it, and reads what it saw of itself."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tracer.symbols import Mapping, RawStack
+
+TARGET = Path(__file__).with_name("test_symbols_target.c")
+PLUGIN = Path(__file__).with_name("test_symbols_plugin.c")
+OPTIMISED = ("-O2", "-fomit-frame-pointer", "-w")
+
+
+@dataclass(frozen=True)
+class Capture:
+    """What one run of the target left behind; the process is gone."""
+
+    raw: RawStack
+    trace: tuple[int, ...]
+    """Addresses found by libgcc's unwinder within the process, from the blocked call out."""
+
+
+def compile_c(output: Path, *options: str, source: Path = TARGET) -> Path:
+    """Compile a test program, or skip where there is no compiler for it."""
+    compiler = shutil.which("g++" if "c++" in options else "gcc")
+    if compiler is None:
+        pytest.skip("no C compiler on PATH")
+    arguments = [compiler, *OPTIMISED, *options, str(source), "-o", str(output)]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"cannot compile with {' '.join(options)}: {done.stderr.strip()[-200:]}")
+    return output
+
+
+def capture(program: Path, way: str, folder: Path, *arguments: str) -> Capture:
+    """Run the target and read what its handler wrote into ``folder``."""
+    folder.mkdir(exist_ok=True)
+    command = [str(program), way, str(folder), *arguments]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, timeout=30, check=False)
+    assert done.returncode == 0, "the call was not trapped"
+    registers = struct.unpack("<17Q", (folder / "registers").read_bytes())
+    status = (folder / "stat").read_text().rsplit(")", 1)[1].split()
+    raw = RawStack(
+        abi="x86_64",
+        registers=registers,
+        stack_address=registers[7],
+        stack=(folder / "stack").read_bytes(),
+        mappings=mappings((folder / "maps").read_text(), program),
+        executable=str(program),
+        code_start=int(status[23]),
+        code_end=int(status[24]),
+    )
+    trace = struct.unpack(f"<{(folder / 'trace').stat().st_size // 8}Q", _bytes(folder / "trace"))
+    return Capture(raw, trace[trace.index(registers[16]) :])
+
+
+def mappings(maps: str, program: Path) -> tuple[Mapping, ...]:
+    """What following mmap shows: libraries without a path, and no mapping of the program."""
+    found: list[Mapping] = []
+    for line in maps.splitlines():
+        span, rights, offset, device, inode, *path = line.split(None, 5)
+        start, end = (int(part, 16) for part in span.split("-"))
+        if "x" not in rights or path in ([], ["[vsyscall]"], [str(program)]):
+            continue
+        name = Path(path[0]).name
+        if name == "[vdso]":
+            found.append(Mapping(start, end, 0, name=name))
+            continue
+        major, minor = (int(part, 16) for part in device.split(":"))
+        number = os.makedev(major, minor)
+        found.append(
+            Mapping(start, end, int(offset, 16), name=name, inode=int(inode), device=number)
+        )
+    return tuple(found)
+
+
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes()
