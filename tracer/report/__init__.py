@@ -1,0 +1,1 @@
+"""Records to text and JSON: pure, without root, bcc or a terminal."""

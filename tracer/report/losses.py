@@ -10,6 +10,21 @@ if TYPE_CHECKING:
     from tracer.model import Loss, RunRecord
 
 _WORDS = {
+    ("kernel", "lost_calls"): ("call was not counted", "calls were not counted"),
+    ("kernel", "lost_tables"): ("thread's figures were lost", "threads' figures were lost"),
+    ("kernel", "lost_events"): ("event was lost", "events were lost"),
+    ("kernel", "lost_details"): (
+        "blocked call has no details",
+        "blocked calls have no details",
+    ),
+    ("kernel", "unfollowed_threads"): (
+        "thread could not be followed",
+        "threads could not be followed",
+    ),
+    ("kernel", "unfollowed_children"): (
+        "process could not be followed",
+        "processes could not be followed",
+    ),
     ("procfs", "late_sample"): ("sample of /proc came late", "samples of /proc came late"),
     ("procfs", "unaccounted_child"): (
         "child was reaped by the kernel, its reads and writes with it",

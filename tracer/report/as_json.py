@@ -1,0 +1,91 @@
+"""A run as one JSON object, for programs. Numbers in ns and bytes; null = not known."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING
+
+from tracer.report import blocked, totals
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tracer.model import BlockedCall, RunRecord
+    from tracer.report.blocked import Remedy
+    from tracer.report.totals import Total
+
+Object = dict[str, object]
+
+
+def dumps(value: object) -> str:
+    r"""JSON text, one line feed at its end, plain ASCII.
+
+    A byte that is not UTF-8 is a lone surrogate, ``\udcNN`` (PEP 383), as in Python.
+    """
+    return json.dumps(value, indent=2) + "\n"
+
+
+def run_object(record: RunRecord, remedy: Remedy | None = None) -> Object:
+    """The whole run but its samples and its threads' rows, which the database has.
+
+    The keys are the fields of ``model.Run`` (without the profile's text) and ``syscalls``,
+    ``syscall_errors``, ``blocked_calls``, ``processes`` and ``losses``. What eBPF alone
+    tells is null if it did not run.
+    """
+    run = dataclasses.asdict(record.run)
+    del run["profile_source"]
+    run["started_at"] = record.run.started_at.isoformat()
+    counted = record.run.trace != "none"
+    return {
+        **run,
+        "syscalls": syscall_objects(record) if counted else None,
+        "syscall_errors": error_objects(record) if counted else None,
+        "blocked_calls": blocked_objects(record.blocked_calls, remedy) if counted else None,
+        "processes": [dataclasses.asdict(item) for item in record.processes] if counted else None,
+        "losses": [dataclasses.asdict(loss) for loss in record.losses],
+    }
+
+
+def syscall_objects(record: RunRecord) -> list[Object]:
+    """One object for each (abi, nr) of the run, most calls first."""
+    sums = totals.by_syscall(record.syscalls)
+    ranked = totals.ordered(sums, "calls", lambda key: key[2])
+    return [
+        {"name": name, "abi": abi, "nr": nr, **total_fields(total)}
+        for (abi, nr, name), total in ranked
+    ]
+
+
+def error_objects(record: RunRecord) -> list[Object]:
+    """One object for each errno of a syscall, in order of syscall and errno."""
+    rows = sorted(totals.by_errno(record.syscall_errors), key=lambda row: (row.name, row.errno))
+    return [dataclasses.asdict(row) for row in rows]
+
+
+def total_fields(total: Total) -> Object:
+    """The figures of a sum; times null if no call returned."""
+    return {
+        "calls": total.calls,
+        "errors": total.errors,
+        "blocked": total.blocked,
+        "unfinished": total.unfinished,
+        "total_ns": total.total_ns,
+        "min_ns": total.min_ns,
+        "max_ns": total.max_ns,
+        "histogram": list(total.histogram),
+    }
+
+
+def blocked_objects(calls: Sequence[BlockedCall], remedy: Remedy | None = None) -> list[Object]:
+    """One object for each distinct blocked call."""
+    return [_blocked(call, remedy) for call in calls]
+
+
+def _blocked(call: BlockedCall, remedy: Remedy | None) -> Object:
+    """The record as it is, with the call decoded and what would allow it."""
+    return {
+        **dataclasses.asdict(call),
+        "call": blocked.call_words(call),
+        "remedy": remedy(call) if remedy else None,
+    }
