@@ -34,7 +34,7 @@ demo: setup ## set up, run echo under the STRICT profile, query what was recorde
 	  ORDER BY calls DESC, name LIMIT 5"
 
 .PHONY: test
-test: lint ## every gate and every test (the kernel tests need root)
+test: lint programs ## every gate and every test (the kernel tests need root)
 	$(AS_ROOT) $(PYTEST)
 
 .PHONY: check
@@ -53,8 +53,13 @@ unit: $(VENV)/.dev ## unit tests
 	$(PYTEST) tests/unit
 
 .PHONY: kernel
-kernel: $(VENV)/.dev ## tests against the real kernel, as root
+kernel: $(VENV)/.dev programs ## tests against the real kernel, as root
 	$(AS_ROOT) $(PYTEST) tests/kernel
+
+# Tests build these too; done here, they are not root's when the tests run through sudo.
+.PHONY: programs
+programs: | packages
+	@$(MAKE) --no-print-directory --silent -C tests/programs
 
 .PHONY: bench
 bench: $(VENV)/.dev ## measure cost and accuracy beside other tools, as root

@@ -32,7 +32,7 @@ def _kernel_missing() -> str | None:
     if os.geteuid() != 0:
         return "needs root"
     try:
-        from bcc import BPF  # noqa: PLC0415 - the unit tests run where it is missing
+        from bcc import BPF  # the unit tests run where it is missing
     except ImportError:
         return "needs bcc, Debian's python3-bpfcc"
     if not BPF.support_raw_tracepoint():
