@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 LABEL_WIDTH = len("syscalls")
 
 
-def fields(  # noqa: PLR0913 -- one line each of the whole story
+def fields(
     sheet: Sheet,
     style: Style,
     record: RunRecord,

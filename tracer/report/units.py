@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 
 UNKNOWN = "-"
@@ -91,3 +92,10 @@ def _long(ns: int) -> str:
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s"
+
+
+def error_meaning(number: int) -> str:
+    """``No such file or directory``; of the kernel's own, that a restart follows."""
+    if 512 <= number <= 516:  # include/linux/errno.h: never seen by the program
+        return "Interrupted by a signal, restarted by the kernel"
+    return os.strerror(number)

@@ -1,0 +1,93 @@
+"""The latency of one syscall as bars, one for each power of two."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracer.errors import UsageError
+from tracer.model import HISTOGRAM_BUCKETS, HISTOGRAM_FIRST_SHIFT
+from tracer.report import totals, units
+
+if TYPE_CHECKING:
+    from tracer.model import RunRecord
+    from tracer.report.totals import Total
+
+_BAR_AT_LEAST = 10
+
+
+def render(record: RunRecord, syscall: str, width: int = 80) -> str:
+    """Bars of the calls that returned, one block for each ABI that has a call of this name.
+
+    Raises UsageError if the run has none.
+    """
+    return "\n".join(
+        f"{label}: {units.counted(total.returned, 'call')} returned,"
+        f" mean {units.duration(total.mean_ns)}, min {units.duration(total.min_ns)},"
+        f" max {units.duration(total.max_ns)}\n{_bars(total, width)}"
+        for label, total in _found(record, syscall)
+    )
+
+
+def objects(record: RunRecord, syscall: str) -> list[dict[str, object]]:
+    """The buckets that hold calls: from (inclusive), to (exclusive, null: no end), calls."""
+    return [
+        {"syscall": label, "from_ns": low, "to_ns": high, "calls": calls}
+        for label, total in _found(record, syscall)
+        for (low, high), calls in zip(_bounds(), total.histogram, strict=True)
+        if calls
+    ]
+
+
+def _found(record: RunRecord, syscall: str) -> list[tuple[str, Total]]:
+    sums = totals.by_syscall(record.syscalls)
+    abis = [abi for abi, _, _ in sums]
+    found = [
+        (totals.syscall_label(abi, name, abis), total)
+        for (abi, _, name), total in sums.items()
+        if name == syscall
+    ]
+    if not found:
+        run = record.run
+        if run.trace == "none":
+            why = run.trace_missing or "not asked for (--trace none)"
+            raise UsageError(f"--histogram: no syscalls are known of run {run.run_id}: {why}")
+        raise UsageError(
+            f"--histogram {syscall}: run {run.run_id} has no such call:"
+            f" `sbtrace show {run.run_id}` lists those it has"
+        )
+    return found
+
+
+def _bounds() -> list[tuple[int, int | None]]:
+    """Lowest latency of each bucket, and that of the next one; see ``SyscallStat.histogram``."""
+    lows = [0, *(1 << (HISTOGRAM_FIRST_SHIFT + i) for i in range(HISTOGRAM_BUCKETS - 1))]
+    return list(zip(lows, [*lows[1:], None], strict=True))
+
+
+def _bars(total: Total, width: int) -> str:
+    filled = [i for i, calls in enumerate(total.histogram) if calls]
+    if not filled:
+        return "  no call returned\n"
+    most = max(total.histogram)
+    rows = [
+        (_range_text(*_bounds()[i]), units.count(total.histogram[i]), total.histogram[i])
+        for i in range(filled[0], filled[-1] + 1)
+    ]
+    span = max(len(text) for text, _, _ in rows)
+    digits = max(len(text) for _, text, _ in rows)
+    room = max(width - span - digits - 6, _BAR_AT_LEAST)
+    return "".join(
+        f"  {text:>{span}}  {number:>{digits}}  {_bar(calls, most, room)}".rstrip() + "\n"
+        for text, number, calls in rows
+    )
+
+
+def _bar(calls: int, most: int, room: int) -> str:
+    """At least one mark for any call at all: a rare slow call must be seen."""
+    return "#" * max(round(calls * room / most), 1 if calls else 0)
+
+
+def _range_text(low: int, high: int | None) -> str:
+    if high is None:
+        return f"{units.duration(low)} and more"
+    return f"{units.duration(low)} to {units.duration(high)}"

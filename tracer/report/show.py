@@ -1,0 +1,159 @@
+"""``sbtrace show``: the figures of one run by process, thread, syscall or errno."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import attrgetter
+from typing import TYPE_CHECKING, Literal
+
+from tracer.report import totals, units
+from tracer.report.as_json import total_fields
+from tracer.report.outcome import process_command
+from tracer.report.table import Column
+from tracer.report.table import render as table
+from tracer.report.totals import Total
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tracer.model import RunRecord
+    from tracer.report.totals import Sort
+
+By = Literal["process", "thread", "syscall", "errno"]
+
+_FIGURES: dict[str, Callable[[Total], str]] = {
+    "calls": lambda total: units.count(total.calls),
+    "errors": lambda total: units.count(total.errors),
+    "blocked": lambda total: units.count(total.blocked),
+    "unfinished": lambda total: units.count(total.unfinished),
+    "time": lambda total: units.duration(total.total_ns),
+    "mean": lambda total: units.duration(total.mean_ns),
+    "max": lambda total: units.duration(total.max_ns),
+}
+# Latencies say little over unlike calls, and a command needs the room.
+_FEW_FIGURES = {name: _FIGURES[name] for name in ("calls", "errors", "blocked", "time")}
+
+
+def render(
+    record: RunRecord, by: By, *, sort: Sort = "calls", limit: int | None = None, width: int = 80
+) -> str:
+    """The table as lines; a last line says how many rows ``limit`` left out.
+
+    Without eBPF figures it is one line that says why there are none.
+    """
+    if record.run.trace == "none":
+        why = record.run.trace_missing or "not asked for (--trace none)"
+        return f"no syscalls are known of run {record.run.run_id}: {why}\n"
+    columns, rows = _errno_table(record, sort) if by == "errno" else _table(record, by, sort)
+    shown = rows if limit is None else rows[:limit]
+    text = table(columns, shown, width)
+    left = len(rows) - len(shown)
+    return text + (f"and {left} more: --limit {len(rows)} shows all\n" if left else "")
+
+
+def objects(
+    record: RunRecord, by: By, *, sort: Sort = "calls", limit: int | None = None
+) -> list[dict[str, object]] | None:
+    """The same rows as data, in ns; None without eBPF figures."""
+    if record.run.trace == "none":
+        return None
+    if by == "errno":
+        return [
+            {
+                "errno": row.errno,
+                "errno_name": row.errno_name,
+                "abi": row.abi,
+                "name": row.name,
+                "failed": row.failed,
+                "blocked": row.blocked,
+            }
+            for row in _errors(record, sort)[:limit]
+        ]
+    return [{**label, **total_fields(total)} for label, total in _groups(record, by, sort)[:limit]]
+
+
+def _table(record: RunRecord, by: By, sort: Sort) -> tuple[Sequence[Column], list[list[object]]]:
+    figures = _FIGURES if by == "syscall" else _FEW_FIGURES
+    labels = _LABELS[by]
+    rows: list[list[object]] = [
+        [
+            *(text(total) for text in figures.values()),
+            *(units.UNKNOWN if label[c.title] is None else label[c.title] for c in labels),
+        ]
+        for label, total in _groups(record, by, sort)
+    ]
+    return [*(Column(name, right=True) for name in figures), *labels], rows
+
+
+_LABELS = {
+    "process": (Column("pid", right=True), Column("image", right=True), Column("command")),
+    "thread": (
+        Column("pid", right=True),
+        Column("image", right=True),
+        Column("tid", right=True),
+        Column("command"),
+    ),
+    "syscall": (Column("abi"), Column("name")),
+}
+_KEYS = {
+    "process": ("process_id", "image", "pid"),
+    "thread": ("process_id", "image", "pid", "thread_id", "tid"),
+}
+
+
+def _groups(record: RunRecord, by: By, sort: Sort) -> list[tuple[dict[str, object], Total]]:
+    """Label and sum of each group, sorted. The label's keys are columns of ``syscalls``."""
+    if by == "syscall":
+        sums = totals.by_syscall(record.syscalls)
+        return [
+            ({"abi": abi, "nr": nr, "name": name}, total)
+            for (abi, nr, name), total in totals.ordered(sums, sort, lambda key: key[2])
+        ]
+    commands = _commands(record)
+    fields = _KEYS[by]
+    grouped = totals.group(record.syscalls, attrgetter(*fields))
+    ranked = totals.ordered(grouped, sort, lambda key: commands.get(key[:2], ""))
+    return [
+        ({**dict(zip(fields, key, strict=True)), "command": commands.get(key[:2])}, total)
+        for key, total in ranked
+    ]
+
+
+def _commands(record: RunRecord) -> dict[tuple[int, ...], str]:
+    return {(item.process_id, item.image): process_command(item) for item in record.processes}
+
+
+def _errors(record: RunRecord, sort: Sort) -> list[totals.ErrorTotal]:
+    """Sorted by how often; by name: by the errno's, then by the syscall's."""
+    measure: dict[str, Callable[[totals.ErrorTotal], int]] = {
+        "calls": lambda row: row.failed + row.blocked,
+        "time": lambda row: row.failed + row.blocked,
+        "errors": lambda row: row.failed,
+        "blocked": lambda row: row.blocked,
+        "name": lambda _: 0,
+    }
+    most = measure[sort]
+    rows = totals.by_errno(record.syscall_errors)
+    return sorted(rows, key=lambda row: (-most(row), row.errno_name, row.name))
+
+
+def _errno_table(record: RunRecord, sort: Sort) -> tuple[Sequence[Column], list[list[object]]]:
+    columns = (
+        Column("failed", right=True),
+        Column("blocked", right=True),
+        Column("errno"),
+        Column("abi"),
+        Column("name"),
+        Column("meaning"),
+    )
+    return columns, [
+        [
+            units.count(row.failed),
+            units.count(row.blocked),
+            row.errno_name,
+            row.abi,
+            row.name,
+            units.error_meaning(row.errno),
+        ]
+        for row in _errors(record, sort)
+    ]
