@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from operator import attrgetter
 from typing import TYPE_CHECKING, Literal
 
@@ -11,13 +10,12 @@ from tracer.report.as_json import total_fields
 from tracer.report.outcome import process_command
 from tracer.report.table import Column
 from tracer.report.table import render as table
-from tracer.report.totals import Total
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tracer.model import RunRecord
-    from tracer.report.totals import Sort
+    from tracer.report.totals import Sort, Total
 
 By = Literal["process", "thread", "syscall", "errno"]
 
