@@ -22,19 +22,24 @@ if TYPE_CHECKING:
     from elftools.dwarf.dwarfinfo import DWARFInfo
     from elftools.dwarf.lineprogram import LineProgram, LineState
 
-_CPU_SECONDS = 8
+_CPU_SECONDS = 5
 _MEMORY_BYTES = 2 << 30
 
 
 def main() -> None:
     """Answer the addresses of the command line."""
-    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limit()
     elf = ELFFile(sys.stdin.buffer)
     # Links lead to other files, which nobody has checked.
     dwarf = elf.get_dwarf_info(relocate_dwarf_sections=False, follow_links=False)
     print(json.dumps([find_line(dwarf, int(address)) for address in sys.argv[1:]]))
+
+
+def limit() -> None:
+    """Bound the time and memory of this process, whatever the file says."""
+    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def find_line(dwarf: DWARFInfo, address: int) -> str | None:

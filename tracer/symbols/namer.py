@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,9 +50,15 @@ class Namer:
 
 
 def _absolute(raw: RawStack) -> RawStack:
-    if raw.executable is None or raw.executable.startswith("/"):
+    """``raw`` with a full path of the program, or none if what is given can be no file's."""
+    if raw.executable is None:
         return raw
-    return replace(raw, executable=str(Path.cwd() / raw.executable))
+    try:
+        os.fsencode(raw.executable)
+        path = None if "\0" in raw.executable else str(Path.cwd() / raw.executable)
+    except (OSError, ValueError):  # the current folder is gone, or the text is no file name
+        path = None
+    return replace(raw, executable=path)
 
 
 def _kernels_steps(raw: RawStack, abi: Abi, space: AddressSpace, steps: list[Step]) -> list[Step]:

@@ -38,7 +38,7 @@ class AddressSpace:
         self._resolver = resolver
         self._places: dict[int, Place | None] = {}
         self._mappings = [*self._of_program(), *raw.mappings]
-        if raw.registers and raw.build_id_frames:
+        if len(raw.registers) > abi.pc and raw.build_id_frames:
             self._use_first_build_id(raw.registers[abi.pc])
 
     def place(self, address: int) -> Place | None:

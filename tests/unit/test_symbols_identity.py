@@ -1,0 +1,220 @@
+"""A frame is never named from a file that is not the one that was mapped."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.unit.test_symbols_support import PLUGIN, Capture, capture, compile_c
+from tracer.symbols import BuildIdFrame, Mapping, Namer, RawStack, innermost_own_frame
+
+if TYPE_CHECKING:
+    from tracer.model import Frame
+
+pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="the target is for x86_64")
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compile_c(tmp_path_factory.mktemp("identity") / "program", "-pie", "-fPIE")
+
+
+@pytest.fixture(scope="module")
+def forked(program: Path) -> Capture:
+    return capture(program, "fork", program.parent / "forked")
+
+
+def functions(raw: RawStack) -> list[str | None]:
+    return [frame.function for frame in Namer().frames(raw)]
+
+
+def libc_of(raw: RawStack) -> Mapping:
+    return next(m for m in raw.mappings if m.name and m.name.startswith("libc"))
+
+
+def with_libc(raw: RawStack, libc: Mapping) -> RawStack:
+    others = tuple(m for m in raw.mappings if m != libc_of(raw))
+    return replace(raw, mappings=(*others, libc))
+
+
+def test_a_library_is_found_by_inode_and_device_whatever_its_path(forked: Capture) -> None:
+    frame = Namer().frames(forked.raw)[0]
+    assert frame.object is not None
+    found = os.stat(frame.object)  # noqa: PTH116 - compared with numbers of stat
+    libc = libc_of(forked.raw)
+    assert (found.st_ino, found.st_dev) == (libc.inode, libc.device)
+
+
+@pytest.mark.parametrize("field", ["inode", "device"])
+def test_a_library_of_the_same_name_but_another_identity_is_not_used(
+    field: str, forked: Capture
+) -> None:
+    libc = libc_of(forked.raw)
+    other = replace(libc, **{field: 12345})
+    frames = Namer().frames(with_libc(forked.raw, other))
+    assert [(f.object, f.function, f.offset) for f in frames] == [(libc.name, None, None)]
+
+
+def test_a_build_id_finds_a_library_and_refuses_another(forked: Capture) -> None:
+    libc = libc_of(forked.raw)
+    good = Namer().frames(forked.raw)[0].build_id
+    anonymous = replace(libc, inode=None, device=None)
+    named = functions(with_libc(forked.raw, replace(anonymous, build_id=good)))
+    assert named == functions(forked.raw)
+    wrong = replace(anonymous, build_id="ab" * 20)
+    assert functions(with_libc(forked.raw, wrong)) == [None]
+
+
+def test_a_name_without_identity_is_not_enough(forked: Capture) -> None:
+    libc = replace(libc_of(forked.raw), inode=None, device=None)
+    assert functions(with_libc(forked.raw, libc)) == [None]
+
+
+def test_a_path_from_the_kernel_without_identity_must_have_the_extent_of_the_mapping(
+    forked: Capture,
+) -> None:
+    path = Namer().frames(forked.raw)[0].object
+    libc = replace(libc_of(forked.raw), inode=None, device=None, path=path)
+    assert functions(with_libc(forked.raw, libc)) == functions(forked.raw)
+    shorter = replace(libc, end=libc.end - 4096)
+    assert functions(with_libc(forked.raw, shorter)) == [None]
+
+
+def test_the_kernels_build_id_of_the_innermost_frame_finds_a_library_that_nobody_saw_mapped(
+    forked: Capture,
+) -> None:
+    """Its load address follows from the instruction pointer and the file offset."""
+    first = Namer().frames(forked.raw)[0]
+    assert first.build_id is not None
+    assert first.offset is not None
+    seen = BuildIdFrame(1, bytes.fromhex(first.build_id), first.offset, None)
+    unseen = replace(forked.raw, mappings=(), build_id_frames=(seen,))
+    assert functions(unseen) == functions(forked.raw)
+    assert functions(replace(forked.raw, mappings=())) == [None]
+
+
+def test_a_program_that_was_built_anew_since_is_not_named_from(tmp_path: Path) -> None:
+    program = compile_c(tmp_path / "program")
+    seen = capture(program, "fork", tmp_path / "seen")
+    assert "violate" in functions(seen.raw)
+    compile_c(program, "-O0")
+    assert "violate" not in functions(seen.raw)
+
+
+def test_one_namer_keeps_two_builds_at_one_path_apart(tmp_path: Path) -> None:
+    """As when make builds and runs the same program twice within a run."""
+    program, namer = tmp_path / "program", Namer()
+    for options in (("-O1",), ("-O0",), ("-O2",)):
+        compile_c(program, *options)
+        seen = capture(program, "fork", tmp_path / "seen")
+        frames = namer.frames(seen.raw)
+        assert tuple(frame.address for frame in frames) == seen.trace
+        assert "violate" in [frame.function for frame in frames]
+
+
+def test_the_inode_of_the_program_decides_where_the_caller_knows_it(
+    forked: Capture, program: Path, tmp_path: Path
+) -> None:
+    start, end = forked.raw.code_start, forked.raw.code_end
+    assert start is not None
+    assert end is not None
+    status = program.stat()
+    page = start - start % 4096
+    own = Mapping(page, end, 0x1000, None, "program", status.st_ino, status.st_dev)
+    known = replace(forked.raw, mappings=(*forked.raw.mappings, own))
+    assert functions(known) == functions(forked.raw)
+    copy = shutil.copy2(program, tmp_path / "copy")
+    assert "violate" not in functions(replace(known, executable=str(copy)))
+
+
+def test_a_script_leads_to_the_program_that_interprets_it(
+    forked: Capture, program: Path, tmp_path: Path
+) -> None:
+    script = tmp_path / "script"
+    script.write_text(f"#! {program} -x\n")
+    raw = replace(forked.raw, executable=str(script))
+    frames = Namer().frames(raw)
+    assert "violate" in [frame.function for frame in frames]
+    own = innermost_own_frame(frames, str(script))
+    assert own is not None
+    assert own.function == "violate"
+
+
+def test_a_program_of_unknown_path_keeps_its_frames_without_names(forked: Capture) -> None:
+    frames = Namer().frames(replace(forked.raw, executable=None))
+    assert [f.function for f in frames][:2] == functions(forked.raw)[:2]
+    assert all(f.object is None and f.function is None for f in frames[2:3])
+
+
+def test_a_library_is_found_beside_the_program_and_in_its_runpath(tmp_path: Path) -> None:
+    folder = tmp_path / "private" / "deep"
+    folder.mkdir(parents=True)
+    plugin = compile_c(folder / "plugin.so", "-shared", "-fPIC", source=PLUGIN)
+    program = compile_c(tmp_path / "program", "-Wl,--enable-new-dtags,-rpath,$ORIGIN/private/deep")
+    seen = capture(program, "plugin", tmp_path / "seen", str(plugin))
+    assert "plugin_run" in functions(seen.raw)
+
+
+def test_a_library_is_found_in_the_closure_of_what_the_program_needs(tmp_path: Path) -> None:
+    """By inode alone, without even a name."""
+    library = compile_c(tmp_path / "libplugin.so", "-shared", "-fPIC", source=PLUGIN)
+    program = compile_c(tmp_path / "program", "-Wl,--no-as-needed", str(library))
+    seen = capture(program, "fork", tmp_path / "seen")
+    nameless = tuple(replace(mapping, name=None) for mapping in seen.raw.mappings)
+    assert functions(replace(seen.raw, mappings=nameless)) == functions(seen.raw)
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device", "folder", "loop", "empty", "missing", "null"])
+def test_what_is_no_regular_file_is_never_opened(
+    kind: str, forked: Capture, tmp_path: Path
+) -> None:
+    """A FIFO would hold sbtrace up for ever, a device may act on being opened."""
+    path = str(tmp_path / kind)
+    match kind:
+        case "fifo":
+            os.mkfifo(path)
+        case "device":
+            path = "/dev/zero"
+        case "folder":
+            Path(path).mkdir()
+        case "loop":
+            Path(path).symlink_to(path)
+        case "empty":
+            Path(path).touch()
+        case "null":
+            path = "a\0b"
+    raw = replace(forked.raw, executable=path)
+    assert functions(raw)[:2] == functions(forked.raw)[:2]
+    assert "violate" not in functions(raw)
+
+
+def test_symbols_come_from_the_separate_debug_file_of_a_stripped_program(tmp_path: Path) -> None:
+    if shutil.which("objcopy") is None:
+        pytest.skip("no objcopy on PATH")
+    program = compile_c(tmp_path / "program", "-g")
+    debug = tmp_path / "program.debug"
+    subprocess.run(["objcopy", "--only-keep-debug", program, debug], check=True)
+    subprocess.run(["strip", program], check=True)
+    seen = capture(program, "fork", tmp_path / "seen")
+    bare = Namer().frames(seen.raw)
+    assert "violate" not in [frame.function for frame in bare]
+    installed = _install(debug, bare, program, tmp_path / "debug")
+    named = [frame.function for frame in Namer(debug_root=installed).frames(seen.raw)]
+    assert "violate" in named
+    assert "main" in named
+
+
+def _install(debug: Path, frames: tuple[Frame, ...], program: Path, root: Path) -> str:
+    own = innermost_own_frame(frames, str(program))
+    assert own is not None
+    assert own.build_id is not None
+    place = root / ".build-id" / own.build_id[:2] / f"{own.build_id[2:]}.debug"
+    place.parent.mkdir(parents=True)
+    debug.rename(place)
+    return str(root)
