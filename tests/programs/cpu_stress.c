@@ -1,4 +1,5 @@
-// Burns CPU in user mode: cpu_stress [MS], 307 ms unless told, 0 = until a limit ends it.
+// Burns CPU in user mode: cpu_stress [MS], 307 ms unless told, 0 = until a limit ends it
+// (with SIGXCPU, the soft limit's signal; SIGKILL is the hard one's).
 #include <sys/time.h>
 
 #include "expect.h"
