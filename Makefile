@@ -82,9 +82,13 @@ clean: ## remove what make built, .venv too
 packages:
 	@.ci/packages $(PACKAGES)
 
+# It holds absolute paths: one that was copied or moved with its checkout is made anew.
+ifneq ($(file <$(VENV)/.made),$(CURDIR))
+.PHONY: $(VENV)/.made
+endif
 $(VENV)/.made: | packages
 	$(PYTHON) -m venv --clear --system-site-packages $(VENV)
-	touch $@
+	echo $(CURDIR) >$@
 
 $(VENV)/.runtime: pyproject.toml $(VENV)/.made | packages
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .

@@ -64,8 +64,11 @@ class Recorded:
 class Sbtrace:
     """The `sbtrace` of this checkout, with a database of its own."""
 
-    def __init__(self, folder: Path, launcher: Sequence[Word] | None = None) -> None:
+    def __init__(
+        self, folder: Path, launcher: Sequence[Word] | None = None, cwd: Path | None = None
+    ) -> None:
         self.folder = folder
+        self.cwd = cwd
         self.db = folder / "runs.duckdb"
         self._launcher = launcher or [Path(sys.executable).parent / "sbtrace"]
         self._runs = 0
@@ -82,7 +85,7 @@ class Sbtrace:
         return run(
             [*self._launcher, *args],
             env={"SBTRACE_DB": str(self.db), **(env or {})},
-            cwd=cwd,
+            cwd=cwd or self.cwd,
             stdin=stdin,
             timeout=timeout,
         )
@@ -124,6 +127,7 @@ def ordinary_user(folder: Path) -> Iterator[Sbtrace]:
             *("env", f"HOME={home}", f"PYTHONPATH={checkout}", "PYTHONDONTWRITEBYTECODE=1"),
             *(python, "-m", "tracer.cli.main"),
         ],
+        cwd=home,
     )
 
 
