@@ -17,7 +17,7 @@ SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 # sudo clears the environment, and root should leave no caches in a user's checkout.
 AS_ROOT := $(if $(SUDO),sudo env PYTHONDONTWRITEBYTECODE=1 SBTRACE_REQUIRE_KERNEL=$(SBTRACE_REQUIRE_KERNEL))
 PYTEST := $(BIN)/pytest $(if $(SUDO),-p no:cacheprovider)
-C_SOURCES = $(shell find bpf tests/programs -name '*.[ch]')
+C_SOURCES = $(shell find bpf tests -name '*.[ch]')
 
 .PHONY: help
 help: ## list these targets
