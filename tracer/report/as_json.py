@@ -50,7 +50,7 @@ def run_object(record: RunRecord, remedy: Remedy | None = None) -> Object:
 def syscall_objects(record: RunRecord) -> list[Object]:
     """One object for each (abi, nr) of the run, most calls first."""
     sums = totals.by_syscall(record.syscalls)
-    ranked = totals.ordered(sums, "calls", lambda key: key[2])
+    ranked = totals.ordered(sums, totals.Sort.CALLS, lambda key: key[2])
     return [
         {"name": name, "abi": abi, "nr": nr, **total_fields(total)}
         for (abi, nr, name), total in ranked

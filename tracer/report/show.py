@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from tracer.report import totals, units
 from tracer.report.as_json import total_fields
 from tracer.report.outcome import process_command
 from tracer.report.table import Column
 from tracer.report.table import render as table
+from tracer.report.totals import By, Sort
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tracer.model import RunRecord
-    from tracer.report.totals import Sort, Total
-
-By = Literal["process", "thread", "syscall", "errno"]
+    from tracer.report.totals import Total
 
 _FIGURES: dict[str, Callable[[Total], str]] = {
     "calls": lambda total: units.count(total.calls),
@@ -33,7 +32,7 @@ _FEW_FIGURES = {name: _FIGURES[name] for name in ("calls", "errors", "blocked", 
 
 
 def render(
-    record: RunRecord, by: By, *, sort: Sort = "calls", limit: int | None = None, width: int = 80
+    record: RunRecord, by: By, *, sort: Sort = Sort.CALLS, limit: int | None = None, width: int = 80
 ) -> str:
     """The table as lines; a last line says how many rows ``limit`` left out.
 
@@ -42,7 +41,7 @@ def render(
     if record.run.trace == "none":
         why = record.run.trace_missing or "not asked for (--trace none)"
         return f"no syscalls are known of run {record.run.run_id}: {why}\n"
-    columns, rows = _errno_table(record, sort) if by == "errno" else _table(record, by, sort)
+    columns, rows = _errno_table(record, sort) if by is By.ERRNO else _table(record, by, sort)
     shown = rows if limit is None else rows[:limit]
     text = table(columns, shown, width)
     left = len(rows) - len(shown)
@@ -50,12 +49,12 @@ def render(
 
 
 def objects(
-    record: RunRecord, by: By, *, sort: Sort = "calls", limit: int | None = None
+    record: RunRecord, by: By, *, sort: Sort = Sort.CALLS, limit: int | None = None
 ) -> list[dict[str, object]] | None:
     """The same rows as data, in ns; None without eBPF figures."""
     if record.run.trace == "none":
         return None
-    if by == "errno":
+    if by is By.ERRNO:
         return [
             {
                 "errno": row.errno,
@@ -71,7 +70,7 @@ def objects(
 
 
 def _table(record: RunRecord, by: By, sort: Sort) -> tuple[Sequence[Column], list[list[object]]]:
-    figures = _FIGURES if by == "syscall" else _FEW_FIGURES
+    figures = _FIGURES if by is By.SYSCALL else _FEW_FIGURES
     labels = _LABELS[by]
     rows: list[list[object]] = [
         [
@@ -84,24 +83,24 @@ def _table(record: RunRecord, by: By, sort: Sort) -> tuple[Sequence[Column], lis
 
 
 _LABELS = {
-    "process": (Column("pid", right=True), Column("image", right=True), Column("command")),
-    "thread": (
+    By.PROCESS: (Column("pid", right=True), Column("image", right=True), Column("command")),
+    By.THREAD: (
         Column("pid", right=True),
         Column("image", right=True),
         Column("tid", right=True),
         Column("command"),
     ),
-    "syscall": (Column("abi"), Column("name")),
+    By.SYSCALL: (Column("abi"), Column("name")),
 }
 _KEYS = {
-    "process": ("process_id", "image", "pid"),
-    "thread": ("process_id", "image", "pid", "thread_id", "tid"),
+    By.PROCESS: ("process_id", "image", "pid"),
+    By.THREAD: ("process_id", "image", "pid", "thread_id", "tid"),
 }
 
 
 def _groups(record: RunRecord, by: By, sort: Sort) -> list[tuple[dict[str, object], Total]]:
     """Label and sum of each group, sorted. The label's keys are columns of ``syscalls``."""
-    if by == "syscall":
+    if by is By.SYSCALL:
         sums = totals.by_syscall(record.syscalls)
         return [
             ({"abi": abi, "nr": nr, "name": name}, total)
@@ -123,12 +122,12 @@ def _commands(record: RunRecord) -> dict[tuple[int, ...], str]:
 
 def _errors(record: RunRecord, sort: Sort) -> list[totals.ErrorTotal]:
     """Sorted by how often; by name: by the errno's, then by the syscall's."""
-    measure: dict[str, Callable[[totals.ErrorTotal], int]] = {
-        "calls": lambda row: row.failed + row.blocked,
-        "time": lambda row: row.failed + row.blocked,
-        "errors": lambda row: row.failed,
-        "blocked": lambda row: row.blocked,
-        "name": lambda _: 0,
+    measure: dict[Sort, Callable[[totals.ErrorTotal], int]] = {
+        Sort.CALLS: lambda row: row.failed + row.blocked,
+        Sort.TIME: lambda row: row.failed + row.blocked,
+        Sort.ERRORS: lambda row: row.failed,
+        Sort.BLOCKED: lambda row: row.blocked,
+        Sort.NAME: lambda _: 0,
     }
     most = measure[sort]
     rows = totals.by_errno(record.syscall_errors)

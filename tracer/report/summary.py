@@ -129,7 +129,7 @@ def _top(sheet: Sheet, record: RunRecord, width: int) -> None:
     if not sums:
         return
     abis = [abi for abi, _, _ in sums]
-    ranked = totals.ordered(sums, "calls", lambda key: key[2])
+    ranked = totals.ordered(sums, totals.Sort.CALLS, lambda key: key[2])
     rows = [
         (
             units.count(total.calls),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeVar
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +13,25 @@ if TYPE_CHECKING:
     from tracer.model import SyscallError, SyscallStat
 
 K = TypeVar("K")
-Sort = Literal["calls", "time", "errors", "blocked", "name"]
+
+
+class By(StrEnum):
+    """What a row of a table is."""
+
+    PROCESS = "process"
+    THREAD = "thread"
+    SYSCALL = "syscall"
+    ERRNO = "errno"
+
+
+class Sort(StrEnum):
+    """What comes first."""
+
+    CALLS = "calls"
+    TIME = "time"
+    ERRORS = "errors"
+    BLOCKED = "blocked"
+    NAME = "name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +112,12 @@ def by_errno(errors: Iterable[SyscallError]) -> list[ErrorTotal]:
 
 def ordered(totals: dict[K, Total], sort: Sort, name: Callable[[K], str]) -> list[tuple[K, Total]]:
     """Sorted most first (by name: in its order); ties go by name."""
-    measure: dict[str, Callable[[Total], int]] = {
-        "calls": lambda total: total.calls,
-        "time": lambda total: total.total_ns or 0,
-        "errors": lambda total: total.errors,
-        "blocked": lambda total: total.blocked,
-        "name": lambda _: 0,
+    measure: dict[Sort, Callable[[Total], int]] = {
+        Sort.CALLS: lambda total: total.calls,
+        Sort.TIME: lambda total: total.total_ns or 0,
+        Sort.ERRORS: lambda total: total.errors,
+        Sort.BLOCKED: lambda total: total.blocked,
+        Sort.NAME: lambda _: 0,
     }
     most = measure[sort]
     return sorted(totals.items(), key=lambda item: (-most(item[1]), name(item[0])))

@@ -1,0 +1,46 @@
+"""``sbtrace show``: one recorded run, by process, thread, syscall or errno."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from typing import Annotated
+
+import typer
+
+from tracer.report.totals import By, Sort  # noqa: TC001 -- Typer reads them at run time
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``show`` to ``app``."""
+    app.command()(show)
+
+
+def show(  # noqa: PLR0913 -- one argument an option
+    run: Annotated[
+        str, typer.Argument(help="Its id, the beginning of one, last, or last~1.")
+    ] = "last",
+    by: Annotated[By | None, typer.Option(help="A table with one row for each.")] = None,
+    sort: Annotated[Sort | None, typer.Option(help="Most first; calls by default.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="At most N rows.")] = None,
+    histogram: Annotated[
+        str | None, typer.Option(metavar="SYSCALL", help="Latencies of one syscall as bars.")
+    ] = None,
+    tree: Annotated[bool, typer.Option("--tree", help="The processes as a tree.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    db: Annotated[
+        str | None, typer.Option("--db", metavar="FILE", help="Another database (or SBTRACE_DB).")
+    ] = None,
+) -> None:
+    """Show a recorded run: its summary, or one of its tables, its tree or a histogram."""
+    from tracer.report.style import wants_colour
+    from tracer.report.view import View
+    from tracer.store import location
+    from tracer.store.reader import Reader
+
+    view = View(by, sort, limit, histogram, tree)
+    view.check()
+    with Reader(location.resolve(db)) as reader:
+        record = reader.load(run)
+    width, colour = shutil.get_terminal_size().columns, wants_colour(sys.stdout)
+    typer.echo(view.json(record) if json else view.text(record, width, colour=colour), nl=False)
