@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
     app.command()(show)
 
 
-def show(  # noqa: PLR0913 -- one argument an option
+def show(  # noqa: PLR0913, PLR0917 -- one argument an option
     run: Annotated[
         str, typer.Argument(help="Its id, the beginning of one, last, or last~1.")
     ] = "last",

@@ -24,9 +24,11 @@ def live_text(
 class LiveLine:
     """Draws one line over and over. Does nothing where the stream is no terminal."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, quiet: bool = False) -> None:
         self._stream = stream
-        self._enabled = stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+        terminal = stream is not None and stream.isatty()
+        self.enabled = terminal and not quiet and os.environ.get("TERM", "dumb") != "dumb"
+        """Whether ``update`` draws: nobody need work out figures for it otherwise."""
         self._drawn = False
 
     def update(
@@ -37,7 +39,7 @@ class LiveLine:
         calls: int | None,
     ) -> None:
         """Draw the line again. Figures as in ``live_text``; None is shown as ``-``."""
-        if not self._enabled:
+        if not self.enabled:
             return
         # One column stays free: a full line would wrap, and its first part could not be erased.
         room = shutil.get_terminal_size().columns - 1
@@ -56,4 +58,4 @@ class LiveLine:
             self._stream.write(text)
             self._stream.flush()
         except OSError:  # the terminal went away; the run goes on without the line
-            self._enabled = False
+            self.enabled = False

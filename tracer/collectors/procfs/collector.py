@@ -111,6 +111,10 @@ class ProcfsCollector:
         """Set the instant that the run counts from, when it is known later than the rest."""
         self._start_ns = start_monotonic_ns
 
+    def pids(self) -> list[int]:
+        """The processes of the target that are there now, zombies included, parents first."""
+        return self._tree.pids()
+
     def sample(self) -> list[Sample]:
         """One row for each process of the target that is there now, parents first.
 
@@ -131,6 +135,10 @@ class ProcfsCollector:
         self._cpu.tick(now, sum(s.stat.tree_cpu_ns for s in alive.values()))
         self._last_sample_ns = now
         return samples
+
+    def pids(self) -> list[int]:
+        """Every process of the target that is there now, parents first."""
+        return self._tree.pids()
 
     def final(self, pid: int) -> Sample | None:
         """The last row of a zombie that sbtrace is about to reap; None if it is gone.
@@ -162,13 +170,11 @@ class ProcfsCollector:
         self._last_reaped_ns = self._now()
 
     def totals(self) -> Baseline:
-        """The figures of the whole target, once its last process is reaped.
+        """The figures of all that was reaped so far: of the whole target, once it is gone.
 
         ``read_syscalls`` and ``write_syscalls`` are None if one account could not be read.
         """
         known = self._unread.count == 0
-        if self._last_reaped_ns is not None:
-            self._cpu.finish(self._last_reaped_ns)
         return Baseline(
             read_syscalls=self._reads if known else None,
             write_syscalls=self._writes if known else None,
@@ -176,7 +182,7 @@ class ProcfsCollector:
             major_faults=self._major,
             max_rss_bytes=self._max_rss(),
             peak_vm_bytes=self._peak_vm,
-            peak_cpu_percent=self._cpu.peak_percent,
+            peak_cpu_percent=self._cpu.peak(self._last_reaped_ns),
             user_ns=self._user_ns,
             system_ns=self._system_ns,
             sigsys=self._sigsys,

@@ -23,21 +23,31 @@ class CpuMeter:
         self._reaped_ns = 0
         self._base: tuple[int, int] | None = None
         self._processes: dict[int, tuple[int, int, int]] = {}
-        self.peak_percent: float | None = None
-        """The most CPU of the whole target between two samples; None with fewer than two."""
+        self._peak: float | None = None
 
     def tick(self, now_ns: int, alive_ns: int) -> None:
         """Take the CPU time of all living processes, with that of those they waited for."""
-        self._advance(now_ns, alive_ns + self._reaped_ns)
+        total_ns = alive_ns + self._reaped_ns
+        percent = self._span_percent(now_ns, total_ns)
+        if percent is not None:
+            self._peak = max(percent, self._peak or 0.0)
+        if self._base is None or percent is not None:
+            self._base = (now_ns, total_ns)
 
     def add_reaped(self, pid: int, cpu_ns: int) -> None:
         """Take the whole account of a process that sbtrace reaped."""
         self._reaped_ns += cpu_ns
         self.forget(pid)
 
-    def finish(self, now_ns: int) -> None:
-        """Close the last span: by now every process of the target is reaped."""
-        self._advance(now_ns, self._reaped_ns)
+    def peak(self, end_ns: int | None) -> float | None:
+        """The most CPU of the whole target in one span; None if there was no whole span.
+
+        ``end_ns``: when the last process was reaped, so that the last span counts too; in
+        mid-run it adds nothing, for what still lives is not in it.
+        """
+        last = None if end_ns is None else self._span_percent(end_ns, self._reaped_ns)
+        known = [value for value in (self._peak, last) if value is not None]
+        return max(known, default=None)
 
     def process_percent(self, pid: int, stat: Stat, now_ns: int) -> float | None:
         """CPU of one process since it was last asked about; None the first time."""
@@ -56,16 +66,11 @@ class CpuMeter:
         """Drop what is kept of a process that is gone."""
         self._processes.pop(pid, None)
 
-    def _advance(self, now_ns: int, total_ns: int) -> None:
-        if self._base is None:
-            self._base = (now_ns, total_ns)
-            return
-        span_ns = now_ns - self._base[0]
-        if span_ns < self._shortest_span_ns:
-            return
-        percent = self._percent(total_ns - self._base[1], span_ns)
-        self.peak_percent = max(percent, self.peak_percent or 0.0)
-        self._base = (now_ns, total_ns)
+    def _span_percent(self, now_ns: int, total_ns: int) -> float | None:
+        """CPU of the whole target since the last span's end; None if that was just now."""
+        if self._base is None or now_ns - self._base[0] < self._shortest_span_ns:
+            return None
+        return self._percent(total_ns - self._base[1], now_ns - self._base[0])
 
     def _percent(self, cpu_ns: int, span_ns: int) -> float:
         """Rounding to ticks may give a little less than nothing, or more than all cores."""
