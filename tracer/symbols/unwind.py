@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tracer.symbols.abi import Abi
 
 MAX_FRAMES = 64
+_LOWEST_CODE = 4096
+"""No code lies in the first page: some outermost frames return to 0, ``_start`` to ``argc``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +100,10 @@ def walk(
         except MalformedError:
             return steps, False
         pc, stack_pointer = thread.pc, thread.stack_pointer
-        # A frame met twice is a loop; a return to 0 is how some threads mark their end.
-        if not pc or stack_pointer is None or (pc, stack_pointer) in seen:
-            return steps, pc == 0
+        if pc is None or stack_pointer is None or (pc, stack_pointer) in seen:
+            return steps, False
+        if pc < _LOWEST_CODE:
+            return steps, True
         seen.add((pc, stack_pointer))
         steps.append(Step(pc, after_call=rules is None or not rules.signal_frame))
     return steps, False
