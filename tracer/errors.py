@@ -65,3 +65,12 @@ class QueryError(SbtraceError):
 
 class RunNotFound(SbtraceError):
     """No recorded run, or more than one, answers to what was given."""
+
+
+class InexactRun(SbtraceError):
+    """``--require-exact`` was given, and the run has losses or was not traced."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            f"run {run_id} is not exact, and --require-exact was given: the summary says why"
+        )

@@ -111,10 +111,6 @@ class ProcfsCollector:
         """Set the instant that the run counts from, when it is known later than the rest."""
         self._start_ns = start_monotonic_ns
 
-    def pids(self) -> list[int]:
-        """The processes of the target that are there now, zombies included, parents first."""
-        return self._tree.pids()
-
     def sample(self) -> list[Sample]:
         """One row for each process of the target that is there now, parents first.
 

@@ -1,0 +1,1 @@
+/* bcc names it; our program takes nothing from it. */

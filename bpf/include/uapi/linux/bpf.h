@@ -1,0 +1,1 @@
+/* bcc brings its own copy of the BPF UAPI and includes this one beside it. */

@@ -1,0 +1,292 @@
+"""From the program's records to rows: processes, their images, and what each thread called.
+
+Pure: fed with the bytes of the ring buffer, it needs neither root nor a kernel.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tracer import syscalls
+from tracer.collectors.kernel import wire
+from tracer.model import HISTOGRAM_BUCKETS, Process, SyscallError, SyscallStat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_EMPTY_HISTOGRAM = (0,) * HISTOGRAM_BUCKETS
+_FOREIGN = {"x86_64": ("x86_64", "i386", "x32"), "arm64": ("arm64", "arm", "arm64")}
+
+ProcessKey = tuple[int, int]
+"""(pid, start): the kernel can give a pid away again, but not within the same nanosecond."""
+
+
+def abi_names() -> tuple[str, ...]:
+    """Return the names of ABI_NATIVE, ABI_COMPAT and ABI_X32 on this machine."""
+    return _FOREIGN[syscalls.native_abi()]
+
+
+@dataclass(slots=True)
+class _Image:
+    start_ns: int
+    end_ns: int | None = None
+    comm: str | None = None
+    executable: str | None = None
+    argv: tuple[str, ...] | None = None
+    argv_truncated: bool = False
+
+
+@dataclass(slots=True)
+class _Life:
+    """One process, as its records tell it."""
+
+    process_id: int
+    pid: int
+    parent: ProcessKey | None
+    ppid: int | None
+    images: dict[int, _Image] = field(default_factory=dict)
+    leader_status: int | None = None
+    status: int | None = None
+    threads: dict[int, int] = field(default_factory=dict)
+
+
+class Accounts:
+    """All that the ring buffer told of the target so far."""
+
+    def __init__(self) -> None:
+        self._abis = abi_names()
+        self._lives: dict[ProcessKey, _Life] = {}
+        self._threads = 0
+        self._stats: list[SyscallStat] = []
+        self._errors: list[SyscallError] = []
+        self.origin_ns: int | None = None
+        """CLOCK_MONOTONIC instant of the target's execve: where every ``*_ns`` counts from."""
+        self.returned = 0
+        """Calls that came back, in the tables written so far."""
+
+    def started(self, start: wire.Start) -> None:
+        """A process or a thread begins."""
+        if self.origin_ns is None:
+            self.origin_ns = start.process_ns
+        life = self._life(start)
+        self._thread_id(life, start.thread_ns)
+        life.images.setdefault(start.image, _Image(start.process_ns))
+
+    def executed(self, exec_: wire.Exec) -> None:
+        """An image begins."""
+        if self.origin_ns is None:
+            self.origin_ns = exec_.process_ns
+        life = self._lives.get((exec_.pid, exec_.process_ns))
+        if life is None:
+            life = self._new_life((exec_.pid, exec_.process_ns), None, None)
+        whole = len(exec_.argv) == exec_.whole_bytes
+        arguments = exec_.argv.removesuffix(b"\0").split(b"\0") if exec_.argv else []
+        image = life.images.setdefault(exec_.image, _Image(exec_.at_ns))
+        image.start_ns = exec_.at_ns
+        image.executable = os.fsdecode(exec_.filename)
+        image.argv = tuple(map(os.fsdecode, arguments))
+        image.argv_truncated = not whole
+
+    def ended(self, table: wire.Table) -> None:
+        """A thread, or its image, is over: its table is final."""
+        head = table.head
+        life = self._life(head)
+        image = life.images.setdefault(head.image, _Image(head.image_ns))
+        if head.tid == head.pid or image.comm is None:
+            image.comm = _text(head.comm)
+        if head.end == wire.END_EXEC:
+            image.end_ns = head.end_ns
+        if head.end == wire.END_EXIT:
+            if head.tid == head.pid:
+                life.leader_status = head.exit_code
+            if head.flags & wire.THREAD_GROUP_EXIT:
+                life.status = head.exit_code
+            if head.flags & wire.THREAD_LAST:
+                image.end_ns = head.end_ns
+                if life.status is None:
+                    life.status = life.leader_status
+        self.returned += head.returned
+        self._stats.extend(self._rows(life, table))
+        self._errors.extend(self._error_rows(life, table))
+
+    def overflowed(self, pairs: Iterable[tuple[wire.OverflowKey, wire.Slot]]) -> None:
+        """Take what was too much for a thread's own table: further syscalls and errnos."""
+        for key, slot in pairs:
+            life = self._life(key)
+            where = (life.process_id, key.pid, key.image, self._thread_id(life, key.thread_ns))
+            if key.errno_blocked:
+                blocked = bool(key.errno_blocked & wire.ERRNO_BLOCKED)
+                number = key.errno_blocked & ~wire.ERRNO_BLOCKED
+                errno = wire.Errno(key.nr, key.abi, number, blocked, slot.errors)
+                self._errors.extend(self._errnos(where, key.tid, (errno,)))
+            else:
+                self._stats.append(self._stat(where, key.tid, slot, 0))
+
+    def identity(self, key: wire.RefusedKey) -> tuple[int, int]:
+        """Return (process_id, thread_id) of the thread behind a refused call."""
+        life = self._life(key)
+        return life.process_id, self._thread_id(life, key.thread_ns)
+
+    def executable_of(self, pid: int, process_ns: int, image: int) -> str | None:
+        """Return the path that an image was made of; a fork has that of its parent."""
+        life = self._lives.get((pid, process_ns))
+        while life is not None:
+            for number in range(image, -1, -1):
+                known = life.images.get(number)
+                if known is not None and known.executable is not None:
+                    return known.executable
+            life = self._lives.get(life.parent) if life.parent is not None else None
+            image = max(life.images) if life is not None and life.images else 0
+        return None
+
+    def processes(self) -> tuple[Process, ...]:
+        """Return every image of every process so far, in the order of their start."""
+        rows = []
+        for life in self._lives.values():
+            last = max(life.images)
+            for number, image in sorted(life.images.items()):
+                status = life.status if number == last else None
+                rows.append(self._process(life, number, image, status))
+        return tuple(rows)
+
+    def final(self) -> tuple[tuple[SyscallStat, ...], tuple[SyscallError, ...]]:
+        """Return the rows of all tables that are final."""
+        return tuple(self._stats), tuple(self._errors)
+
+    def with_live(
+        self, tables: Iterable[wire.Table]
+    ) -> tuple[tuple[SyscallStat, ...], tuple[SyscallError, ...]]:
+        """Return the final rows and those of ``tables``, which threads are still filling."""
+        stats, errors = list(self._stats), list(self._errors)
+        for table in tables:
+            life = self._life(table.head)
+            life.images.setdefault(table.head.image, _Image(table.head.image_ns))
+            stats.extend(self._rows(life, table))
+            errors.extend(self._error_rows(life, table))
+        return tuple(stats), tuple(errors)
+
+    def _life(self, record: wire.Start | wire.Head | wire.OverflowKey | wire.RefusedKey) -> _Life:
+        key = (record.pid, record.process_ns)
+        life = self._lives.get(key)
+        if life is None:
+            parent_ns, ppid = getattr(record, "parent_ns", 0), getattr(record, "ppid", None)
+            parent = (ppid, parent_ns) if parent_ns and ppid is not None else None
+            life = self._new_life(key, parent, ppid)
+        return life
+
+    def _new_life(self, key: ProcessKey, parent: ProcessKey | None, ppid: int | None) -> _Life:
+        life = _Life(len(self._lives) + 1, key[0], parent, ppid or None)
+        self._lives[key] = life
+        return life
+
+    def _thread_id(self, life: _Life, thread_ns: int) -> int:
+        known = life.threads.get(thread_ns)
+        if known is None:
+            self._threads += 1
+            known = life.threads[thread_ns] = self._threads
+        return known
+
+    def _process(self, life: _Life, number: int, image: _Image, status: int | None) -> Process:
+        parent = self._lives.get(life.parent) if life.parent is not None else None
+        code, signal = decode_status(status)
+        return Process(
+            process_id=life.process_id,
+            image=number,
+            pid=life.pid,
+            parent_id=parent.process_id if parent is not None else None,
+            ppid=life.ppid,
+            comm=image.comm,
+            executable=image.executable,
+            argv=image.argv,
+            argv_truncated=image.argv_truncated,
+            start_ns=self._since(image.start_ns),
+            end_ns=None if image.end_ns is None else self._since(image.end_ns),
+            exit_code=code,
+            term_signal=signal,
+        )
+
+    def _since(self, instant_ns: int) -> int:
+        return instant_ns - (self.origin_ns or 0)
+
+    def _rows(self, life: _Life, table: wire.Table) -> Iterator[SyscallStat]:
+        head = table.head
+        thread = self._thread_id(life, head.thread_ns)
+        where = (life.process_id, head.pid, head.image, thread)
+        flying = (head.call_abi, head.call_nr) if head.call_ns else None
+        for slot in table.slots:
+            unfinished = int((slot.abi, slot.nr) == flying)
+            if unfinished:
+                flying = None
+            yield self._stat(where, head.tid, slot, unfinished)
+        if flying is not None:
+            slot = wire.Slot(flying[1], flying[0], 0, 0, 0, 0, 0, _EMPTY_HISTOGRAM)
+            yield self._stat(where, head.tid, slot, 1)
+
+    def _stat(
+        self, where: tuple[int, int, int, int], tid: int, slot: wire.Slot, unfinished: int
+    ) -> SyscallStat:
+        abi, returned = self._abis[slot.abi], sum(slot.histogram)
+        process_id, pid, image, thread_id = where
+        return SyscallStat(
+            process_id=process_id,
+            pid=pid,
+            image=image,
+            thread_id=thread_id,
+            tid=tid,
+            abi=abi,
+            nr=slot.nr,
+            name=syscalls.name(abi, slot.nr),
+            calls=returned + unfinished,
+            errors=slot.errors,
+            blocked=slot.blocked,
+            unfinished=unfinished,
+            total_ns=slot.total_ns if returned else None,
+            min_ns=slot.min_ns if returned else None,
+            max_ns=slot.max_ns if returned else None,
+            histogram=slot.histogram,
+        )
+
+    def _error_rows(self, life: _Life, table: wire.Table) -> Iterator[SyscallError]:
+        head = table.head
+        thread = self._thread_id(life, head.thread_ns)
+        where = (life.process_id, head.pid, head.image, thread)
+        yield from self._errnos(where, head.tid, table.errnos)
+
+    def _errnos(
+        self, where: tuple[int, int, int, int], tid: int, errnos: Iterable[wire.Errno]
+    ) -> Iterator[SyscallError]:
+        """One row a (syscall, errno): failed by the kernel and blocked by the filter apart."""
+        both: dict[tuple[int, int, int], list[int]] = {}
+        for errno in errnos:
+            counts = both.setdefault((errno.abi, errno.nr, errno.errno), [0, 0])
+            counts[errno.blocked] += errno.count
+        process_id, pid, image, thread_id = where
+        for (abi, nr, number), (failed, blocked) in both.items():
+            yield SyscallError(
+                process_id=process_id,
+                pid=pid,
+                image=image,
+                thread_id=thread_id,
+                tid=tid,
+                abi=self._abis[abi],
+                nr=nr,
+                name=syscalls.name(self._abis[abi], nr),
+                errno=number,
+                errno_name=syscalls.errno_name(number),
+                failed=failed,
+                blocked=blocked,
+            )
+
+
+def decode_status(status: int | None) -> tuple[int | None, int | None]:
+    """Return (exit code, signal) of a wait status; both None if it is not known."""
+    if status is None:
+        return None, None
+    signal = status & 0x7F
+    return (None, signal) if signal else ((status >> 8) & 0xFF, None)
+
+
+def _text(comm: bytes) -> str:
+    return os.fsdecode(comm.split(b"\0", 1)[0])

@@ -1,0 +1,118 @@
+"""One run's eBPF collector: what the session starts, polls, snapshots and stops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tracer.collectors.kernel import wire
+from tracer.collectors.kernel.accounts import Accounts
+from tracer.collectors.kernel.program import Program
+from tracer.collectors.kernel.refusals import REGISTER_BYTES, Decide, Refusals
+from tracer.model import BlockedCall, Loss, Process, SyscallError, SyscallStat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+NAME = "kernel"
+
+
+@dataclass(frozen=True, slots=True)
+class KernelRecords:
+    """What eBPF told: rows of the tables, and what is known to be missing from them."""
+
+    processes: tuple[Process, ...]
+    syscalls: tuple[SyscallStat, ...]
+    syscall_errors: tuple[SyscallError, ...]
+    blocked_calls: tuple[BlockedCall, ...]
+    losses: tuple[Loss, ...]
+
+
+class KernelCollector:
+    """Counts every syscall of one target from its execve on.
+
+    Order of use: make it (the program is compiled and loaded; KernelError if this machine
+    does not let it), ``enrol`` the launcher, let it go, ``drain`` whenever ``ring_fd`` is
+    readable and at every sample, ``snapshot`` as often as a crash may cost, ``stop``.
+    """
+
+    def __init__(self, decide: Decide) -> None:
+        """``decide``: what the run's profile does with a call; tells TRAP from KILL."""
+        self._accounts = Accounts()
+        self._refusals = Refusals(decide)
+        self._program = Program(self._take)
+        self._program.attach()
+
+    @property
+    def ring_fd(self) -> int:
+        """Readable when the ring buffer wants draining before the next sample."""
+        return self._program.ring_fd
+
+    @property
+    def origin_ns(self) -> int | None:
+        """CLOCK_MONOTONIC instant of the target's execve; None if it has not come."""
+        return self._accounts.origin_ns
+
+    def enrol(self, pidfd: int) -> None:
+        """Follow the process behind ``pidfd`` from its next execve on."""
+        self._program.enrol(pidfd)
+
+    def drain(self) -> None:
+        """Take in what the ring buffer holds."""
+        self._program.consume()
+
+    def calls_so_far(self) -> int:
+        """Return how many calls came back until now."""
+        self.drain()
+        alive = sum(table.head.returned for table in self._program.live_tables())
+        return self._accounts.returned + alive
+
+    def snapshot(self) -> KernelRecords:
+        """Return the figures so far; live threads may be a call ahead in one of them."""
+        self.drain()
+        tables = tuple(self._program.live_tables())
+        return self._records(*self._accounts.with_live(tables))
+
+    def stop(self) -> KernelRecords:
+        """Stop counting and return the final figures. What is alive counts as it stands."""
+        self._program.detach()
+        self.drain()
+        self._accounts.overflowed(self._program.overflow())
+        tables = tuple(self._program.live_tables())
+        return self._records(*self._accounts.with_live(tables))
+
+    def _records(
+        self, stats: tuple[SyscallStat, ...], errors: tuple[SyscallError, ...]
+    ) -> KernelRecords:
+        return KernelRecords(
+            processes=self._accounts.processes(),
+            syscalls=stats,
+            syscall_errors=errors,
+            blocked_calls=self._refusals.rows(self._program.refused(), self._accounts),
+            losses=tuple(self._losses()),
+        )
+
+    def _losses(self) -> Iterable[Loss]:
+        for kind, count in self._program.losses().items():
+            if count:
+                yield Loss(NAME, kind, count)
+        if missed := self._program.missed_runs():
+            yield Loss(NAME, "missed_runs", missed)
+
+    def _take(self, data: bytes) -> None:
+        kind = wire.kind_of(data)
+        if kind == wire.RECORD_THREAD:
+            table, _end = wire.table(data)
+            self._accounts.ended(table)
+            if table.head.flags & wire.THREAD_LAST:
+                self._refusals.ended(table.head.pid, table.head.process_ns)
+        elif kind == wire.RECORD_START:
+            start = wire.start(data)
+            self._accounts.started(start)
+            self._refusals.forked(start)
+        elif kind == wire.RECORD_EXEC:
+            self._accounts.executed(wire.exec_(data))
+        elif kind == wire.RECORD_MAP:
+            self._refusals.mapped(wire.map_(data))
+        elif kind == wire.RECORD_REFUSED:
+            self._refusals.refused(wire.refused(data, REGISTER_BYTES))

@@ -1,0 +1,146 @@
+"""Byte offsets of kernel fields, from the running kernel's own type information (BTF).
+
+No offset is ever written down: a kernel of another version or configuration lays its
+structures out otherwise. libbpf, which libbcc brings along, reads the BTF.
+Source: Documentation/bpf/btf.rst, /sys/kernel/btf/vmlinux.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+from typing import TYPE_CHECKING
+
+from tracer.errors import KernelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BTF_PATH = "/sys/kernel/btf/vmlinux"
+
+_FIELDS = (
+    "task_struct.pid",
+    "task_struct.tgid",
+    "task_struct.mm",
+    "task_struct.files",
+    "task_struct.signal",
+    "task_struct.exit_code",
+    "mm_struct.arg_start",
+    "mm_struct.arg_end",
+    "mm_struct.start_code",
+    "mm_struct.end_code",
+    "linux_binprm.filename",
+    "files_struct.fdt",
+    "fdtable.fd",
+    "file.f_inode",
+    "file.f_path.dentry",
+    "inode.i_ino",
+    "inode.i_sb",
+    "super_block.s_dev",
+    "dentry.d_name.name",
+    "signal_struct.flags",
+    "signal_struct.group_exit_code",
+    "signal_struct.live",
+)
+
+# Macro name -> path of the field: what bpf/include/arch.h asks for.
+_ARCH_FIELDS = {
+    "x86_64": {"thread_info_status": "task_struct.thread_info.status"},
+    "aarch64": {
+        "thread_info_flags": "task_struct.thread_info.flags",
+        "pt_regs_syscallno": "pt_regs.syscallno",
+        "pt_regs_orig_x0": "pt_regs.orig_x0",
+    },
+}
+
+_KIND_STRUCT, _KIND_UNION = 4, 5
+_KINDS_THROUGH = (8, 9, 10, 11)  # typedef, volatile, const, restrict: name another type
+
+
+class _Type(ctypes.Structure):
+    """struct btf_type, include/uapi/linux/btf.h."""
+
+    _fields_ = (
+        ("name_off", ctypes.c_uint32),
+        ("info", ctypes.c_uint32),
+        ("size_or_type", ctypes.c_uint32),
+    )
+
+
+class _Member(ctypes.Structure):
+    """struct btf_member, include/uapi/linux/btf.h."""
+
+    _fields_ = (
+        ("name_off", ctypes.c_uint32),
+        ("type", ctypes.c_uint32),
+        ("offset", ctypes.c_uint32),
+    )
+
+
+def kernel_offsets() -> dict[str, int]:
+    """Return ``OFFSET_…`` macro names with the byte offsets of this kernel's fields.
+
+    Raises KernelError if the kernel has no BTF, or lacks a field that the program needs.
+    """
+    machine = platform.machine()
+    if machine not in _ARCH_FIELDS:
+        raise KernelError(f"eBPF counting is written for x86_64 and aarch64, not for {machine}")
+    btf = _Btf()
+    wanted = {path.replace(".", "_"): path for path in _FIELDS} | _ARCH_FIELDS[machine]
+    return {f"OFFSET_{macro}": btf.offset(path) for macro, path in wanted.items()}
+
+
+class _Btf:
+    def __init__(self) -> None:
+        try:
+            lib = ctypes.CDLL("libbpf.so.1")
+        except OSError as error:
+            raise KernelError(f"libbpf: {error}: install libbpf1 (Debian) or libbpf") from error
+        lib.btf__load_vmlinux_btf.restype = ctypes.c_void_p
+        lib.btf__find_by_name_kind.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint32)
+        lib.btf__type_by_id.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
+        lib.btf__type_by_id.restype = ctypes.c_void_p
+        lib.btf__name_by_offset.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
+        lib.btf__name_by_offset.restype = ctypes.c_char_p
+        self._lib = lib
+        self._btf = lib.btf__load_vmlinux_btf()
+        if not self._btf:
+            raise KernelError(
+                f"{BTF_PATH}: this kernel has no type information (CONFIG_DEBUG_INFO_BTF)"
+            )
+
+    def offset(self, path: str) -> int:
+        """Return the byte offset of a field given as ``struct.field.field``."""
+        struct, *names = path.split(".")
+        type_id = self._lib.btf__find_by_name_kind(self._btf, struct.encode(), _KIND_STRUCT)
+        total = 0
+        for name in names:
+            found = self._find(type_id, name.encode()) if type_id > 0 else None
+            if found is None:
+                raise KernelError(f"{BTF_PATH}: this kernel has no {path}, which sbtrace reads")
+            type_id, offset = found
+            total += offset
+        return total
+
+    def _find(self, type_id: int, name: bytes) -> tuple[int, int] | None:
+        for member_name, member_type, offset in self._members(type_id):
+            if member_name == name:
+                return member_type, offset
+            if not member_name and (inner := self._find(member_type, name)):
+                return inner[0], offset + inner[1]
+        return None
+
+    def _members(self, type_id: int) -> Iterator[tuple[bytes, int, int]]:
+        address = self._lib.btf__type_by_id(self._btf, type_id)
+        info = _Type.from_address(address)
+        kind = (info.info >> 24) & 0x1F
+        if kind in _KINDS_THROUGH:
+            yield from self._members(info.size_or_type)
+        if kind not in (_KIND_STRUCT, _KIND_UNION):
+            return
+        count, bitfields = info.info & 0xFFFF, info.info >> 31
+        members = (_Member * count).from_address(address + ctypes.sizeof(_Type))
+        for member in members:
+            bits = member.offset & 0xFFFFFF if bitfields else member.offset
+            name = self._lib.btf__name_by_offset(self._btf, member.name_off)
+            yield name, member.type, bits // 8

@@ -1,0 +1,145 @@
+"""Refused calls with their cause: who, what, why, and from where in the code."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+from tracer import syscalls
+from tracer.collectors.kernel import wire
+from tracer.collectors.kernel.accounts import Accounts, abi_names
+from tracer.model import BlockedCall, Frame
+from tracer.symbols import (
+    Mapping,
+    Namer,
+    RawStack,
+    build_id_frames,
+    device_number,
+    thread_registers,
+)
+
+REGISTER_BYTES = {"x86_64": 168, "aarch64": 272}[platform.machine()]
+"""sizeof(user_regs) of bpf/include/arch.h."""
+
+Decide = Callable[[str, int, tuple[int, ...]], str]
+"""What the run's own profile does with a call (abi, nr, args): ``ALLOW``, ``ERRNO``, …"""
+
+
+class Refusals:
+    """The refused calls of one run."""
+
+    def __init__(self, decide: Decide) -> None:
+        self._decide = decide
+        self._abis = abi_names()
+        self._first: dict[bytes, wire.Refused] = {}
+        self._maps: defaultdict[tuple[int, int, int], list[Mapping]] = defaultdict(list)
+        self._namer = Namer()
+        self._named: dict[bytes, tuple[Frame, ...]] = {}
+
+    def mapped(self, map_: wire.Map) -> None:
+        """An image maps a file to execute it: what later names its frames."""
+        self._maps[map_.pid, map_.process_ns, map_.image].append(
+            Mapping(
+                start=map_.start,
+                end=map_.start + map_.length,
+                file_offset=map_.file_offset,
+                name=os.fsdecode(map_.name),
+                inode=map_.inode,
+                device=device_number(map_.device),
+            )
+        )
+
+    def forked(self, start: wire.Start) -> None:
+        """A child begins with the mappings of its parent."""
+        if start.pid == start.tid and start.parent_ns:
+            images = [key for key in self._maps if key[:2] == (start.ppid, start.parent_ns)]
+            if images:
+                self._maps[start.pid, start.process_ns, 0] = list(self._maps[max(images)])
+
+    def refused(self, record: wire.Refused) -> None:
+        """The first of some refused calls that are the same."""
+        self._first[record.key_bytes] = record
+
+    def ended(self, pid: int, process_ns: int) -> None:
+        """Forget the mappings of a process that is gone, if nothing of it needs naming."""
+        wanted = {(r.key.pid, r.key.process_ns) for r in self._first.values()}
+        if (pid, process_ns) not in wanted:
+            for key in [key for key in self._maps if key[:2] == (pid, process_ns)]:
+                del self._maps[key]
+
+    def rows(
+        self, counts: Iterable[tuple[bytes, tuple[int, int, int]]], accounts: Accounts
+    ) -> tuple[BlockedCall, ...]:
+        """Return the refused calls so far, folded, first ones first."""
+        rows = [
+            self._row(self._first[key], count, accounts)
+            for key, count in counts
+            if key in self._first
+        ]
+        return tuple(sorted(rows, key=lambda row: row.at_ns))
+
+    def _row(
+        self, record: wire.Refused, counts: tuple[int, int, int], accounts: Accounts
+    ) -> BlockedCall:
+        key, (count, first_ns, last_ns) = record.key, counts
+        process_id, thread_id = accounts.identity(key)
+        abi = self._abis[key.abi]
+        action, errno = self._action(abi, key)
+        origin = accounts.origin_ns or 0
+        return BlockedCall(
+            process_id=process_id,
+            pid=key.pid,
+            image=key.image,
+            thread_id=thread_id,
+            tid=key.tid,
+            at_ns=first_ns - origin,
+            last_ns=last_ns - origin,
+            abi=abi,
+            nr=key.nr,
+            name=syscalls.name(abi, key.nr),
+            action=action,
+            errno=errno,
+            args=key.args,
+            instruction_pointer=key.ip,
+            frames=self._frames(record, accounts),
+            count=count,
+        )
+
+    def _action(self, abi: str, key: wire.RefusedKey) -> tuple[str, int | None]:
+        """What was seen must fit what the profile says; else another filter or a tracer did it."""
+        if key.how == wire.REFUSED_LOG:
+            return "LOG", None
+        if key.how == wire.REFUSED_EXIT:
+            return "KILL_THREAD", None
+        said = self._decide(abi, key.nr, key.args)
+        if key.how == wire.REFUSED_SIGSYS:
+            return (said if said in ("TRAP", "KILL_PROCESS", "KILL_THREAD") else "unknown"), None
+        if said == "ERRNO" and -4095 <= key.ret <= 0:
+            return "ERRNO", -key.ret
+        return "unknown", None
+
+    def _frames(self, record: wire.Refused, accounts: Accounts) -> tuple[Frame, ...]:
+        known = self._named.get(record.key_bytes)
+        if known is None:
+            known = self._named[record.key_bytes] = self._name(record, accounts)
+        return known
+
+    def _name(self, record: wire.Refused, accounts: Accounts) -> tuple[Frame, ...]:
+        key = record.key
+        abi, registers = thread_registers(platform.machine(), record.registers)
+        return self._namer.frames(
+            RawStack(
+                abi=abi,
+                registers=registers,
+                stack_address=key.sp,
+                stack=record.stack,
+                build_id_frames=build_id_frames(record.frames),
+                mappings=tuple(self._maps.get((key.pid, key.process_ns, key.image), ())),
+                executable=accounts.executable_of(key.pid, key.process_ns, key.image),
+                code_start=record.code_start,
+                code_end=record.code_end,
+                pid=key.pid,
+            )
+        )

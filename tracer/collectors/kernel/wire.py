@@ -1,0 +1,301 @@
+"""The records of bpf/records.h, as Python reads them: layouts and nothing else.
+
+Every name and order here is that of the C structures; ``check`` compares the sizes with
+what the loaded program says, so the two cannot drift apart unseen.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from tracer.model import HISTOGRAM_BUCKETS
+
+RECORD_THREAD, RECORD_EXEC, RECORD_MAP, RECORD_REFUSED, RECORD_START = 1, 2, 3, 4, 5
+END_SNAPSHOT, END_EXEC, END_EXIT = 0, 1, 2
+THREAD_ARMED, THREAD_LAST, THREAD_GROUP_EXIT, THREAD_KILLED_HERE = 1, 2, 4, 8
+REFUSED_RETURN, REFUSED_SIGSYS, REFUSED_EXIT, REFUSED_LOG = 0, 1, 2, 3
+ERRNO_BLOCKED = 0x8000
+
+SLOTS = 104
+ERRNO_SLOTS = 64
+_DIRECT_BYTES = 2 * 512
+
+LOSSES = (
+    "lost_tables",
+    "lost_calls",
+    "lost_events",
+    "unfollowed_children",
+    "unfollowed_threads",
+    "overflow_calls",
+    "overflow_errnos",
+    "lost_details",
+)
+
+_HEAD = struct.Struct("=7Ii7Q6I16s")
+_ERRNO = struct.Struct("=IHHQ")
+_SLOT = struct.Struct(f"=II5Q{HISTOGRAM_BUCKETS}Q")
+_START = struct.Struct("=6I3Q")
+_EXEC = struct.Struct("=4IQQII256s")
+_MAP = struct.Struct("=4I5Q64s")
+_KEY = struct.Struct("=QQ8IqQQ")
+_KEY_ARGS = struct.Struct("=6Q")
+_COUNT = struct.Struct("=3Q")
+_REFUSED = struct.Struct("=IIQ")
+_REFUSED_TAIL = struct.Struct("=QQq")
+_FRAMES_BYTES = 16 * 32  # struct bpf_stack_build_id, include/uapi/linux/bpf.h
+_OVERFLOW_KEY = struct.Struct("=QQ4IHHI")
+
+THREAD_VALUE_BYTES = _DIRECT_BYTES + _HEAD.size + ERRNO_SLOTS * _ERRNO.size + SLOTS * _SLOT.size
+KEY_BYTES = _KEY.size + _KEY_ARGS.size
+COUNT_BYTES = _COUNT.size
+SLOT_BYTES = _SLOT.size
+OVERFLOW_KEY_BYTES = _OVERFLOW_KEY.size
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """struct head: whose table it is, and why it was written. Instants: CLOCK_MONOTONIC ns."""
+
+    kind: int
+    end: int
+    flags: int
+    image: int
+    pid: int
+    tid: int
+    ppid: int
+    exit_code: int
+    process_ns: int
+    parent_ns: int
+    thread_ns: int
+    image_ns: int
+    end_ns: int
+    returned: int
+    call_ns: int
+    call_nr: int
+    call_abi: int
+    slots: int
+    errnos: int
+    sigsys: int
+    reserved: int
+    comm: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """struct slot: one syscall of one thread and image."""
+
+    nr: int
+    abi: int
+    errors: int
+    blocked: int
+    total_ns: int
+    min_ns: int
+    max_ns: int
+    histogram: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Errno:
+    """struct errno_slot."""
+
+    nr: int
+    abi: int
+    errno: int
+    blocked: bool
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One thread's table, as it was written at its end or in a snapshot."""
+
+    head: Head
+    errnos: tuple[Errno, ...]
+    slots: tuple[Slot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """struct start_record: a process (image 0, pid == tid) or a thread begins."""
+
+    kind: int
+    image: int
+    pid: int
+    tid: int
+    ppid: int
+    reserved: int
+    process_ns: int
+    parent_ns: int
+    thread_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Exec:
+    """struct exec_record: an image begins."""
+
+    image: int
+    pid: int
+    tid: int
+    process_ns: int
+    at_ns: int
+    whole_bytes: int
+    filename: bytes
+    argv: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """struct map_record: an executable file mapping."""
+
+    image: int
+    pid: int
+    device: int
+    process_ns: int
+    start: int
+    length: int
+    file_offset: int
+    inode: int
+    name: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedKey:
+    """struct refused_key: what makes two refused calls the same."""
+
+    process_ns: int
+    thread_ns: int
+    pid: int
+    tid: int
+    image: int
+    nr: int
+    abi: int
+    how: int
+    sigsys: int
+    reserved: int
+    ret: int
+    ip: int
+    sp: int
+    args: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """struct refused_record: the first of some refused calls that are the same."""
+
+    at_ns: int
+    key_bytes: bytes
+    key: RefusedKey
+    code_start: int
+    code_end: int
+    frames: bytes
+    """Array of struct bpf_stack_build_id, innermost first."""
+    registers: bytes
+    stack: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OverflowKey:
+    """struct overflow_key."""
+
+    process_ns: int
+    thread_ns: int
+    pid: int
+    tid: int
+    image: int
+    nr: int
+    abi: int
+    errno_blocked: int
+    reserved: int
+
+
+def kind_of(data: bytes) -> int:
+    """Return which record ``data`` is."""
+    kind: int = struct.unpack_from("=I", data)[0]
+    return kind
+
+
+def table(data: bytes, offset: int = 0) -> tuple[Table, int]:
+    """Read a thread's table; return it and the offset behind it."""
+    head = Head(*_HEAD.unpack_from(data, offset))
+    at = offset + _HEAD.size
+    errnos = tuple(
+        Errno(nr, abi, errno & ~ERRNO_BLOCKED, bool(errno & ERRNO_BLOCKED), count)
+        for nr, abi, errno, count in (
+            _ERRNO.unpack_from(data, at + i * _ERRNO.size) for i in range(head.errnos)
+        )
+    )
+    at += ERRNO_SLOTS * _ERRNO.size
+    slots = tuple(slot(data, at + i * _SLOT.size) for i in range(head.slots))
+    return Table(head, errnos, slots), at + head.slots * _SLOT.size
+
+
+def slot(data: bytes, offset: int = 0) -> Slot:
+    """Read one slot."""
+    values = _SLOT.unpack_from(data, offset)
+    nr, abi, errors, blocked, total_ns, min_ns, max_ns, *histogram = values
+    return Slot(nr, abi, errors, blocked, total_ns, min_ns, max_ns, tuple(histogram))
+
+
+def start(data: bytes) -> Start:
+    """Read the record of a beginning."""
+    return Start(*_START.unpack_from(data))
+
+
+def exec_(data: bytes) -> Exec:
+    """Read the record of an execve that succeeded."""
+    _kind, image, pid, tid, process_ns, at_ns, got, whole, filename = _EXEC.unpack_from(data)
+    argv = data[_EXEC.size : _EXEC.size + got]
+    return Exec(image, pid, tid, process_ns, at_ns, whole, _string(filename), argv)
+
+
+def map_(data: bytes) -> Map:
+    """Read the record of an executable mapping."""
+    _kind, *numbers, name = _MAP.unpack_from(data)
+    image, pid, device, process_ns, start, length, file_offset, inode = numbers
+    return Map(image, pid, device, process_ns, start, length, file_offset, inode, _string(name))
+
+
+def refused_key(data: bytes, offset: int = 0) -> RefusedKey:
+    """Read the key of a refused call."""
+    return RefusedKey(
+        *_KEY.unpack_from(data, offset), args=_KEY_ARGS.unpack_from(data, offset + _KEY.size)
+    )
+
+
+def refused_count(data: bytes) -> tuple[int, int, int]:
+    """Read how often a refused call came, and when first and last."""
+    count, first_ns, last_ns = _COUNT.unpack_from(data)
+    return count, first_ns, last_ns
+
+
+def refused(data: bytes, register_bytes: int) -> Refused:
+    """Read the record of a refused call; ``register_bytes`` is the size of user_regs."""
+    _kind, stack_bytes, at_ns = _REFUSED.unpack_from(data)
+    at = _REFUSED.size
+    key = refused_key(data, at)
+    key_bytes = bytes(data[at : at + KEY_BYTES])
+    at += KEY_BYTES
+    code_start, code_end, frames_bytes = _REFUSED_TAIL.unpack_from(data, at)
+    at += _REFUSED_TAIL.size
+    frames = bytes(data[at : at + max(frames_bytes, 0)])
+    at += _FRAMES_BYTES
+    registers = bytes(data[at : at + register_bytes])
+    at += register_bytes
+    stack = bytes(data[at : at + stack_bytes])
+    return Refused(at_ns, key_bytes, key, code_start, code_end, frames, registers, stack)
+
+
+def overflow_key(data: bytes) -> OverflowKey:
+    """Read a key of the map that takes what a thread's own table cannot."""
+    return OverflowKey(*_OVERFLOW_KEY.unpack_from(data))
+
+
+def armed_thread() -> bytes:
+    """Return the value that enrols the launcher: nothing is counted until its execve."""
+    head = _HEAD.pack(*[0, 0, THREAD_ARMED], *[0] * 18, b"")
+    return bytes(_DIRECT_BYTES) + head + bytes(THREAD_VALUE_BYTES - _DIRECT_BYTES - len(head))
+
+
+def _string(data: bytes) -> bytes:
+    return data.split(b"\0", 1)[0]

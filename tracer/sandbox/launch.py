@@ -1,0 +1,194 @@
+"""The launcher: a child that waits, gives up what it may not keep, and becomes the target.
+
+It is forked before sbtrace has threads or loads anything large. Between fork and execve
+it does nothing but what is listed here, makes no read or write of its own (they would be
+in the target's /proc/PID/io), and leaves only through ``os._exit``. The filter comes last,
+and after it nothing but execve is called: a profile need not allow what the launcher does.
+"""
+
+from __future__ import annotations
+
+import errno
+import gc
+import mmap
+import os
+import resource
+import select
+import signal
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tracer.errors import (
+    CommandNotExecutable,
+    CommandNotFound,
+    SandboxError,
+    SbtraceError,
+)
+from tracer.sandbox import linux
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tracer.sandbox.user import TargetUser
+
+_STAGES = ("start", "descriptors", "limits", "privileges", "identity", "filter", "execve")
+_REPORT = struct.Struct("=III")  # go, stage, errno
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What is to be started, and under which constraints."""
+
+    file: str
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    user: TargetUser
+    limits: tuple[tuple[int, int], ...]
+    """(RLIMIT_*, value) pairs; set as soft and hard limit."""
+    load_filter: Callable[[], None] | None
+    """Loads the seccomp filter; None for a profile that filters nothing."""
+    closed: tuple[int, ...] = ()
+    """Standard descriptors that sbtrace was started without: the target gets none either."""
+
+
+class Launcher:
+    """The waiting child. ``release`` lets it go; ``close`` before that ends it."""
+
+    def __init__(self, launch: Launch) -> None:
+        self._launch = launch
+        # An errno cannot come back through a pipe: the filter may forbid write(2).
+        self._report = mmap.mmap(-1, _REPORT.size)
+        exec_pipe = os.pipe()
+        ready_pipe = os.pipe()
+        gc.collect()
+        parent = os.getpid()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(ready_pipe[1])
+            _become_target(launch, self._report, ready_pipe[0], parent)
+        os.close(ready_pipe[0])
+        os.close(exec_pipe[1])
+        self._ready, self.exec_fd = ready_pipe[1], exec_pipe[0]
+        self.pidfd = os.pidfd_open(self.pid)
+
+    def release(self) -> None:
+        """Let the child go on to its execve."""
+        _REPORT.pack_into(self._report, 0, 1, 0, 0)
+        os.close(self._ready)
+        self._ready = -1
+
+    def failure(self) -> SbtraceError | None:
+        """Return why the child never became the target; None if it did (or is about to)."""
+        _go, stage, code = _REPORT.unpack_from(self._report)
+        if code == 0:
+            return None
+        return _failure(self._launch, _STAGES[stage], code)
+
+    def abandon(self) -> None:
+        """End a child that was not released, and reap it."""
+        if self._ready >= 0:
+            os.close(self._ready)
+            self._ready = -1
+        os.waitpid(self.pid, 0)
+
+
+def _failure(launch: Launch, stage: str, code: int) -> SbtraceError:
+    reason = os.strerror(code)
+    if stage != "execve":
+        return SandboxError(
+            f"cannot set up the {stage} of the target: {reason}: nothing was started"
+        )
+    if code in (errno.ENOENT, errno.ENOTDIR):
+        return CommandNotFound(
+            f"{launch.file}: {reason}: the file, or the interpreter that it names, is missing"
+        )
+    hint = {
+        errno.ENOEXEC: ": it is no program; a script needs #! and its interpreter in line 1",
+        errno.EACCES: f": user {launch.user.name or launch.user.uid} may not execute it",
+        errno.EPERM: ": the profile, or the file system's mount options, forbid it",
+    }.get(code, "")
+    return CommandNotExecutable(f"{launch.file}: {reason}{hint}")
+
+
+def _become_target(launch: Launch, report: mmap.mmap, ready: int, parent: int) -> None:
+    stage = 0
+
+    def reached(name: str) -> None:
+        nonlocal stage
+        stage = _STAGES.index(name)
+
+    code = errno.EINVAL
+    try:
+        gc.disable()
+        _wait(report, ready, parent)
+        execute = _prepare(launch, reached)
+        if launch.load_filter is not None:
+            reached("filter")
+            launch.load_filter()
+        stage = 6
+        code = execute()
+    except OSError as error:
+        code = error.errno or errno.EINVAL
+    finally:
+        _REPORT.pack_into(report, 0, 1, stage, code)
+        os._exit(127)
+
+
+def _wait(report: mmap.mmap, ready: int, parent: int) -> None:
+    """Wait until the parent closes the pipe on purpose; end if it died or gave up.
+
+    poll, not read: a read would be counted in the target's own syscr (proc_pid_io(5)).
+    """
+    linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+    if os.getppid() != parent:
+        os._exit(127)
+    waiting = select.poll()
+    waiting.register(ready, 0)
+    waiting.poll()
+    if _REPORT.unpack_from(report)[0] == 0:
+        os._exit(127)
+
+
+def _prepare(launch: Launch, reached: Callable[[str], None]) -> linux.PreparedExec:
+    reached("start")
+    execute = linux.PreparedExec(
+        launch.file,
+        [os.fsencode(word) for word in launch.argv],
+        {os.fsencode(k): os.fsencode(v) for k, v in launch.environment.items()},
+    )
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # ignored by Python, not by its caller
+        signal.signal(number, signal.SIG_DFL)
+    reached("descriptors")
+    linux.close_on_exec_from(3)
+    reached("limits")
+    _set_limits(launch.limits)
+    reached("privileges")
+    linux.drop_bounding_set()
+    reached("identity")
+    if launch.user.changes:
+        _become(launch.user)
+    reached("privileges")
+    linux.clear_capabilities()
+    linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
+    # Once more: a change of credentials clears it (prctl(2)).
+    linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+    linux.keep_heap()
+    for descriptor in launch.closed:
+        os.close(descriptor)
+    return execute
+
+
+def _set_limits(limits: Sequence[tuple[int, int]]) -> None:
+    for which, value in limits:
+        hard = resource.getrlimit(which)[1]
+        bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(which, (bound, bound))
+
+
+def _become(user: TargetUser) -> None:
+    os.setgroups(user.groups)
+    os.setresgid(user.gid, user.gid, user.gid)
+    os.setresuid(user.uid, user.uid, user.uid)

@@ -1,0 +1,86 @@
+"""The few system interfaces that Python does not wrap, by ctypes.
+
+PyDLL, not CDLL: the interpreter's lock is not let go around a call, so that between the
+filter and execve no futex call can come from Python itself.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
+PR_CAPBSET_READ = 23
+PR_CAPBSET_DROP = 24
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_CLEAR_ALL = 4
+_CLOSE_RANGE_CLOEXEC = 4
+_M_TRIM_THRESHOLD = -1
+_CAPABILITY_VERSION_3 = 0x20080522
+
+_libc = ctypes.PyDLL(None, use_errno=True)
+
+
+def prctl(option: int, *arguments: int) -> int:
+    """prctl(2). Raises OSError."""
+    padded = (*arguments, 0, 0, 0, 0)[:4]
+    result: int = _libc.prctl(option, *(ctypes.c_ulong(value) for value in padded))
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return result
+
+
+def close_on_exec_from(first: int) -> None:
+    """Mark every descriptor from ``first`` up close-on-exec: close_range(2). Raises OSError."""
+    if _libc.close_range(ctypes.c_uint(first), ctypes.c_uint(2**32 - 1), _CLOSE_RANGE_CLOEXEC) < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+def drop_bounding_set() -> None:
+    """Empty the capability bounding set and the ambient set: capabilities(7).
+
+    Without CAP_SETPCAP (an ordinary user) it stays: there is nothing that it could bound,
+    as no_new_privs keeps execve from granting any.
+    """
+    capability = 0
+    while True:
+        try:
+            if prctl(PR_CAPBSET_READ, capability):
+                prctl(PR_CAPBSET_DROP, capability)
+        except OSError:
+            break  # EINVAL: beyond the kernel's last capability; EPERM: no CAP_SETPCAP
+        capability += 1
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
+
+
+def clear_capabilities() -> None:
+    """Give up the permitted, effective and inheritable sets: capset(2). Raises OSError."""
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    if _libc.capset(header, (ctypes.c_uint32 * 6)()) < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+def keep_heap() -> None:
+    """Let free(3) give nothing back to the kernel any more: no brk call after the filter."""
+    _libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+class PreparedExec:
+    """An execve whose arguments are laid out beforehand, so that calling it allocates nothing."""
+
+    def __init__(self, file: str, argv: list[bytes], environment: dict[bytes, bytes]) -> None:
+        self._file = ctypes.c_char_p(os.fsencode(file))
+        self._argv = (ctypes.c_char_p * (len(argv) + 1))(*argv, None)
+        pairs = [name + b"=" + value for name, value in environment.items()]
+        self._environment = (ctypes.c_char_p * (len(pairs) + 1))(*pairs, None)
+        self._execve = _libc.execve
+
+    def __call__(self) -> int:
+        """Return only if execve(2) failed: its errno."""
+        self._execve(self._file, self._argv, self._environment)
+        return ctypes.get_errno()

@@ -1,0 +1,151 @@
+"""What ``sbtrace run`` is asked for, and everything about it that can be wrong beforehand."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tracer import profile as profiles
+from tracer.errors import UsageError
+from tracer.sandbox.command import resolve_command
+from tracer.sandbox.launch import Launch
+from tracer.sandbox.user import TargetUser, target_user
+from tracer.store.location import check_writable
+from tracer.store.location import resolve as resolve_database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tracer.profile import Profile
+
+TraceWish = Literal["auto", "full", "none"]
+
+MIN_INTERVAL_MS = 10
+MAX_INTERVAL_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The command line of ``run``, as it was given."""
+
+    command: tuple[str, ...]
+    profile: str = "LEARNING"
+    database: str | None = None
+    """None: SBTRACE_DB, else the default of the user who asked."""
+    user: str | None = None
+    timeout_s: float | None = None
+    interval_ms: int = 100
+    trace: TraceWish = "auto"
+    tags: Mapping[str, str] = field(default_factory=dict)
+    closed: tuple[int, ...] = ()
+    """Standard descriptors that sbtrace itself was started without."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A request that was found good: every mistake it can hold has been reported."""
+
+    request: Request
+    profile: Profile
+    executable: str
+    user: TargetUser
+    database: Path
+    launch: Launch
+    timeout_s: float | None
+    """The nearer of ``--timeout`` and the profile's wall limit; None: no limit."""
+    timeout_is_limit: bool
+    """Whether that is the profile's."""
+    cwd: str
+    host: str
+    kernel: str
+
+
+def plan(request: Request) -> Plan:
+    """Check a request whole. Raises SbtraceError; nothing has been started then."""
+    if not request.command:
+        raise UsageError("no command given: sbtrace run [OPTIONS] [--] CMD [ARG...]")
+    if not MIN_INTERVAL_MS <= request.interval_ms <= MAX_INTERVAL_MS:
+        raise UsageError(
+            f"--interval {request.interval_ms}: give {MIN_INTERVAL_MS} to {MAX_INTERVAL_MS} (ms)"
+        )
+    if request.timeout_s is not None and not 0 < request.timeout_s <= 10**9:
+        raise UsageError(f"--timeout {request.timeout_s:g}: give a number of seconds above 0")
+    profile = profiles.load(request.profile)
+    load_filter = _filter(profile)
+    executable = resolve_command(request.command[0])
+    user = target_user(request.user)
+    database = resolve_database(request.database)
+    check_writable(database)
+    timeout_s, is_limit = _nearer(request.timeout_s, profile.limits.wall_seconds)
+    return Plan(
+        request=request,
+        profile=profile,
+        executable=executable,
+        user=user,
+        database=database,
+        launch=Launch(
+            file=executable,
+            argv=request.command,
+            environment=_environment(user),
+            user=user,
+            limits=_limits(profile, user),
+            load_filter=load_filter,
+            closed=request.closed,
+        ),
+        timeout_s=timeout_s,
+        timeout_is_limit=is_limit,
+        cwd=_cwd(),
+        host=socket.gethostname(),
+        kernel=platform.release(),
+    )
+
+
+def _filter(profile: Profile) -> Callable[[], None] | None:
+    """Compile the filter here, where a mistake can still be told; the child only loads it."""
+    if not profile.restricts:
+        return None
+    from tracer.sandbox import filter as filters
+
+    return filters.compile(profile).load
+
+
+def _nearer(asked: float | None, limit: float | None) -> tuple[float | None, bool]:
+    if limit is not None and (asked is None or limit < asked):
+        return limit, True
+    return asked, False
+
+
+def _cwd() -> str:
+    try:
+        return os.fspath(Path.cwd())
+    except OSError:
+        return ""  # the folder is gone; the target will find that out by itself
+
+
+def _environment(user: TargetUser) -> dict[str, str]:
+    """The caller's environment; of another user, with what names that user put right."""
+    environment = dict(os.environ)
+    if user.changes:
+        for name in ("SUDO_USER", "SUDO_UID", "SUDO_GID", "SUDO_COMMAND"):
+            environment.pop(name, None)
+        known = {"USER": user.name, "LOGNAME": user.name, "HOME": user.home}
+        environment.update({name: value for name, value in known.items() if value is not None})
+    return environment
+
+
+def _limits(profile: Profile, user: TargetUser) -> tuple[tuple[int, int], ...]:
+    limits = profile.limits
+    values = {
+        resource.RLIMIT_CPU: limits.cpu_seconds,
+        resource.RLIMIT_AS: limits.address_space_bytes,
+        resource.RLIMIT_NOFILE: limits.open_files,
+        resource.RLIMIT_NPROC: limits.processes,
+        resource.RLIMIT_FSIZE: limits.file_size_bytes,
+        resource.RLIMIT_CORE: limits.core_bytes,
+    }
+    return tuple((which, value) for which, value in values.items() if value is not None)
