@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tracer.report.totals import By, Sort  # noqa: TC001 -- Typer reads them at run time
+from tracer.report.totals import By, Sort
 
 
 def register(app: typer.Typer) -> None:
@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
     app.command()(show)
 
 
-def show(  # noqa: PLR0913, PLR0917 -- one argument an option
+def show(
     run: Annotated[
         str, typer.Argument(help="Its id, the beginning of one, last, or last~1.")
     ] = "last",
