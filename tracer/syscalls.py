@@ -155,3 +155,8 @@ def errno_number(name: str) -> int | None:
     """2 for ``ENOENT``; None for a name that is no error of this system."""
     value = getattr(errno, name, None) if name.startswith("E") else None
     return value if isinstance(value, int) else None
+
+
+def errno_names() -> list[str]:
+    """Every name that ``errno_number`` knows."""
+    return sorted(errno.errorcode.values())

@@ -1,0 +1,142 @@
+"""What a profile means in words: the line that would let a call through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tracer import syscalls
+from tracer.profile.lines import Lines
+from tracer.profile.records import Decision, Profile, Rule, demultiplex
+
+_INT = 0xFFFFFFFF
+# The argument by which a call of many uses is told apart. All are ints to the kernel, which
+# ignores the upper half of the register, so they are compared under a mask.
+_DECIDING = {
+    "arch_prctl": (0,),
+    "bpf": (0,),
+    "fcntl": (1,),
+    "ioctl": (1,),
+    "keyctl": (0,),
+    "madvise": (2,),
+    "personality": (0,),
+    "prctl": (0,),
+    "ptrace": (0,),
+    "setsockopt": (1, 2),
+    "socket": (0,),
+    "socketpair": (0,),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """The change to a profile that would let one blocked call through."""
+
+    path: str
+    line: int
+    """Where to make it."""
+    change: str
+    """What to do there: the line as it should read, or the line to add or take out."""
+    reason: str
+    """Which entry refuses the call now."""
+    narrower: str | None = None
+    """A ``[[rule]]`` that allows only calls like this one; None where arguments tell nothing."""
+
+    def __str__(self) -> str:
+        """``profiles/STRICT.toml:14: allow = [..., "socket"]``."""
+        return f"{self.path}:{self.line}: {self.change}"
+
+
+def remedy(profile: Profile, abi: str, nr: int, args: tuple[int, ...] = (0,) * 6) -> Remedy | None:
+    """The exact line that would allow a call in this profile; None if it is allowed already.
+
+    ``args`` are the six argument registers, unsigned. For a run of the past, give the profile
+    that ``parse(run.profile_source, run.profile_path)`` makes.
+    """
+    decision = profile.decide(abi, nr, args)
+    if decision.action.permits:
+        return None
+    lines = Lines(profile.source)
+    if decision.foreign_abi:
+        return _foreign(profile, abi, lines)
+    name = syscalls.name(abi, nr)
+    if abi == "i386":
+        name = demultiplex(name, args) or name
+    if decision.rule and decision.rule.conditions:
+        return _conditional(profile, decision.rule, name)
+    return _listed(profile, decision, name, args, lines)
+
+
+def _foreign(profile: Profile, abi: str, lines: Lines) -> Remedy:
+    wanted = ", ".join(f'"{entry}"' for entry in ("native", *profile.abis[1:], abi))
+    change, line = f"abis = [{wanted}]", lines.of("abis")
+    return Remedy(
+        profile.path,
+        line or _top(lines),
+        change if line else f"add the line {change}",
+        f"the call came through the {abi} ABI, and the profile allows only "
+        f"{', '.join(profile.abis)}",
+    )
+
+
+def _conditional(profile: Profile, rule: Rule, name: str) -> Remedy:
+    holds = " and ".join(str(condition) for condition in rule.conditions)
+    return Remedy(
+        profile.path,
+        rule.line,
+        f'take "{name}" out of this [[rule]], or narrow its args',
+        f"the [[rule]] of line {rule.line} gives {rule.action} where {holds}",
+    )
+
+
+def _listed(
+    profile: Profile, decision: Decision, name: str, args: tuple[int, ...], lines: Lines
+) -> Remedy:
+    rule = decision.rule
+    narrower = _narrower(profile, name, args)
+    if rule and not rule.is_group:
+        list_name = "errno." + str(rule.action.errno) if rule.action.errno else rule.action.kind
+        return Remedy(
+            profile.path,
+            rule.line,
+            f'move "{name}" from {list_name} to {_allow(name, lines)}',
+            f'"{rule.entry}" is {rule.action} by line {rule.line}',
+            narrower,
+        )
+    reason = f"no rule covers {name}, and the default action is {profile.default_action}"
+    if rule:
+        reason = f'"{rule.entry}" of line {rule.line}, which holds {name}, is {rule.action}'
+    line = lines.of("allow")
+    change = _allow(name, lines)
+    return Remedy(
+        profile.path,
+        line or _top(lines),
+        change if line else f"add the line {change}",
+        reason,
+        narrower,
+    )
+
+
+def _allow(name: str, lines: Lines) -> str:
+    return f'allow = [..., "{name}"]' if lines.of("allow") else f'allow = ["{name}"]'
+
+
+def _top(lines: Lines) -> int:
+    """A line after which a key of the top table may be added, before any [table] begins."""
+    return lines.of("default_action") or 1
+
+
+def _narrower(profile: Profile, name: str, args: tuple[int, ...]) -> str | None:
+    """A rule for calls with the deciding arguments of this one."""
+    indexes: set[int] = set(_DECIDING.get(name, ()))
+    masks: dict[int, int] = dict.fromkeys(indexes, _INT)
+    for rule in profile.conditional.get(name, ()):
+        if rule.action.permits:  # it allows other arguments: look at the ones it looks at
+            masks |= {condition.index: condition.mask for condition in rule.conditions}
+    if not masks:
+        return None
+    terms = []
+    for index, mask in sorted(masks.items()):
+        value = args[index] & mask
+        shown = str(value) if value < 1024 else f"{value:#x}"
+        terms.append(f'"arg{index} & {mask:#x} == {shown}"')
+    return f'[[rule]]\nsyscalls = ["{name}"]\naction = "allow"\nargs = [{", ".join(terms)}]'

@@ -1,0 +1,235 @@
+"""From the text of a profile to a checked ``Profile``; every mistake names file and line."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from pathlib import PurePath
+from typing import Any, cast
+
+from tracer import syscalls
+from tracer.profile.conditions import check_conditions, parse_condition
+from tracer.profile.limits import parse_limits
+from tracer.profile.lines import Lines
+from tracer.profile.names import NameList, check_precedence
+from tracer.profile.records import (
+    ACTION_KINDS,
+    Action,
+    ActionKind,
+    Condition,
+    Limits,
+    Profile,
+    Rule,
+)
+from tracer.profile.where import Where, did_you_mean
+
+_LISTS = [kind for kind in ACTION_KINDS if kind != "errno"]
+_KEYS = ["name", "description", "default_action", "abis", *_LISTS, "errno", "rule", "limits"]
+_RULE_KEYS = ["syscalls", "action", "args"]
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_TOML_LINE = re.compile(r"^(.*) \(at line (\d+), column \d+\)$", re.DOTALL)
+_ABIS_FORM = 'abis is a list such as ["native", "i386"]'
+
+
+def parse(source: str, path: str, native: str | None = None) -> Profile:
+    """The profile that a text says, checked whole.
+
+    ``path`` is the label that messages carry; nothing is read from it. ``native`` is the ABI
+    that "native" stands for, by default this machine's. Raises ProfileError, naming file,
+    line, reason and remedy, for anything that is not a sound profile.
+    """
+    where = Where(path, Lines(source))
+    table = _toml(source, where)
+    _known_keys(table, _KEYS, (), where)
+    abis, any_abi = _abis(table, native or syscalls.native_abi(), where)
+    names = NameList(abis, where)
+    rules = [*_lists(table, names, where), *_rules(table, names, where)]
+    default = _default_action(table, where)
+    profile = Profile(
+        name=_name(table, path, where),
+        description=_text(table, "description", where),
+        path=path,
+        source=source,
+        digest=hashlib.sha256(source.encode("utf-8", "surrogateescape")).hexdigest(),
+        default_action=default,
+        abis=abis,
+        any_abi=any_abi,
+        rules=tuple(sorted(rules, key=lambda rule: rule.line)),
+        limits=parse_limits(table["limits"], where) if "limits" in table else Limits(),
+        skipped=tuple(names.skipped),
+    )
+    _check_whole(profile, where)
+    return profile
+
+
+def _check_whole(profile: Profile, where: Where) -> None:
+    check_precedence(profile, where)
+    check_conditions(profile, where)
+    if profile.any_abi and (profile.rules or not profile.default_action.permits):
+        raise where.error(
+            where.lines.of("abis"),
+            'abis = ["any"] would let every rule be passed by through another ABI; '
+            "it is for profiles that restrict nothing: name the ABIs, or drop the rules",
+        )
+
+
+def _toml(source: str, where: Where) -> dict[str, Any]:
+    try:
+        return tomllib.loads(source)
+    except tomllib.TOMLDecodeError as error:
+        message, line = str(error), None
+        if match := _TOML_LINE.match(message):
+            message, line = match[1], int(match[2])
+        raise where.error(line, f"not valid TOML: {message}") from None
+    except RecursionError:
+        raise where.error(None, "not a profile: nested too deep") from None
+
+
+def _known_keys(
+    table: dict[str, Any], known: list[str], at: tuple[str | int, ...], where: Where
+) -> None:
+    for key in table:
+        if key not in known:
+            hint = did_you_mean(key, known) or f"; known: {', '.join(known)}"
+            raise where.error(where.lines.of(*at, key), f'unknown key "{key}"{hint}')
+
+
+def _text(table: dict[str, Any], key: str, where: Where) -> str:
+    value = table.get(key, "")
+    if not isinstance(value, str):
+        raise where.error(where.lines.of(key), f"{key} must be a text in quotes")
+    return value.strip()
+
+
+def _name(table: dict[str, Any], path: str, where: Where) -> str:
+    name = _text(table, "name", where)
+    if not name and "name" not in table:
+        return PurePath(path).stem
+    if not _NAME.fullmatch(name):
+        raise where.error(
+            where.lines.of("name"),
+            f'name "{name}" must be 1 to 64 letters, digits, dots, dashes or underscores',
+        )
+    return name
+
+
+def _default_action(table: dict[str, Any], where: Where) -> Action:
+    if "default_action" not in table:
+        raise where.error(
+            None, 'default_action is missing; add a line such as default_action = "kill_process"'
+        )
+    return parse_action(table["default_action"], where.lines.of("default_action"), where)
+
+
+def parse_action(value: object, line: int | None, where: Where) -> Action:
+    """The action that ``"kill_process"`` or ``"errno:EPERM"`` stands for."""
+    if isinstance(value, str):
+        kind, _, errno_name = value.partition(":")
+        if kind == "errno" and errno_name:
+            return Action("errno", _errno(errno_name, line, where))
+        if value in _LISTS:
+            return Action(cast("ActionKind", value))
+    hint = did_you_mean(value, _LISTS) if isinstance(value, str) else ""
+    shown = f'"{value}"' if isinstance(value, str) else repr(value)
+    known = ", ".join([*_LISTS, "errno:EPERM"])
+    raise where.error(line, f"unknown action {shown}{hint}; known: {known}")
+
+
+def _errno(name: str, line: int | None, where: Where) -> str:
+    if syscalls.errno_number(name) is None:
+        hint = did_you_mean(name, syscalls.errno_names()) or "; see errno(3)"
+        raise where.error(line, f'unknown error "{name}"{hint}')
+    return name
+
+
+def _abis(table: dict[str, Any], native: str, where: Where) -> tuple[tuple[str, ...], bool]:
+    entries = table.get("abis", ["native"])
+    line = where.lines.of("abis")
+    if not isinstance(entries, list) or not entries:
+        raise where.error(line, _ABIS_FORM)
+    if entries == ["any"]:
+        return (native, *syscalls.FOREIGN_ABIS.get(native, ())), True
+    found = [native]
+    for entry in entries:
+        if entry not in ("native", *syscalls.ABIS):
+            shown = entry if isinstance(entry, str) else repr(entry)
+            known = ", ".join(["native", *syscalls.ABIS])
+            raise where.error(line, f'unknown ABI "{shown}"; known: {known}, or "any" alone')
+        if entry in syscalls.FOREIGN_ABIS.get(native, ()) and entry not in found:
+            found.append(entry)
+    return tuple(found), False
+
+
+def _lists(table: dict[str, Any], names: NameList, where: Where) -> list[Rule]:
+    rules = []
+    for kind in _LISTS:
+        if kind in table:
+            rules += names.entries(table[kind], (kind,), Action(kind))
+    by_errno = table.get("errno", {})
+    if not isinstance(by_errno, dict):
+        raise where.error(
+            where.lines.of("errno"), 'errno is a table: [errno], then EPERM = ["socket"]'
+        )
+    for errno_name, entries in by_errno.items():
+        path = ("errno", errno_name)
+        action = Action("errno", _errno(errno_name, where.lines.of(*path), where))
+        rules += names.entries(entries, path, action)
+    return rules
+
+
+def _rules(table: dict[str, Any], names: NameList, where: Where) -> list[Rule]:
+    tables = table.get("rule", [])
+    if not isinstance(tables, list) or not all(isinstance(rule, dict) for rule in tables):
+        raise where.error(where.lines.of("rule"), "rules are written as tables: [[rule]]")
+    rules = []
+    for number, rule in enumerate(tables):
+        rules += _rule(rule, number, names, where)
+    return rules
+
+
+def _rule(table: dict[str, Any], number: int, names: NameList, where: Where) -> list[Rule]:
+    """One Rule for each alternative of a ``[[rule]]``; none if this machine lacks its calls."""
+    at = ("rule", number)
+    line = where.lines.of(*at)
+    _known_keys(table, _RULE_KEYS, at, where)
+    for key in _RULE_KEYS:
+        if not table.get(key):
+            raise where.error(line, f"rule {number + 1}: {key} is missing; {_missing(key)}")
+    covered = names.rule_syscalls(table["syscalls"], (*at, "syscalls"))
+    action = parse_action(table["action"], where.lines.of(*at, "action"), where)
+    entry = ", ".join(table["syscalls"])
+    return [
+        Rule(alternative_line, entry, action, covered, conditions)
+        for alternative_line, conditions in _alternatives(table["args"], at, where)
+        if covered
+    ]
+
+
+def _alternatives(
+    args: object, at: tuple[str | int, ...], where: Where
+) -> list[tuple[int, tuple[Condition, ...]]]:
+    """Lines and conditions of ``args``: one list of texts, or a list of such lists."""
+    if not isinstance(args, list):
+        raise where.error(
+            where.lines.of(*at, "args"), 'args is a list such as ["arg0 == 1"], or a list of such'
+        )
+    nested = all(isinstance(group, list) and group for group in args)
+    found: list[tuple[int, tuple[Condition, ...]]] = []
+    index = 0  # strings are counted through all the lists
+    for group in args if nested else [args]:
+        conditions, first = [], where.lines.of_entry(*at, "args", index=index) or 1
+        for text in group:
+            line = where.lines.of_entry(*at, "args", index=index)
+            conditions.append(parse_condition(text, line, where))
+            index += 1
+        found.append((first, tuple(conditions)))
+    return found
+
+
+def _missing(key: str) -> str:
+    return {
+        "syscalls": 'name what it is about: syscalls = ["socket"]',
+        "action": 'say what is to happen: action = "allow"',
+        "args": "without conditions the call belongs into a list such as allow = [...]",
+    }[key]
