@@ -96,10 +96,13 @@ class FunctionTable:
 def _rank(name: str, binding: int) -> tuple[int, int, str]:
     """Order among the names of one function: the one that its callers wrote comes first.
 
-    ``fork`` before ``__libc_fork``, ``_Fork`` before ``__GI__Fork``; a mangled C++ name
-    counts as plain. Then global before weak before local, then by the alphabet.
+    ``fork`` before ``__libc_fork``, ``__read`` before ``__GI___read`` (glibc's names for its
+    own calls); a mangled C++ name counts as plain. Then global before weak before local,
+    then by the alphabet.
     """
     plain = 0 if name.startswith("_Z") else len(name) - len(name.lstrip("_"))
+    if name.startswith("__GI_"):
+        plain += len("__GI_")
     strength = {_STB_GLOBAL: 0, _STB_LOCAL: 2}.get(binding, 1)
     return plain, strength, name
 

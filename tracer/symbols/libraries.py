@@ -30,10 +30,12 @@ _MAX_FOLDERS = 64
 class Libraries:
     """The libraries of this machine, by file name; each source is read when first needed."""
 
-    def named(self, name: str) -> Iterator[str]:
-        """Paths that may be the file ``name`` (a base name, or a soname), likeliest first."""
-        for folder in DEFAULT_FOLDERS:
-            yield f"{folder}/{name}"
+    def in_default_folders(self, name: str) -> Iterator[str]:
+        """Paths of ``name`` (a base name, or a soname) where libraries mostly lie."""
+        yield from (f"{folder}/{name}" for folder in DEFAULT_FOLDERS)
+
+    def in_cache(self, name: str) -> Iterator[str]:
+        """Paths of libraries ``name`` that ld.so.cache knows."""
         yield from self._cache.get(name, ())
 
     def anywhere(self, name: str) -> Iterator[str]:

@@ -115,9 +115,10 @@ class Resolver:
         if program:
             yield from self._scripts(program)
         if mapping.name:
-            yield from self._libraries.named(mapping.name)
+            yield from self._libraries.in_default_folders(mapping.name)
             if program:
                 yield from self._beside(mapping.name, program)
+            yield from self._libraries.in_cache(mapping.name)
         if program:
             yield from self._closure(program)
         if mapping.name:
@@ -164,15 +165,18 @@ class Resolver:
             return
         needs = loaded.elf.needs
         if needs.interpreter:
-            yield needs.interpreter
+            yield os.path.realpath(needs.interpreter)
         first = self.open(program)
         folders = [
             *search_folders(needs, path),
             *(search_folders(first.elf.needs, program) if first else ()),
         ]
         for name in needs.libraries:
-            paths = [f"{folder}/{name}" for folder in folders] + list(self._libraries.named(name))
-            yield from (found for found in paths if Path(found).exists())
+            paths = [f"{folder}/{name}" for folder in folders]
+            paths += self._libraries.in_default_folders(name)
+            paths += self._libraries.in_cache(name)
+            # A soname is most often a link: what /proc/PID/maps would show is the file.
+            yield from (os.path.realpath(found) for found in paths if Path(found).exists())
 
 
 def _is_there(path: str, wanted: Identity) -> bool:
