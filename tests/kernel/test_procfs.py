@@ -72,20 +72,20 @@ def test_cpu_time_and_peak_share_come_out_for_parallel_work() -> None:
     base = observe(["sh", "-c", script]).baseline
     assert 0.6 * SECOND < base.user_ns + base.system_ns < 1.5 * SECOND
     assert base.peak_cpu_percent is not None
-    assert 50 < base.peak_cpu_percent <= 100 * (os.cpu_count() or 1)
+    assert 20 < base.peak_cpu_percent <= 100 * (os.cpu_count() or 1)
 
 
-def test_peak_share_is_unknown_for_a_run_with_less_than_half_an_interval() -> None:
+def test_peak_share_is_unknown_for_a_run_with_less_than_an_interval() -> None:
     assert observe(["/bin/true"], interval_ns=10 * SECOND).baseline.peak_cpu_percent is None
 
 
 def test_peak_share_does_not_count_a_waited_child_twice() -> None:
     """One core's work, moved from child to parent account by account, stays one core."""
-    code = "import time\nend=time.process_time()+0.1\nwhile time.process_time()<end: pass"
+    code = "import time\nend=time.process_time()+0.2\nwhile time.process_time()<end: pass"
     one = f'{sys.executable} -S -c "{code}"'
-    base = observe(["sh", "-c", f"{one}; ({one}; true); {one}"], interval_ns=50_000_000).baseline
+    base = observe(["sh", "-c", f"{one}; ({one}; true); {one}"], interval_ns=100_000_000).baseline
     assert base.peak_cpu_percent is not None
-    assert base.peak_cpu_percent <= 160  # one core, and a clock tick of 10 ms at either end
+    assert base.peak_cpu_percent <= 145  # one core, and two roundings to 10 ms at either end
 
 
 def test_a_child_that_the_kernel_reaped_by_itself_is_a_loss() -> None:

@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tracer.collectors.procfs.cpu import CpuMeter
-from tracer.collectors.procfs.files import Io, Stat, Status, read_io, read_stat, read_status
+from tracer.collectors.procfs.files import (
+    Io,
+    Stat,
+    Status,
+    cpu_time,
+    read_io,
+    read_stat,
+    read_status,
+)
 from tracer.collectors.procfs.tree import ProcessTree
 from tracer.model import Loss, Sample
 
@@ -49,6 +57,8 @@ class _Seen:
 
     stat: Stat
     ignores_sigchld: bool
+    tree_cpu_ns: int
+    """CPU of the process and of all descendants that it has waited for."""
 
 
 @dataclass(slots=True)
@@ -128,7 +138,8 @@ class ProcfsCollector:
                 alive[pid] = row[1]
         self._note_vanished(alive, now)
         self._seen = alive
-        self._cpu.tick(now, sum(s.stat.tree_cpu_ns for s in alive.values()))
+        # The figures were read between the two instants, so they are as of the middle.
+        self._cpu.tick((now + self._now()) // 2, sum(one.tree_cpu_ns for one in alive.values()))
         self._last_sample_ns = now
         return samples
 
@@ -206,8 +217,11 @@ class ProcfsCollector:
             return None
         self._peak_vm = _larger(self._peak_vm, status.peak_vm_bytes)
         self._peak_rss = _larger(self._peak_rss, status.peak_rss_bytes)
-        percent = self._cpu.process_percent(pid, stat, now)
-        return _row(now, pid, stat, status, io, percent), _Seen(stat, status.ignores_sigchld)
+        cpu_ns = cpu_time(pid)
+        percent = self._cpu.process_percent(pid, stat.start_ticks, cpu_ns, self._now())
+        tree_ns = stat.waited_ns + (stat.user_ns + stat.system_ns if cpu_ns is None else cpu_ns)
+        seen = _Seen(stat, status.ignores_sigchld, tree_ns)
+        return _row(now, pid, stat, status, io, percent), seen
 
     def _note_late(self, now: int) -> None:
         last = self._last_sample_ns

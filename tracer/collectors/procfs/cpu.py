@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import psutil
-
-if TYPE_CHECKING:
-    from tracer.collectors.procfs.files import Stat
 
 
 class CpuMeter:
     """Turns CPU times into percent, 100 = one core.
 
-    /proc gives CPU time in clock ticks (10 ms), so a share over 100 ms comes in steps of
-    10 %, and one over much less would be noise: such spans are joined to the next.
+    The time of living processes is known to the nanosecond, but that of descendants they
+    have waited for in clock ticks (10 ms) only. A share over much less than an interval would
+    be noise: such a span is joined to the next one.
     """
 
     def __init__(self, interval_ns: int) -> None:
-        self._shortest_span_ns = max(interval_ns // 2, 1)
+        self._shortest_span_ns = max(interval_ns * 9 // 10, 1)
         self._most_percent = 100.0 * (psutil.cpu_count() or 1)
         self._reaped_ns = 0
         self._base: tuple[int, int] | None = None
@@ -49,12 +45,18 @@ class CpuMeter:
         known = [value for value in (self._peak, last) if value is not None]
         return max(known, default=None)
 
-    def process_percent(self, pid: int, stat: Stat, now_ns: int) -> float | None:
-        """CPU of one process since it was last asked about; None the first time."""
-        cpu_ns = stat.user_ns + stat.system_ns
+    def process_percent(
+        self, pid: int, start_ticks: int, cpu_ns: int | None, now_ns: int
+    ) -> float | None:
+        """CPU of one process since it was last asked about; None the first time.
+
+        ``start_ticks`` tells it from an earlier one of the same pid.
+        """
+        if cpu_ns is None:
+            return None
         start, then_ns, before_ns = self._processes.get(pid, (-1, 0, 0))
-        if start != stat.start_ticks:
-            self._processes[pid] = (stat.start_ticks, now_ns, cpu_ns)
+        if start != start_ticks:
+            self._processes[pid] = (start_ticks, now_ns, cpu_ns)
             return None
         span_ns = now_ns - then_ns
         if span_ns < self._shortest_span_ns:
