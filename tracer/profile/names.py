@@ -75,7 +75,7 @@ class NameList:
             return frozenset()
         native = self._abis[0]
         near = syscalls.suggest(native, entry)
-        hint = f'did you mean "{near}"?' if near else "`sbtrace profile show` lists the groups"
+        hint = f'did you mean "{near}"?' if near else "`sbtrace profile show @known` lists them"
         raise self._where.error(line, f'unknown syscall "{entry}" on {native} ({hint})')
 
     def _elsewhere(self, entry: str) -> str | None:

@@ -23,12 +23,12 @@ class Where:
     def error(self, line: int | None, message: str) -> ProfileError:
         """``path:line: message``, for the caller to raise; control characters are escaped."""
         place = f"{self.path}:{line}" if line else self.path
-        return ProfileError("".join(map(_visible, f"{place}: {message}")))
+        return ProfileError(visible(f"{place}: {message}"))
 
 
-def _visible(char: str) -> str:
-    # A name out of a profile is data: its newlines and terminal escapes are shown, not obeyed.
-    return char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+def visible(text: str) -> str:
+    """The text on one line: newlines and terminal escapes are shown, not obeyed."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

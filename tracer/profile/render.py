@@ -1,0 +1,175 @@
+"""A profile, a group or findings as text for a person, and as plain data for JSON."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from tracer import syscalls
+from tracer.errors import ProfileError
+from tracer.profile import groups
+from tracer.profile.where import did_you_mean, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tracer.profile.check import Finding
+    from tracer.profile.locate import Available
+    from tracer.profile.records import Action, Profile, Rule
+
+_WIDTH = 80
+_SIZES = ("address_space_bytes", "file_size_bytes", "core_bytes")
+
+
+def listing(found: list[Available]) -> str:
+    """One profile a line, with what it is for."""
+    widest = max((len(visible(entry.name)) for entry in found), default=0)
+    lines = []
+    for entry in found:
+        origin = "" if entry.origin == "shipped" else f" [{entry.path}]"
+        about = f"invalid: {entry.error}" if entry.error else f"{entry.description}{origin}"
+        lines.append(_wrapped(f"{visible(entry.name):{widest}}  ", visible(about)))
+    return "\n".join(lines)
+
+
+def text(profile: Profile, *, expand: bool = False) -> str:
+    """The profile as it is understood. ``expand``: every call by name, precedence resolved."""
+    others = "let through as well" if profile.any_abi else "kill_process"
+    head = [
+        _wrapped("", visible(f"{profile.name}: {profile.description}")),
+        "",
+        f"file     {visible(profile.path)}",
+        f"sha256   {profile.digest}",
+        f"default  {profile.default_action}",
+        f"abis     {', '.join(profile.abis)}; others: {others}",
+    ]
+    return "\n".join([*head, *_lists(profile, expand), *_conditional(profile), *_limits(profile)])
+
+
+def _lists(profile: Profile, expand: bool) -> Iterable[str]:
+    for action, names in _by_action(profile).items():
+        entries = names if expand else _entries(profile, action)
+        noun = "call" if len(names) == 1 else "calls"
+        yield f"\n{action} ({len(names)} {noun})"
+        yield _wrapped("  ", " ".join(entries))
+
+
+def _by_action(profile: Profile) -> dict[Action, list[str]]:
+    """Names by what becomes of them, other than by a ``[[rule]]``, in the order of the file."""
+    found: dict[Action, list[str]] = {}
+    for rule in profile.rules:
+        if not rule.conditions:
+            found.setdefault(rule.action, [])
+    for name, rule in sorted(profile.unconditional.items()):
+        found[rule.action].append(name)
+    return found
+
+
+def _entries(profile: Profile, action: Action) -> list[str]:
+    rules = [rule for rule in profile.rules if rule.action == action and not rule.conditions]
+    return [rule.entry for rule in rules]
+
+
+def _conditional(profile: Profile) -> Iterable[str]:
+    rules = [rule for rule in profile.rules if rule.conditions]
+    if rules:
+        yield "\nby arguments, before the lists"
+    for rule in rules:
+        yield _wrapped("  ", _rule(rule))
+
+
+def _rule(rule: Rule) -> str:
+    holds = " and ".join(str(condition) for condition in rule.conditions)
+    return f"line {rule.line}: {rule.entry}: {rule.action} if {holds}"
+
+
+def _limits(profile: Profile) -> Iterable[str]:
+    given = {key: value for key, value in asdict(profile.limits).items() if value is not None}
+    if given:
+        yield "\nlimits"
+    for key, value in given.items():
+        name = key.removesuffix("_bytes").removesuffix("_seconds").replace("_", " ")
+        yield f"  {name:14} {_size(value) if key in _SIZES else _plain(key, value)}"
+
+
+def _plain(key: str, value: float) -> str:
+    return f"{value:g} s" if key.endswith("_seconds") else str(value)
+
+
+def _size(value: int) -> str:
+    for unit, factor in (("TiB", 2**40), ("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if value and value % factor == 0:
+            return f"{value // factor} {unit}"
+    return f"{value} B"
+
+
+def group(name: str) -> dict[str, Any]:
+    """A group as plain data: its calls on this machine, nested groups resolved.
+
+    Raises ProfileError for a group that does not exist.
+    """
+    known = groups.descriptions()
+    if name not in known:
+        hint = did_you_mean(name, known) or f"; known: {', '.join(known)}"
+        raise ProfileError(visible(f'unknown group "{name}"{hint}'))
+    abi = syscalls.native_abi()
+    here = syscalls.names(abi)
+    members = here if name == groups.KNOWN else groups.members(name) & here
+    return {"group": name, "description": known[name], "abi": abi, "syscalls": sorted(members)}
+
+
+def group_text(name: str) -> str:
+    """A group for a person. Raises ProfileError for a group that does not exist."""
+    found = group(name)
+    head = f"{name}: {found['description']} ({len(found['syscalls'])} calls on {found['abi']})"
+    return "\n".join([_wrapped("", head), _wrapped("  ", " ".join(found["syscalls"]))])
+
+
+def as_dict(profile: Profile) -> dict[str, Any]:
+    """The profile as plain data, every call by name."""
+    return {
+        "name": profile.name,
+        "description": profile.description,
+        "path": profile.path,
+        "digest": profile.digest,
+        "default_action": str(profile.default_action),
+        "abis": list(profile.abis),
+        "any_abi": profile.any_abi,
+        "actions": {str(action): names for action, names in _by_action(profile).items()},
+        "rules": [
+            {
+                "line": rule.line,
+                "syscalls": sorted(rule.syscalls),
+                "action": str(rule.action),
+                "args": [str(condition) for condition in rule.conditions],
+            }
+            for rule in profile.rules
+            if rule.conditions
+        ],
+        "limits": asdict(profile.limits),
+    }
+
+
+def findings(profile: Profile, found: list[Finding]) -> str:
+    """What ``profile check`` says of a valid profile, one finding after the other."""
+    path = visible(profile.path)
+    lines = [
+        _wrapped(
+            "", f"{path}{f':{entry.line}' if entry.line else ''}: {entry.level}: {entry.message}"
+        )
+        for entry in found
+    ]
+    return "\n".join([*lines, f"{path}: valid, {len(profile.rules)} entries"])
+
+
+def _wrapped(start: str, words: str) -> str:
+    """Folded to 80 columns; what follows the first line stands under its text."""
+    return textwrap.fill(
+        words,
+        _WIDTH,
+        initial_indent=start,
+        subsequent_indent=" " * len(start),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
