@@ -1,0 +1,36 @@
+"""``sbtrace doctor``: what this machine offers, and a remedy for each thing missing."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``doctor`` to ``app``."""
+    app.command()(doctor)
+
+
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    db: Annotated[
+        str | None, typer.Option("--db", metavar="FILE", help="Another database (or SBTRACE_DB).")
+    ] = None,
+) -> None:
+    """Say what this machine offers. Exit status 1 if `run` would not give full figures."""
+    from tracer.collectors.kernel.compile import compile_and_load
+    from tracer.host import probe
+    from tracer.report import as_json, style
+    from tracer.report import doctor as report
+    from tracer.store import location
+
+    found = probe(location.resolve(db), location.check_writable, compile_and_load)
+    if json:
+        typer.echo(as_json.dumps(report.to_object(found)), nl=False)
+    else:
+        width, colour = shutil.get_terminal_size().columns, style.wants_colour(sys.stdout)
+        typer.echo(report.render(found, width, colour=colour), nl=False)
+    raise typer.Exit(0 if found.full_figures else 1)
