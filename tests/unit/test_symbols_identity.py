@@ -133,6 +133,31 @@ def test_the_inode_of_the_program_decides_where_the_caller_knows_it(
     assert "violate" not in functions(replace(known, executable=str(copy)))
 
 
+def test_the_inode_of_the_programs_file_refuses_a_copy_of_it(
+    forked: Capture, program: Path, tmp_path: Path
+) -> None:
+    """The same bytes, but not the same file: nobody has seen that one run."""
+    status = program.stat()
+    own = replace(forked.raw, executable_inode=status.st_ino, executable_device=status.st_dev)
+    assert functions(own) == functions(forked.raw)
+    copy = shutil.copy2(program, tmp_path / "copy")
+    assert "violate" in functions(replace(forked.raw, executable=str(copy)))
+    assert "violate" not in functions(replace(own, executable=str(copy)))
+
+
+def test_a_program_written_anew_in_place_is_not_named_from(tmp_path: Path) -> None:
+    """It keeps its inode, but the extent of its code is another."""
+    program, other = tmp_path / "program", compile_c(tmp_path / "other", "-O0")
+    compile_c(program)
+    seen = capture(program, "fork", tmp_path / "seen")
+    status = program.stat()
+    raw = replace(seen.raw, executable_inode=status.st_ino, executable_device=status.st_dev)
+    assert "violate" in functions(raw)
+    program.write_bytes(other.read_bytes())
+    assert program.stat().st_ino == status.st_ino
+    assert "violate" not in functions(raw)
+
+
 def test_a_script_leads_to_the_program_that_interprets_it(
     forked: Capture, program: Path, tmp_path: Path
 ) -> None:

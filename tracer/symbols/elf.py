@@ -17,7 +17,7 @@ from tracer.symbols.source import MalformedError, Source
 PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_NOTE, PT_GNU_EH_FRAME = 1, 2, 3, 4, 0x6474E550
 SHT_SYMTAB, SHT_DYNSYM = 2, 11
 _PF_X = 1
-_DT_NEEDED, _DT_STRTAB, _DT_SONAME, _DT_RPATH, _DT_RUNPATH = 1, 5, 14, 15, 29
+_DT_NEEDED, _DT_STRTAB, _DT_RPATH, _DT_RUNPATH = 1, 5, 15, 29
 _NT_GNU_BUILD_ID = 3
 
 _MAX_SEGMENTS = 1024
@@ -86,7 +86,7 @@ class Elf:
         self.bits = 32 * ident[4]
         header = _HEADER[self.bits]
         fields = unpack(header, source.read(16, header.size))
-        self.kind, self.machine = fields[0], fields[1]
+        self.machine = fields[1]
         self._section_table, self._section_count, self._names_index = fields[5], *fields[11:13]
         self.segments = self._read_segments(offset=fields[4], count=fields[9])
 

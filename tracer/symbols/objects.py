@@ -111,14 +111,17 @@ class ElfObject:
         """True if this is the file that ``wanted`` was seen of.
 
         A build id decides where one is known, else inode and device, else (for a path that
-        the kernel gave) the exact extent of the code.
+        the kernel gave) the exact extent of the code. The program's must fit in any case:
+        a file that was written anew in place keeps its inode.
         """
+        if wanted.program_text is not None and not self._has_text(*wanted.program_text):
+            return False
         if wanted.build_id is not None:
             return same_build_id(self.elf.build_id, wanted.build_id)
         if wanted.inode is not None and wanted.device is not None:
             return self.status is not None and same_file(self.status, wanted)
         if wanted.program_text is not None:
-            return self._has_text(*wanted.program_text)
+            return True
         return wanted.mapped is not None and self._has_segment(*wanted.mapped)
 
     def _has_text(self, start: int, end: int) -> bool:

@@ -66,12 +66,16 @@ class RawStack:
     mappings: tuple[Mapping, ...] = ()
     """Oldest first: a later one hides an earlier one that it overlaps."""
     executable: str | None = None
-    """Path of the program; None if unknown."""
+    """Path that execve was given (a script's too); None if unknown."""
     code_start: int | None = None
     """``mm->start_code``: run-time address of the program's first executable byte."""
     code_end: int | None = None
     """``mm->end_code``: first address after the program's executable bytes."""
     pid: int | None = None
+    executable_inode: int | None = None
+    """Of the program itself (``mm->exe_file``), with ``executable_device`` as in Mapping. None:
+    a file at ``executable`` is held against the extent of its code, exact to the byte."""
+    executable_device: int | None = None
 
 
 def build_id_frames(data: bytes) -> tuple[BuildIdFrame, ...]:

@@ -50,10 +50,14 @@ class Resolver:
         named = (mapping.inode, mapping.device, mapping.build_id, mapping.path, mapping.name)
         return self._answer((*named, program), wanted, candidates)
 
-    def program(self, path: str, code_start: int, code_end: int) -> ElfObject | None:
-        """The program that execve was given ``path`` for: the file, or its ``#!`` interpreter."""
-        wanted = Identity(program_text=(code_start, code_end))
-        return self._answer((wanted, path), wanted, self._scripts(path))
+    def program(self, path: str, wanted: Identity) -> ElfObject | None:
+        """The program that execve was given ``path`` for: the file, or its ``#!`` interpreter.
+
+        None if neither is the one ``wanted``, which tells at least ``program_text``.
+        """
+        # The extent of code can be that of the build before: what is there now counts.
+        key = (wanted, path, _stamp(path))
+        return self._answer(key, wanted, self._scripts(path))
 
     def with_build_id(self, build_id: str, program: str | None) -> ElfObject | None:
         """The file of that build id among the program and all it is linked with."""
@@ -177,6 +181,14 @@ class Resolver:
             paths += self._libraries.in_cache(name)
             # A soname is most often a link: what /proc/PID/maps would show is the file.
             yield from (os.path.realpath(found) for found in paths if Path(found).exists())
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - as above
+    except (OSError, ValueError):
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 def _is_there(path: str, wanted: Identity) -> bool:

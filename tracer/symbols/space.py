@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from tracer.symbols.elf import PT_LOAD
-from tracer.symbols.objects import ElfObject, same_build_id
+from tracer.symbols.objects import ElfObject, Identity, same_build_id
 from tracer.symbols.records import STATUS_VALID, Mapping, RawStack
 
 if TYPE_CHECKING:
@@ -90,7 +90,12 @@ class AddressSpace:
         if not start or not end or any(m.start <= start < m.end for m in self._raw.mappings):
             return
         name = PurePosixPath(path).name if path else None
-        found = self._resolver.program(path, start, end) if path else None
+        wanted = Identity(
+            inode=self._raw.executable_inode,
+            device=self._raw.executable_device,
+            program_text=(start, end),
+        )
+        found = self._resolver.program(path, wanted) if path else None
         if found is None or found.elf.text is None:
             yield Mapping(start, end, 0, name=name)
             return
