@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import replace
-from pathlib import Path
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from tracer.model import Frame
-from tracer.symbols.abi import ABIS, Abi
-from tracer.symbols.records import STATUS_VALID, BuildIdFrame, RawStack
-from tracer.symbols.resolver import Resolver
-from tracer.symbols.rules import Budget
-from tracer.symbols.space import AddressSpace
-from tracer.symbols.unwind import MAX_FRAMES, StackCopy, Step, walk
+if TYPE_CHECKING:
+    from tracer.model import Frame
+    from tracer.symbols.records import RawStack
+    from tracer.symbols.resolver import Resolver
 
 DEBUG_ROOT = "/usr/lib/debug"
 _WORK = 20_000_000
@@ -23,12 +19,13 @@ class Namer:
     """Names frames; keeps the files and tables it has read, so use one for many stacks.
 
     Needs neither root nor a living process, only files that it may read. Holds up to 256
-    of them open until it is collected itself.
+    of them open until it is collected itself. What does the work is imported with the
+    first stack: most runs have none.
     """
 
     def __init__(self, *, debug_root: str | None = DEBUG_ROOT) -> None:
         """``debug_root``: where separate debug files lie; None: do not look for any."""
-        self._resolver = Resolver(Budget(_WORK), debug_root)
+        self._debug_root = debug_root
 
     def frames(self, raw: RawStack) -> tuple[Frame, ...]:
         """The frames of a stack, innermost first, at most 64.
@@ -38,66 +35,13 @@ class Namer:
         a frame is None in it. Never raises for what the target wrote: the walk ends there,
         and the frames found so far are returned (none for an ABI without a register table).
         """
-        abi = ABIS.get(raw.abi)
-        if abi is None:
-            return ()
-        space = AddressSpace(_absolute(raw), abi, self._resolver)
-        memory = StackCopy(raw.stack_address, raw.stack, abi.word)
-        steps, complete = walk(abi, raw.registers, memory, space)
-        if not complete:
-            steps += _kernels_steps(raw, abi, space, steps)
-        return tuple(_frame(step, space) for step in steps[:MAX_FRAMES])
+        from tracer.symbols.naming import name_frames
 
+        return name_frames(raw, self._resolver)
 
-def _absolute(raw: RawStack) -> RawStack:
-    """``raw`` with a full path of the program, or none if what is given can be no file's."""
-    if raw.executable is None:
-        return raw
-    try:
-        os.fsencode(raw.executable)
-        path = None if "\0" in raw.executable else str(Path.cwd() / raw.executable)
-    except (OSError, ValueError):  # the current folder is gone, or the text is no file name
-        path = None
-    return replace(raw, executable=path)
+    @cached_property
+    def _resolver(self) -> Resolver:
+        from tracer.symbols.resolver import Resolver
+        from tracer.symbols.rules import Budget
 
-
-def _kernels_steps(raw: RawStack, abi: Abi, space: AddressSpace, steps: list[Step]) -> list[Step]:
-    """What the kernel saw beyond the last of ``steps``, if it saw that one too."""
-    seen = [_address(frame, space) for frame in raw.build_id_frames]
-    if not steps:
-        rest = seen
-    elif steps[-1].address in seen:
-        rest = seen[seen.index(steps[-1].address) + 1 :]
-    else:
-        return []
-    found: list[Step] = []
-    for address in rest:
-        if address is None:
-            break  # without an address the frame could not be told from another file's
-        found.append(Step(address & abi.code_mask, after_call=bool(steps or found)))
-    return found
-
-
-def _address(frame: BuildIdFrame, space: AddressSpace) -> int | None:
-    if frame.status != STATUS_VALID or frame.build_id is None or frame.offset is None:
-        return frame.ip
-    return space.address_of(frame.build_id, frame.offset)
-
-
-def _frame(step: Step, space: AddressSpace) -> Frame:
-    place = space.place(step.inside)
-    if place is None:
-        return Frame(step.address, None, None, None, None, None)
-    found, virtual = place.object, place.virtual_address
-    if found is None or virtual is None:
-        return Frame(step.address, place.mapping.name, place.mapping.build_id, None, None, None)
-    function = found.function(virtual)
-    offset = virtual + step.address - step.inside
-    return Frame(
-        address=step.address,
-        object=found.path,
-        build_id=found.elf.build_id,
-        offset=offset,
-        function=function.name if function else None,
-        function_offset=offset - function.start if function else None,
-    )
+        return Resolver(Budget(_WORK), self._debug_root)
