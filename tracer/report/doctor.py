@@ -27,8 +27,7 @@ def render(report: HostReport, width: int = 80, *, colour: bool = False) -> str:
     if report.full_figures:
         sheet.line(style.good("sbtrace run gives full figures here."))
     else:
-        lacking = [c.name for c in report.checks if c.level == "required" and not c.ok]
-        sheet.line(style.bad(f"sbtrace run gives no full figures here: {', '.join(lacking)}."))
+        sheet.line(style.bad(f"sbtrace run gives no full figures here: {_lacking(report)}."))
     return sheet.text()
 
 
@@ -38,6 +37,13 @@ def to_object(report: HostReport) -> dict[str, object]:
         "full_figures": report.full_figures,
         "checks": [dataclasses.asdict(check) for check in report.checks],
     }
+
+
+def _lacking(report: HostReport) -> str:
+    """What is missing; if nothing is, what could not be tried."""
+    required = [check for check in report.checks if check.level == "required" and not check.ok]
+    missing = [check.name for check in required if check.ok is False]
+    return ", ".join(missing or [check.name for check in required])
 
 
 def _verdict(check: Check, style: Style) -> tuple[str, Callable[[str], str]]:

@@ -75,9 +75,9 @@ def _table(record: RunRecord, by: By, sort: Sort) -> tuple[Sequence[Column], lis
     rows: list[list[object]] = [
         [
             *(text(total) for text in figures.values()),
-            *(units.UNKNOWN if label[c.title] is None else label[c.title] for c in labels),
+            *(label[c.title] for c in labels),
         ]
-        for label, total in _groups(record, by, sort)
+        for label, total in _shown(record, by, sort)
     ]
     return [*(Column(name, right=True) for name in figures), *labels], rows
 
@@ -90,7 +90,7 @@ _LABELS = {
         Column("tid", right=True),
         Column("command"),
     ),
-    By.SYSCALL: (Column("abi"), Column("name")),
+    By.SYSCALL: (Column("syscall"),),
 }
 _KEYS = {
     By.PROCESS: ("process_id", "image", "pid"),
@@ -114,6 +114,18 @@ def _groups(record: RunRecord, by: By, sort: Sort) -> list[tuple[dict[str, objec
         ({**dict(zip(fields, key, strict=True)), "command": commands.get(key[:2])}, total)
         for key, total in ranked
     ]
+
+
+def _shown(record: RunRecord, by: By, sort: Sort) -> list[tuple[dict[str, object], Total]]:
+    """The groups with what a table shows instead of bare values."""
+    groups = _groups(record, by, sort)
+    if by is By.SYSCALL:
+        abis = {str(label["abi"]) for label, _ in groups}
+        return [
+            ({"syscall": totals.syscall_label(str(g["abi"]), str(g["name"]), abis)}, total)
+            for g, total in groups
+        ]
+    return [({**g, "command": g["command"] or units.UNKNOWN}, total) for g, total in groups]
 
 
 def _commands(record: RunRecord) -> dict[tuple[int, ...], str]:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from tracer.model import SyscallError, SyscallStat
 
@@ -123,7 +123,7 @@ def ordered(totals: dict[K, Total], sort: Sort, name: Callable[[K], str]) -> lis
     return sorted(totals.items(), key=lambda item: (-most(item[1]), name(item[0])))
 
 
-def syscall_label(abi: str, name: str, abis: Sequence[str]) -> str:
+def syscall_label(abi: str, name: str, abis: Iterable[str]) -> str:
     """``read``, or ``read (i386)`` where the run has calls of several ABIs."""
     return f"{name} ({abi})" if len(set(abis)) > 1 else name
 

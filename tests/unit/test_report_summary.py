@@ -1,0 +1,174 @@
+"""The summary and ``why``: everything that is known, nothing that is not."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.unit.report_records import (
+    BASELINE_ONLY,
+    FRAMES,
+    INEXACT,
+    KILLED,
+    RECORD,
+    RUN,
+    blocked_call,
+    process,
+    stat,
+)
+from tracer.report import blocked, outcome, summary, why
+
+if TYPE_CHECKING:
+    from tracer.model import BlockedCall, RunRecord
+
+
+def _remedy(_: BlockedCall) -> str | None:
+    return 'STRICT.toml:11: allow = [..., "clone"]'
+
+
+ALL = pytest.mark.parametrize("record", [RECORD, KILLED, BASELINE_ONLY, INEXACT])
+
+
+@ALL
+def test_every_line_fits_80_columns(record: RunRecord) -> None:
+    for text in (summary.render(record, 80, remedy=_remedy), why.render(record, 80)):
+        assert max(map(len, text.splitlines())) <= 80
+
+
+@ALL
+def test_colour_changes_nothing_but_colour(record: RunRecord) -> None:
+    coloured = summary.render(record, 80, colour=True, remedy=_remedy)
+    assert "\x1b[" in coloured
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == summary.render(record, 80, remedy=_remedy)
+
+
+def test_the_summary_of_a_good_run_says_all_that_was_asked_for() -> None:
+    text = summary.render(RECORD)
+    for part in (
+        "exited with status 0",
+        "0123456789ab",
+        "12.3 ms wall, 2.00 ms user, 3.00 ms system",
+        "3.00 MiB peak",
+        "1,234 minor faults, 0 major",
+        "12 reads, 1 write",
+        "1,042 calls, 3 errors, 1 unfinished, 0 blocked: exact",
+    ):
+        assert part in text
+    assert text.index("getppid") < text.index("openat") < text.index("read\n")
+
+
+def test_a_run_that_is_not_exact_says_at_least_and_why() -> None:
+    text = " ".join(summary.render(INEXACT).split())
+    assert "at least 1,042 calls, because 3 calls were not counted" in text
+    assert "1 sample of /proc came late" in text
+    assert ": exact" not in text
+
+
+def test_without_ebpf_the_summary_says_what_is_missing_and_shows_no_nought_for_it() -> None:
+    text = summary.render(BASELINE_ONLY)
+    assert "syscalls  unknown: eBPF needs root: run it with sudo" in text
+    assert "0 blocked" not in text
+    assert "memory    - peak (- virtual)" in text
+
+
+def test_a_kill_names_the_call_its_action_caller_arguments_and_remedy() -> None:
+    text = summary.render(KILLED, remedy=_remedy)
+    for part in (
+        "killed by the seccomp filter (SIGSYS)",
+        "clone (x86_64 56): the process was killed (KILL_PROCESS)",
+        "CLONE_CHILD_SETTID|SIGCHLD",
+        "./violate 'a b' (pid 70)",
+        "_Fork+0x24 in /usr/lib/x86_64-linux-gnu/libc.so.6",
+        "spawn_child+0x1f in /home/u/violate",
+        'STRICT.toml:11: allow = [..., "clone"]',
+    ):
+        assert part in text
+
+
+def test_a_kill_without_ebpf_says_that_the_call_is_unknown() -> None:
+    run = replace(BASELINE_ONLY.run, outcome="blocked", exit_code=None, term_signal=31, sigsys=1)
+    text = summary.render(replace(BASELINE_ONLY, run=run))
+    assert "by SIGSYS; which call it was is unknown without eBPF" in text
+
+
+def test_refusals_that_killed_nobody_take_one_line() -> None:
+    calls = (
+        blocked_call(action="ERRNO", errno=13, name="socket", nr=41, count=22),
+        blocked_call(action="ERRNO", errno=13, name="socket", nr=41),
+        blocked_call(action="LOG", name="ptrace", nr=101),
+    )
+    text = summary.render(replace(RECORD, blocked_calls=calls))
+    assert "refused   socket 23x (ERRNO EACCES): sbtrace why 0123456789ab" in text
+    assert "logged    ptrace 1x (LOG)" in text
+
+
+def test_more_than_ten_syscalls_are_counted_not_shown() -> None:
+    stats = tuple(stat(f"call{n:02}", n, 100 - n) for n in range(13))
+    text = summary.render(replace(RECORD, syscalls=stats))
+    assert "call09" in text
+    assert "call10" not in text
+    assert "and 3 more syscalls: sbtrace show 0123456789ab --by syscall" in text
+
+
+def test_text_of_the_target_cannot_act_on_the_terminal() -> None:
+    evil = "x\x1b[2J\n\udcff"
+    record = replace(
+        KILLED,
+        run=replace(KILLED.run, argv=(evil,), limit_hit=evil),
+        processes=(process(1, argv=(evil,), executable=evil),),
+        blocked_calls=(blocked_call(frames=(replace(FRAMES[0], object=evil, function=evil),)),),
+    )
+    for text in (summary.render(record, remedy=lambda _: evil), why.render(record)):
+        assert "\x1b" not in text
+        assert "\\x1b[2J\\n\\xff" in text
+        text.encode("ascii")
+
+
+def test_why_gives_every_distinct_call_with_its_whole_stack_the_deadly_first() -> None:
+    calls = (
+        blocked_call(action="ERRNO", errno=13, name="socket", nr=41, at_ns=1, frames=()),
+        blocked_call(),
+    )
+    text = why.render(replace(KILLED, blocked_calls=calls), remedy=_remedy)
+    assert text.index("clone (x86_64 56)") < text.index("socket (x86_64 41): failed with EACCES")
+    for frame in FRAMES:
+        assert f"{frame.function}+" in text
+    assert "the stack is unknown" in text
+    assert text.count("allow it") == 2
+
+
+def test_why_says_so_where_there_is_nothing_or_nothing_is_known() -> None:
+    assert "nothing: the filter refused no call" in why.render(RECORD)
+    assert "is unknown: eBPF needs root" in why.render(BASELINE_ONLY)
+    lost = replace(RECORD, run=replace(RUN, blocked_syscalls=7))
+    assert "7 calls, of which no details are recorded" in why.render(lost)
+
+
+def test_the_programs_own_frame_is_found_by_its_executable_else_outside_libc() -> None:
+    assert blocked.own_frame(FRAMES, process(1)) == FRAMES[2]
+    elsewhere = process(1, executable="/bin/other")
+    assert blocked.own_frame(FRAMES, elsewhere) == FRAMES[2]
+    assert blocked.own_frame(FRAMES[:2], elsewhere) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"exit_code": 3}, "exited with status 3"),
+        (
+            {"outcome": "signaled", "exit_code": None, "term_signal": 11},
+            "killed by SIGSEGV (Segmentation fault)",
+        ),
+        (
+            {"outcome": "timed_out", "exit_code": None, "term_signal": 15},
+            "stopped at its time limit",
+        ),
+        ({"outcome": "interrupted", "exit_code": None, "term_signal": 2}, "interrupted, killed by"),
+        ({"outcome": "running", "exit_code": None}, "still running"),
+    ],
+)
+def test_each_outcome_has_its_words(changes: dict[str, object], text: str) -> None:
+    assert text in outcome.words(replace(RUN, **changes))  # type: ignore[arg-type]
