@@ -93,6 +93,13 @@ def native_abi() -> str:
         ) from None
 
 
+def abi_of(abi: str, nr: int) -> str:
+    """``x32`` for an x86_64 number with the x32 bit; the ABI as it is for all others."""
+    # -1 has every bit and is no x32 number: a tracer writes it to have a call skipped.
+    is_x32 = abi == "x86_64" and nr & X32_BIT and nr & 0xFFFFFFFF != 0xFFFFFFFF
+    return "x32" if is_x32 else abi
+
+
 @functools.cache
 def _numbers(abi: str) -> dict[str, int]:
     """Name -> number; x32 numbers carry X32_BIT."""
@@ -137,7 +144,7 @@ def abis_with(name: str) -> tuple[str, ...]:
 
 def suggest(abi: str, name: str) -> str | None:
     """The name on this ABI that a misspelt one most resembles; None if none comes near."""
-    import difflib  # noqa: PLC0415 - only mistakes need it
+    import difflib
 
     near = difflib.get_close_matches(name, names(abi), n=1, cutoff=0.6)
     return near[0] if near else None

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tracer import syscalls
+from tracer.errors import ProfileError
 from tracer.profile.lines import Lines
-from tracer.profile.records import Decision, Profile, Rule, demultiplex
+from tracer.profile.parse import parse
+from tracer.profile.records import Condition, Decision, Profile, Rule, demultiplex
 
 _INT = 0xFFFFFFFF
 # The argument by which a call of many uses is told apart. All are ints to the kernel, which
@@ -52,6 +54,7 @@ def remedy(profile: Profile, abi: str, nr: int, args: tuple[int, ...] = (0,) * 6
     ``args`` are the six argument registers, unsigned. For a run of the past, give the profile
     that ``parse(run.profile_source, run.profile_path)`` makes.
     """
+    abi = syscalls.abi_of(abi, nr)
     decision = profile.decide(abi, nr, args)
     if decision.action.permits:
         return None
@@ -63,7 +66,7 @@ def remedy(profile: Profile, abi: str, nr: int, args: tuple[int, ...] = (0,) * 6
         name = demultiplex(name, args) or name
     if decision.rule and decision.rule.conditions:
         return _conditional(profile, decision.rule, name)
-    return _listed(profile, decision, name, args, lines)
+    return _listed(profile, decision, (abi, nr, args), name)
 
 
 def _foreign(profile: Profile, abi: str, lines: Lines) -> Remedy:
@@ -89,10 +92,11 @@ def _conditional(profile: Profile, rule: Rule, name: str) -> Remedy:
 
 
 def _listed(
-    profile: Profile, decision: Decision, name: str, args: tuple[int, ...], lines: Lines
+    profile: Profile, decision: Decision, call: tuple[str, int, tuple[int, ...]], name: str
 ) -> Remedy:
+    lines = Lines(profile.source)
     rule = decision.rule
-    narrower = _narrower(profile, name, args)
+    narrower = _narrower(profile, call, name)
     if rule and not rule.is_group:
         list_name = "errno." + str(rule.action.errno) if rule.action.errno else rule.action.kind
         return Remedy(
@@ -125,18 +129,27 @@ def _top(lines: Lines) -> int:
     return lines.of("default_action") or 1
 
 
-def _narrower(profile: Profile, name: str, args: tuple[int, ...]) -> str | None:
-    """A rule for calls with the deciding arguments of this one."""
-    indexes: set[int] = set(_DECIDING.get(name, ()))
-    masks: dict[int, int] = dict.fromkeys(indexes, _INT)
+def _narrower(profile: Profile, call: tuple[str, int, tuple[int, ...]], name: str) -> str | None:
+    """A rule for calls with the deciding arguments of this one; None if there can be none."""
+    args = call[2]
+    masks = dict.fromkeys(_DECIDING.get(name, ()), _INT)
     for rule in profile.conditional.get(name, ()):
         if rule.action.permits:  # it allows other arguments: look at the ones it looks at
             masks |= {condition.index: condition.mask for condition in rule.conditions}
     if not masks:
         return None
-    terms = []
-    for index, mask in sorted(masks.items()):
-        value = args[index] & mask
-        shown = str(value) if value < 1024 else f"{value:#x}"
-        terms.append(f'"arg{index} & {mask:#x} == {shown}"')
-    return f'[[rule]]\nsyscalls = ["{name}"]\naction = "allow"\nargs = [{", ".join(terms)}]'
+    terms = [
+        f'"{Condition(index, "==", args[index] & mask, mask)}"'
+        for index, mask in sorted(masks.items())
+    ]
+    text = f'[[rule]]\nsyscalls = ["{name}"]\naction = "allow"\nargs = [{", ".join(terms)}]'
+    return text if _works(profile, text, call) else None
+
+
+def _works(profile: Profile, rule: str, call: tuple[str, int, tuple[int, ...]]) -> bool:
+    """Whether the rule, put at the profile's end, can stand there and lets the call through."""
+    try:
+        changed = parse(f"{profile.source}\n{rule}\n", profile.path, profile.abis[0])
+    except ProfileError:
+        return False
+    return changed.decide(*call).action.permits

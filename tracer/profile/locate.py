@@ -135,16 +135,18 @@ def _read(path: Path, owners: frozenset[int] | None) -> str:
         raise where.error(None, f"cannot read the profile: {error.strerror}") from None
     except ValueError:
         raise where.error(None, "no file can have a name with a NUL in it") from None
-    with open(fd, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
+    try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             raise where.error(None, "a profile must be a plain file")
         if owners is not None:
             _check_owner(status, owners, where)
-        try:
+        with os.fdopen(fd, "rb", closefd=False) as file:
             content = file.read(_MOST_BYTES + 1)
-        except OSError as error:
-            raise where.error(None, f"cannot read the profile: {error.strerror}") from None
+    except OSError as error:
+        raise where.error(None, f"cannot read the profile: {error.strerror}") from None
+    finally:
+        os.close(fd)
     if len(content) > _MOST_BYTES:
         raise where.error(None, "larger than 1 MiB; that is no profile")
     try:

@@ -218,12 +218,13 @@ def _alternatives(
     found: list[tuple[int, tuple[Condition, ...]]] = []
     index = 0  # strings are counted through all the lists
     for group in args if nested else [args]:
-        conditions, first = [], where.lines.of_entry(*at, "args", index=index) or 1
+        conditions = []
+        first = where.lines.of_entry(*at, "args", index=index) if nested else where.lines.of(*at)
         for text in group:
             line = where.lines.of_entry(*at, "args", index=index)
             conditions.append(parse_condition(text, line, where))
             index += 1
-        found.append((first, tuple(conditions)))
+        found.append((first or 1, tuple(conditions)))
     return found
 
 

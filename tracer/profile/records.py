@@ -224,8 +224,7 @@ class Profile:
         ``args`` are the six argument registers, unsigned. An x32 number that comes with
         ``x86_64`` is taken as x32, as the kernel's AUDIT_ARCH does not tell them apart.
         """
-        if abi == "x86_64" and nr & syscalls.X32_BIT and nr != 0xFFFFFFFF:
-            abi = "x32"
+        abi = syscalls.abi_of(abi, nr)
         if abi not in self.abis:
             if self.any_abi:
                 return Decision(self.default_action, None)
