@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NULL = "NULL"
 """How an unknown value is shown; a text that reads the same is put in quotes."""
 _GAP = "  "
-_NARROWEST = 12
+_NARROWEST = 10
 """A text column is folded down to this many columns, not further."""
 
 
@@ -32,6 +32,8 @@ class Column:
     title: str
     right: bool = False
     """Right-aligned and never folded: for numbers."""
+    rigid: bool = False
+    """Never folded, though on the left: for instants."""
 
 
 def render(
@@ -59,8 +61,8 @@ def render(
 def columns_for(names: Sequence[str], rows: Sequence[Sequence[object]]) -> list[Column]:
     """Return columns for rows of unknown types; a column of numbers alone goes to the right."""
     return [
-        Column(name, right=_is_numeric([row[index] for row in rows]))
-        for index, name in enumerate(names)
+        Column(name, right=_is_numeric(values), rigid=_is_instants(values))
+        for name, values in zip(names, _columns(names, rows), strict=True)
     ]
 
 
@@ -114,6 +116,14 @@ def _instant(value: datetime) -> str:
     return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "milliseconds") + "Z"
 
 
+def _columns(names: Sequence[str], rows: Sequence[Sequence[object]]) -> list[list[object]]:
+    return [[row[index] for row in rows] for index in range(len(names))]
+
+
+def _is_instants(values: Sequence[object]) -> bool:
+    return any(isinstance(value, datetime) for value in values)
+
+
 def _is_numeric(values: Sequence[object]) -> bool:
     known = [value for value in values if value is not None]
     return bool(known) and all(
@@ -127,7 +137,7 @@ def _fit(
     """Return column widths that add up to ``width`` at most; None if there are none."""
     room = width - len(_GAP) * (len(columns) - 1)
     floors = [
-        wide if column.right else min(wide, max(_NARROWEST, cell_width(title)))
+        wide if column.right or column.rigid else min(wide, max(_NARROWEST, cell_width(title)))
         for column, title, wide in zip(columns, titles, natural, strict=True)
     ]
     if sum(floors) > room:
@@ -178,7 +188,7 @@ def _fold(text: str, width: int) -> list[str]:
         if blank > len(head) // 2 and not tail.startswith(" "):
             head, tail = head[: blank + 1], head[blank + 1 :] + tail
         pieces.append(head.rstrip(" ") or head)
-        text = tail
+        text = tail.removeprefix(" ")
     return [*pieces, text]
 
 

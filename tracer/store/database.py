@@ -53,19 +53,52 @@ def reader(database: Path, config: Mapping[str, str]) -> Iterator[duckdb.DuckDBP
         yield connection
 
 
-def _make(database: Path) -> None:
-    """Make a whole database elsewhere, then link it into place: nobody meets half of one."""
-    building = spool_root(database) / f".new-{os.getpid()}.duckdb"
+@contextmanager
+def fresh(building: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Make a new, empty database of sbtrace and open it to write."""
     _forget(building)
+    before = os.umask(_UMASK)
     try:
         with _connect(building) as connection:
             schema.create(connection)
+            yield connection
+    except BaseException:
+        _forget(building)
+        raise
+    finally:
+        os.umask(before)
+
+
+def attach(connection: duckdb.DuckDBPyConnection, database: Path, name: str) -> None:
+    """Attach another database to read, as ``name``."""
+    quoted = os.fspath(database).replace("'", "''")
+    connection.execute(f"ATTACH '{quoted}' AS {name} (READ_ONLY)")
+
+
+def put(building: Path, database: Path) -> None:
+    """Put the closed database ``building`` in the place of ``database``, whole and durable."""
+    with opened(os.open(building, os.O_RDONLY | os.O_CLOEXEC)) as file:
+        os.fsync(file)
+    building.rename(database)
+    _sync_folder(database)
+
+
+def _make(database: Path) -> None:
+    """Make a whole database elsewhere, then link it into place: nobody meets half of one."""
+    building = spool_root(database) / f".new-{os.getpid()}.duckdb"
+    try:
+        with fresh(building):
+            pass
         try:
             os.link(building, database)
         except PermissionError:  # a file system without hard links, such as vfat
             building.rename(database)
     finally:
         _forget(building)
+    _sync_folder(database)
+
+
+def _sync_folder(database: Path) -> None:
     with opened(os.open(database.parent, os.O_RDONLY | os.O_DIRECTORY)) as parent:
         os.fsync(parent)
 
@@ -113,7 +146,7 @@ def _translated(database: Path, error: duckdb.Error) -> Exception:
         pid = tail.partition(")")[0]
         who = describe(int(pid) if pid.isdigit() else 0)
         return Busy(f"{database}: in use by {who}: close it there, or try again later")
-    reason = text.removeprefix("IO Error: ").replace(f'"{database}"', "").rstrip(".! ")
+    reason = text.removeprefix("IO Error: ").replace(f' "{database}"', "").rstrip(".! ")
     return StoreError(
         f"{database}: cannot be opened: {reason}: move it away and the next run makes a new one,"
         " or name another with --db FILE"

@@ -25,7 +25,7 @@ def load_run(connection: duckdb.DuckDBPyConnection, claimed: Claimed) -> bool:
 
     Raises OSError and duckdb.Error, and then the database is as it was.
     """
-    known = connection.execute("SELECT 1 FROM runs WHERE run_id = ?", [claimed.run_id]).fetchone()
+    known = connection.execute("SELECT 1 FROM runs WHERE run_id = ?", [claimed.run_id]).fetchall()
     if known:
         return False
     connection.execute("BEGIN")
@@ -73,8 +73,8 @@ def _load_file(
             f" ignore_errors = {torn}, columns = {_spec(columns)})"
             + (f" WHERE {required[0]} IS NOT NULL" if torn else ""),
             [claimed.run_id, f"/proc/self/fd/{file}"],
-        ).fetchone()
-    return int(count[0]) if count else 0
+        ).fetchall()
+    return int(count[0][0])
 
 
 def _load_samples(connection: duckdb.DuckDBPyConnection, claimed: Claimed) -> list[Loss]:
@@ -88,10 +88,10 @@ def _load_samples(connection: duckdb.DuckDBPyConnection, claimed: Claimed) -> li
 
 
 def _last_instant(connection: duckdb.DuckDBPyConnection, claimed: Claimed) -> int | None:
-    row = connection.execute(
+    rows = connection.execute(
         "SELECT max(at_ns) FROM samples WHERE run_id = ?", [claimed.run_id]
-    ).fetchone()
-    return row[0] if row else None
+    ).fetchall()
+    return None if rows[0][0] is None else int(rows[0][0])
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, Any]]) -> None:

@@ -95,7 +95,7 @@ class Reader:
         self._stack.close()
 
     def _open(self, stack: ExitStack) -> None:
-        from tracer.store import database as files  # noqa: PLC0415 - DuckDB: only where needed
+        from tracer.store import database as files
 
         if not self._database.exists():
             why = self.waiting[0].reason if self.waiting else "`sbtrace run COMMAND` makes it"

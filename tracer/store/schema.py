@@ -38,11 +38,11 @@ def version(connection: duckdb.DuckDBPyConnection) -> int | None:
     found = connection.execute(
         "SELECT 1 FROM duckdb_tables() WHERE table_name = 'schema_version'"
         " AND database_name = current_database()"
-    ).fetchone()
-    if found is None:
+    ).fetchall()
+    if not found:
         return None
-    row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
-    return row[0] if row else None
+    rows = connection.execute("SELECT max(version) FROM schema_version").fetchall()
+    return int(rows[0][0])
 
 
 def check(found: int | None, database: Path) -> bool:

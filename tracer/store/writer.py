@@ -74,7 +74,7 @@ def _take_in_all(database: Path, user: Identity) -> TakeInResult:
 @contextmanager
 def open_writer(database: Path, user: Identity) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open ``database`` to write within ``locks.exclusive``; DuckDB's errors come as StoreError."""
-    from tracer.store import database as files  # noqa: PLC0415 - DuckDB: only where needed
+    from tracer.store import database as files
 
     with as_store_error(database), files.writer(database, user) as connection:
         yield connection
@@ -93,7 +93,7 @@ def upgrade(database: Path) -> None:
 @contextmanager
 def as_store_error(database: Path) -> Iterator[None]:
     """Turn an error of DuckDB within the block into a StoreError of one line."""
-    import duckdb  # noqa: PLC0415 - DuckDB: only where needed
+    import duckdb
 
     try:
         yield
@@ -105,7 +105,7 @@ def as_store_error(database: Path) -> Iterator[None]:
 def _take_in_each(
     database: Path, connection: duckdb.DuckDBPyConnection, found: list[waiting.Found]
 ) -> TakeInResult:
-    from tracer.store import load  # noqa: PLC0415 - DuckDB: only where needed
+    from tracer.store import load
 
     taken: list[str] = []
     left: list[Waiting] = []

@@ -1,0 +1,146 @@
+"""Where the verbs over recorded runs write, and with whose rights they read."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
+
+import typer
+
+from tracer.errors import EXIT_SIGNAL_BASE, QueryError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+    from typing import TextIO
+
+    from tracer.query.ask import Question
+    from tracer.report.rows import Format
+    from tracer.store.writer import Waiting
+
+
+def database(db: str | None) -> Path:
+    """Return the database that is meant, and give up root for good if it came through sudo."""
+    from tracer.store import identity, location
+
+    path = location.resolve(db)  # first: it depends on who asked
+    identity.become_invoking_user()
+    return path
+
+
+def answer(path: Path, question: Question, style: str, output: Path | None) -> None:
+    """Ask the database and write what it answers."""
+    from tracer.query import ask
+
+    with interruptible():
+        if style == "parquet":
+            if output is None:
+                raise UsageError("query: --format parquet needs a file: -o FILE")
+            ask.to_parquet(path, question, output)
+            return
+        with ask.asking(path, question) as found:
+            say_waiting(found.waiting)
+            rows(found.columns, found.rows, style, output)
+
+
+def saved_queries(style: str, output: Path | None) -> None:
+    """Write the list of the saved queries."""
+    from tracer.query import saved
+
+    found = [
+        (query.name, query.purpose, [parameter.name for parameter in query.parameters])
+        if style == "json"
+        else (query.name, query.purpose, " ".join(_shown(query.parameters)))
+        for query in saved.all_queries()
+    ]
+    rows(("name", "purpose", "parameters"), found, style, output)
+
+
+def _shown(parameters: Sequence[object]) -> Iterator[str]:
+    from tracer.query.saved import Parameter
+
+    for item in parameters:
+        assert isinstance(item, Parameter)  # noqa: S101
+        yield item.name if item.default is None else f"{item.name}={item.default}"
+
+
+def rows(
+    columns: Sequence[str],
+    found: Iterator[Sequence[object]] | Sequence[Sequence[object]],
+    style: str,
+    output: Path | None = None,
+) -> None:
+    """Write rows to ``output`` or stdout. A reader that goes away ends it in silence."""
+    from tracer.report.rows import write
+
+    if output is None:
+        with _stdout() as out:
+            write(columns, found, cast("Format", style), out, width())
+        return
+    try:
+        with output.open("w", encoding="utf-8") as out:
+            write(columns, found, cast("Format", style), out, width())
+    except OSError as error:
+        raise QueryError(f"{output}: cannot be written: {error.strerror or error}") from error
+
+
+def runs(found: Sequence[Sequence[object]], *, as_json: bool) -> None:
+    """Write the list of runs: as JSON with all it has, for eyes with units and fewer columns."""
+    from tracer.query.runs import COLUMNS
+    from tracer.report.run_list import render_runs
+
+    if as_json:
+        rows(COLUMNS, found, "json")
+        return
+    with _stdout() as out:
+        out.write(render_runs(found, width()))
+
+
+def text(shown: str) -> None:
+    """Write text to stdout; what comes from elsewhere in it is made safe to show."""
+    from tracer.report.text import printable_lines
+
+    with _stdout() as out:
+        out.write(printable_lines(shown))
+
+
+def progress(step: str) -> None:
+    """Say on stderr what long work does now, if somebody looks."""
+    if sys.stderr.isatty():
+        typer.echo(f"sbtrace: {step}", err=True)
+
+
+def say_waiting(waiting: Sequence[Waiting]) -> None:
+    """Say on stderr which runs are not in the database yet, and why."""
+    for reason in dict.fromkeys(item.reason for item in waiting):
+        alike = [item for item in waiting if item.reason == reason]
+        runs = "1 run waits" if len(alike) == 1 else f"{len(alike)} runs wait"
+        typer.echo(f"sbtrace: {runs} in {alike[0].folder.parent}: {reason}", err=True)
+
+
+def width() -> int:
+    """Columns of the terminal, or of COLUMNS; 80 in a pipe."""
+    return shutil.get_terminal_size((80, 24)).columns
+
+
+@contextmanager
+def _stdout() -> Iterator[TextIO]:
+    try:
+        yield sys.stdout
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        # Python flushes stdout once more when it exits: let that go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from error
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """End with the status of SIGINT when Ctrl-C stops what is within the block."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise typer.Exit(EXIT_SIGNAL_BASE + 2) from error

@@ -1,0 +1,71 @@
+"""``sbtrace query``: SQL and saved queries over the recorded runs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tracer.errors import UsageError
+
+
+class Format(StrEnum):
+    """How a result is written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    JSONL = "jsonl"
+    MARKDOWN = "markdown"
+    PARQUET = "parquet"
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``query`` to ``app``."""
+    app.command()(query)
+
+
+def query(
+    text: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[SQL|NAME]", help="SQL, or the name of a saved query.", show_default=False
+        ),
+    ] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", "-p", metavar="K=V", help="Value of $K; may be repeated."),
+    ] = None,
+    style: Annotated[
+        Format, typer.Option("--format", "-f", help="How to write it.")
+    ] = Format.TABLE,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write there, not to stdout.")
+    ] = None,
+    db: Annotated[
+        str | None, typer.Option("--db", metavar="FILE", help="Another database (or SBTRACE_DB).")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(min=0.001, metavar="S", help="Stop the query after S seconds.")
+    ] = None,
+    memory: Annotated[str, typer.Option(help="Most memory that it may use.")] = "1GB",
+    list_: Annotated[bool, typer.Option("--list", help="List the saved queries.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+) -> None:
+    """Ask the recorded runs a question in SQL, or by the name of a saved query.
+
+    A query only reads. Give the parameters of a query as --param NAME=VALUE; a run is given
+    as its id, the beginning of one, last, or last~1.
+    """
+    from tracer.cli import output as out
+    from tracer.query import ask
+
+    chosen = Format.JSON if json_ else style
+    if list_:
+        return out.saved_queries(chosen.value, output)
+    if text is None:
+        raise UsageError("query: give SQL or the name of a saved query (--list shows them)")
+    question = ask.Question(text, ask.parse_params(param or []), timeout, memory)
+    return out.answer(out.database(db), question, chosen.value, output)

@@ -1,0 +1,46 @@
+"""``sbtrace runs``: which runs are recorded."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``runs`` to ``app``."""
+    app.command()(runs)
+
+
+def runs(
+    profile: Annotated[str | None, typer.Option(help="Only runs under this profile.")] = None,
+    outcome: Annotated[
+        str | None,
+        typer.Option(help="Only exited, signaled, blocked, timed_out or interrupted ones."),
+    ] = None,
+    command: Annotated[
+        str | None, typer.Option(help="Only runs whose command line holds this text.")
+    ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(metavar="K=V", help="Only runs with this tag; repeatable.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only runs since then: 2h, 30d, 2026-01-31.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 20,
+    json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    db: Annotated[
+        str | None, typer.Option("--db", metavar="FILE", help="Another database (or SBTRACE_DB).")
+    ] = None,
+) -> None:
+    """List the recorded runs, newest first."""
+    from tracer.cli import output as out
+    from tracer.query import runs as listing
+
+    instant = listing.parse_since(since) if since is not None else None
+    tags = listing.parse_tags(tag or [])
+    wanted = listing.Filter(profile, outcome, command, tags, instant, limit)
+    with out.interruptible():
+        found = listing.list_runs(out.database(db), wanted)
+        out.say_waiting(found.waiting)
+        out.runs(found.rows, as_json=json_)

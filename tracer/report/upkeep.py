@@ -1,0 +1,60 @@
+"""What ``sbtrace db`` says about the database."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+from tracer.report.table import Column, cell, render
+from tracer.report.text import printable
+from tracer.report.units import count, size
+
+if TYPE_CHECKING:
+    from tracer.store.maintain import Info, Pruned
+
+
+def info(found: Info) -> str:
+    """Return the description of a database as text."""
+    facts = [
+        ("database", os.fspath(found.path)),
+        ("size", size(found.size_bytes)),
+        ("schema version", str(found.schema_version)),
+        ("first run", cell(found.first) if found.first else "-"),
+        ("last run", cell(found.last) if found.last else "-"),
+        *((table, count(rows)) for table, rows in found.rows.items()),
+        ("waiting runs", count(len(found.waiting))),
+        *(("", f"{item.folder}: {item.reason}") for item in found.waiting),
+    ]
+    return "".join(f"{name:<16}{printable(value)}\n" for name, value in facts)
+
+
+def info_json(found: Info) -> str:
+    """Return the description of a database as one JSON object."""
+    plain = {
+        "path": os.fspath(found.path),
+        "size_bytes": found.size_bytes,
+        "schema_version": found.schema_version,
+        "first": found.first.isoformat() if found.first else None,
+        "last": found.last.isoformat() if found.last else None,
+        "rows": found.rows,
+        "waiting": [
+            {"run_id": item.run_id, "folder": os.fspath(item.folder), "reason": item.reason}
+            for item in found.waiting
+        ],
+    }
+    return json.dumps(plain, indent=2) + "\n"
+
+
+def vacuumed(before: int, after: int) -> str:
+    """Return what a vacuum did, as text."""
+    return f"{size(before)} before, {size(after)} now\n"
+
+
+def pruned(gone: Pruned, width: int, *, dry_run: bool) -> str:
+    """Return which runs were taken out, or would be, as text."""
+    columns = (Column("run", rigid=True), Column("started", rigid=True), Column("command"))
+    rows = [(run_id, started, " ".join(argv)) for run_id, started, argv in gone.runs]
+    verb = "would be taken out" if dry_run else "taken out"
+    table = render(columns, rows, width) if rows else ""
+    return f"{table}{count(len(rows))} {verb}, {count(gone.kept)} kept\n"
