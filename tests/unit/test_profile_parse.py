@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -264,6 +267,14 @@ def test_no_text_makes_more_than_a_profile_error(table: dict[str, str], tail: st
             read(text)
         except ProfileError as error:
             assert str(error).isprintable()  # noqa: PT017 - either outcome is right
+
+
+def test_the_examples_of_the_documentation_are_profiles() -> None:
+    """What docs/profiles.md shows can be used as it stands; a lone [[rule]] needs a head."""
+    text = (Path(__file__).parents[2] / "docs/profiles.md").read_text()
+    whole, rule_alone = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert read(whole).name == "net"
+    assert len(read(HEAD + rule_alone).rules) == 2
 
 
 def test_lines_are_found_in_every_spelling_of_toml() -> None:

