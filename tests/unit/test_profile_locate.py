@@ -61,7 +61,9 @@ def test_a_name_that_is_nowhere_is_refused_with_what_there_is(folder: Path) -> N
     """With the nearest name, or all of them."""
     assert refused("strct") == 'profile "strct": not found (did you mean "STRICT"?)'
     assert "there are LEARNING, RESOURCE-AWARE, STRICT" in refused("zzzzzz")
-    assert "\n" not in refused("a\nb")
+    for hostile in ("a\nb", "a\0b", "a" * 5000, "\udcff", ""):
+        assert "not found" in refused(hostile)
+        assert refused(hostile).isprintable()
 
 
 @pytest.mark.parametrize(
@@ -100,12 +102,28 @@ def test_by_name_no_link_is_followed_and_nobody_elses_file_is_read(folder: Path)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_under_sudo_the_home_of_who_asked_counts(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """XDG_CONFIG_HOME is root's there, and a file of a third user is refused."""
+def test_a_file_of_a_third_user_is_refused(folder: Path) -> None:
+    """Only its reader and root can have put a profile there."""
     (folder / "other.toml").write_text(TEXT)
     os.chown(folder / "other.toml", 12345, 0)
     assert "belongs to uid 12345" in refused("other")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can have come by sudo")
+def test_under_sudo_the_home_of_who_asked_is_read_with_their_rights(
+    folder: Path, public_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """XDG_CONFIG_HOME is root's there, and what the user cannot read is not read for them."""
+    (folder / "roots.toml").write_text(TEXT)
+    home = public_folder / "home"
+    own = home / ".config/sbtrace/profiles"
+    own.mkdir(parents=True)
+    (own / "own.toml").write_text(TEXT)
+    (own / "secret.toml").write_text(TEXT)
+    (own / "secret.toml").chmod(0o600)
     monkeypatch.setenv("SUDO_UID", "65534")
-    assert "not found" in refused("other")
+    monkeypatch.setenv("SUDO_GID", "65534")
+    monkeypatch.setattr("tracer.profile.locate.home_of", lambda user: home if user.uid else None)
+    assert "not found" in refused("roots")
+    assert load("own").path == str(own / "own.toml")
+    assert refused("secret").endswith("cannot read the profile: Permission denied")

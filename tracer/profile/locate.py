@@ -2,21 +2,22 @@
 
 By name the shipped profiles come first, so that none in a user's folder can stand in for
 STRICT. A user's profile is read by root under sudo, from a folder that this user controls.
-That gives nobody more than they have, as a profile is data that can only restrict a target
-which runs as that same user. It is still opened without following a link, must be a plain
-file of that user or of root, and of a sane size.
+That gives nobody more than they have: a profile is data that can only restrict a target which
+runs as that same user, and it is looked for and opened with that user's rights. It is still
+opened without following a link, and must be a plain file of that user or of root.
 """
 
 from __future__ import annotations
 
 import os
-import pwd
 import stat
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tracer.errors import ProfileError
+from tracer.identity import as_invoking_user, home_of, invoking_user
 from tracer.profile.lines import Lines
 from tracer.profile.parse import parse
 from tracer.profile.where import Where, did_you_mean
@@ -54,7 +55,7 @@ def load(name_or_path: str) -> Profile:
         return parse(_read(Path(name_or_path), owners=None), name_or_path)
     for origin, path in _files():
         if path.stem.casefold() == name_or_path.casefold():
-            return parse(_read(path, _owners(origin)), str(path))
+            return parse(_found(origin, path), str(path))
     raise _not_found(name_or_path)
 
 
@@ -69,7 +70,7 @@ def available() -> list[Available]:
 
 def _describe(origin: Origin, path: Path) -> Available:
     try:
-        profile = parse(_read(path, _owners(origin)), str(path))
+        profile = parse(_found(origin, path), str(path))
     except ProfileError as error:
         return Available(path.stem, str(path), origin, None, str(error))
     return Available(path.stem, str(path), origin, profile.description, None)
@@ -77,8 +78,9 @@ def _describe(origin: Origin, path: Path) -> Available:
 
 def _not_found(name: str) -> ProfileError:
     where = Where(f'profile "{name}"', Lines(""))
-    if Path(name).is_file():
-        return where.error(None, f"a file is given by its path: ./{name}")
+    with suppress(OSError, ValueError):  # a name too long, or with a NUL, is no file's
+        if Path(name).is_file():
+            return where.error(None, f"a file is given by its path: ./{name}")
     names = [path.stem for _, path in _files()]
     hint = did_you_mean(name.upper(), names) or f"; there are {', '.join(names) or 'none'}"
     return where.error(None, f"not found{hint}")
@@ -89,40 +91,35 @@ def _files() -> list[tuple[Origin, Path]]:
     if (config := _user_config()) is not None:
         folders.append(("user", config / "sbtrace" / "profiles"))
     folders.append(("system", _SYSTEM))
-    return [(origin, path) for origin, folder in folders for path in _tomls(folder)]
+    return [(origin, path) for origin, folder in folders for path in _tomls(origin, folder)]
 
 
-def _tomls(folder: Path) -> list[Path]:
-    try:
-        return sorted(path for path in folder.iterdir() if path.suffix == ".toml")
-    except OSError:
-        return []  # a folder that is not there, or not readable, holds no profile
-
-
-def _invoking_uid() -> int:
-    """The user who asked: SUDO_UID counts only for root, who alone can have come by sudo."""
-    sudo_uid = os.environ.get("SUDO_UID", "")
-    by_sudo = os.geteuid() == 0 and sudo_uid.isascii() and sudo_uid.isdigit()
-    return int(sudo_uid) if by_sudo else os.getuid()
+def _tomls(origin: Origin, folder: Path) -> list[Path]:
+    with as_invoking_user() if origin == "user" else nullcontext():
+        try:
+            return sorted(path for path in folder.iterdir() if path.suffix == ".toml")
+        except OSError:
+            return []  # a folder that is not there, or not readable, holds no profile
 
 
 def _user_config() -> Path | None:
-    uid = _invoking_uid()
+    user = invoking_user()
     configured = os.environ.get("XDG_CONFIG_HOME", "")
     # Under sudo the variable is root's, or was passed on by the user: the home is what counts.
-    if uid == os.getuid() and configured.startswith("/"):
+    if user.uid == os.geteuid() and configured.startswith("/"):
         return Path(configured)
-    try:
-        return Path(pwd.getpwuid(uid).pw_dir) / ".config"
-    except (KeyError, OverflowError):
-        return None
+    home = home_of(user)
+    return home / ".config" if home else None
 
 
-def _owners(origin: Origin) -> frozenset[int] | None:
-    """Who may own a file that was found by name; None = the installation's own, no question."""
+def _found(origin: Origin, path: Path) -> str:
+    """The text of a file that was found by name."""
     if origin == "shipped":
-        return None
-    return frozenset({0, _invoking_uid()} if origin == "user" else {0})
+        return _read(path, None)  # the installation's own
+    if origin == "system":
+        return _read(path, frozenset({0}))
+    with as_invoking_user() as user:
+        return _read(path, frozenset({0, user.uid}))
 
 
 def _read(path: Path, owners: frozenset[int] | None) -> str:
