@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
+import resource
 import select
+import struct
 import subprocess
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tracer.collectors.procfs import Baseline, ProcfsCollector
+from tracer.collectors.procfs import Baseline, LauncherUse, ProcfsCollector
 
 if TYPE_CHECKING:
-    import resource
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from tracer.model import Loss, Sample
 
 PR_SET_CHILD_SUBREAPER = 36
 INTERVAL_NS = 20_000_000
+_USE = struct.Struct("=5q")
+"""A LauncherUse, through memory that launcher and test share: a pipe would count as a write."""
 
 
 @dataclass(frozen=True)
@@ -58,31 +62,43 @@ def observe(
     argv: Sequence[str | Path],
     *,
     interval_ns: int = INTERVAL_NS,
-    before_exec: Callable[[], object] = lambda: None,
+    says_its_use: bool = False,
     excluded: frozenset[int] = frozenset(),
 ) -> Observed:
     """Run a command to the end of its last process, as the session does."""
     become_subreaper()
     ready_r, ready_w = os.pipe()
     exec_r, exec_w = os.pipe()
+    use = mmap.mmap(-1, _USE.size)
     pid = os.fork()
     if pid == 0:
-        _launch(ready_r, ready_w, [os.fspath(a) for a in argv], before_exec)
+        _launch(ready_r, ready_w, [os.fspath(a) for a in argv], use)
     os.close(exec_w)
     os.close(ready_r)
     collector = ProcfsCollector(pid, time.monotonic_ns(), interval_ns, excluded)
     os.close(ready_w)
     select.select([exec_r], [], [])  # closed on exec: readable once execve succeeded
     os.close(exec_r)
+    if says_its_use:
+        collector.set_launcher(LauncherUse(*_USE.unpack(use)))
     return _supervise(pid, collector, interval_ns)
 
 
-def _launch(ready_r: int, ready_w: int, argv: list[str], before_exec: Callable[[], object]) -> None:
+def _launch(ready_r: int, ready_w: int, argv: list[str], use: mmap.mmap) -> None:
     try:
         os.close(ready_w)
         # Waiting by poll, not by read: a read would be in the command's own account.
         select.select([ready_r], [], [])
-        before_exec()
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        _USE.pack_into(
+            use,
+            0,
+            round(used.ru_utime * 1e9),
+            round(used.ru_stime * 1e9),
+            used.ru_minflt,
+            used.ru_majflt,
+            used.ru_maxrss * 1024,
+        )
         os.execvp(argv[0], argv)  # noqa: S606 -- no shell is the point
     finally:
         os._exit(127)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.baseline import Observed, compile_c, observe
+from tracer.collectors.procfs import exits
 
 pytestmark = pytest.mark.kernel
 
@@ -133,13 +134,43 @@ def test_peak_memory_is_that_of_the_target_although_it_gave_it_back(claims: Path
     assert 251 << 20 <= peak < 254 << 20
 
 
-def test_peak_memory_of_a_small_program_is_not_that_of_its_launcher(claims: Path) -> None:
+def test_peaks_of_a_short_and_small_program_are_exact_and_not_its_launchers(
+    claims: Path,
+) -> None:
     """ru_maxrss survives execve: of a small program it is the size of what forked it."""
-    seen = _run(claims, "memory", 1)
+    seen = _run(claims, "memory", 3)
     launcher = seen.reaped[seen.root_pid][1].ru_maxrss * 1024
-    peak = seen.baseline.max_rss_bytes
-    assert launcher > 4 << 20
-    assert peak is None or peak < 4 << 20
+    rss, vm = seen.baseline.max_rss_bytes, seen.baseline.peak_vm_bytes
+    assert launcher > 5 << 20
+    assert rss is not None
+    assert vm is not None
+    assert 3 << 20 <= rss < 5 << 20
+    assert 5 << 20 <= vm < 8 << 20
+
+
+def test_peak_memory_is_that_of_the_largest_process_however_deep_and_short(claims: Path) -> None:
+    script = f"true; (true; (true; {claims} memory 47; true); true); true"
+    peak = observe(["sh", "-c", script]).baseline.max_rss_bytes
+    assert peak is not None
+    assert 47 << 20 <= peak < 50 << 20
+
+
+def test_without_taskstats_the_peak_is_what_the_samples_saw(
+    claims: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exits, "_listen", lambda: None)
+    small, large = _run(claims, "memory", 3).baseline, _run(claims, "memory", 251).baseline
+    assert small.max_rss_bytes is None or small.max_rss_bytes < 5 << 20
+    assert large.max_rss_bytes is not None
+    assert large.max_rss_bytes >= 251 << 20
+
+
+def test_what_the_launcher_used_up_is_taken_off_where_it_says_it() -> None:
+    with_launcher = observe(["/bin/true"]).baseline
+    alone = observe(["/bin/true"], says_its_use=True).baseline
+    assert alone.minor_faults < with_launcher.minor_faults
+    assert 30 < alone.minor_faults < 150
+    assert alone.user_ns + alone.system_ns <= with_launcher.user_ns + with_launcher.system_ns
 
 
 def test_a_death_by_sigsys_is_counted_from_the_wait_status() -> None:

@@ -5,6 +5,7 @@ The only part of sbtrace that uses psutil. docs/counting.md says what each figur
 
 from __future__ import annotations
 
-from tracer.collectors.procfs.collector import Baseline, ProcfsCollector
+from tracer.collectors.procfs.collector import ProcfsCollector
+from tracer.collectors.procfs.records import Baseline, LauncherUse
 
-__all__ = ["Baseline", "ProcfsCollector"]
+__all__ = ["Baseline", "LauncherUse", "ProcfsCollector"]

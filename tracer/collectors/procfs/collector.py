@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tracer.collectors.procfs.cpu import CpuMeter
+from tracer.collectors.procfs.exits import ExitPeaks
 from tracer.collectors.procfs.files import (
     Io,
     Stat,
@@ -22,6 +23,7 @@ from tracer.collectors.procfs.files import (
     read_stat,
     read_status,
 )
+from tracer.collectors.procfs.records import Baseline, LauncherUse
 from tracer.collectors.procfs.tree import ProcessTree
 from tracer.model import Loss, Sample
 
@@ -33,22 +35,6 @@ _LAUNCHER_GROWTH_BYTES = 12 * 1024 * 1024
 mostly pages of files that it maps in again: measured 8 MiB for a bare Python 3.11."""
 _LAUNCHER_LAST_STEP_BYTES = 512 * 1024
 """What execve itself may add to the launcher's peak, and the batching of the counters."""
-
-
-@dataclass(frozen=True, slots=True)
-class Baseline:
-    """The baseline figures of one run: fields of ``Run``, with the same units and meaning."""
-
-    read_syscalls: int | None
-    write_syscalls: int | None
-    minor_faults: int
-    major_faults: int
-    max_rss_bytes: int | None
-    peak_vm_bytes: int | None
-    peak_cpu_percent: float | None
-    user_ns: int
-    system_ns: int
-    sigsys: int
 
 
 @dataclass(slots=True)
@@ -96,6 +82,7 @@ class ProcfsCollector:
         self._interval_ns = interval_ns
         self._tree = ProcessTree(os.getpid(), excluded)
         self._cpu = CpuMeter(interval_ns)
+        self._exits = ExitPeaks(root_pid, excluded)
         self._seen: dict[int, _Seen] = {}
         self._last_sample_ns: int | None = None
         self._last_reaped_ns: int | None = None
@@ -108,14 +95,16 @@ class ProcfsCollector:
         # ru_maxrss survives execve: what the launcher held is in the figure of the command.
         launcher = read_status(root_pid)
         held = launcher.peak_rss_bytes if launcher else None
+        self._launcher = LauncherUse(0, 0, 0, 0, held or 0)
         self._launcher_rss = (held or 0) + _LAUNCHER_GROWTH_BYTES
 
-    def set_launcher_peak(self, peak_bytes: int) -> None:
-        """Take the launcher's own ``ru_maxrss`` of the last moment before execve, if known.
+    def set_launcher(self, use: LauncherUse) -> None:
+        """Take off what the launcher itself had used up to its execve, as it said itself.
 
-        Without it the peak is guessed from what the launcher held when this was made.
+        Without it that stays in the figures: about 4 ms of CPU and 500 minor faults.
         """
-        self._launcher_rss = peak_bytes + _LAUNCHER_LAST_STEP_BYTES
+        self._launcher = use
+        self._launcher_rss = use.peak_rss_bytes + _LAUNCHER_LAST_STEP_BYTES
 
     def rebase(self, start_monotonic_ns: int) -> None:
         """Set the instant that the run counts from, when it is known later than the rest."""
@@ -138,6 +127,8 @@ class ProcfsCollector:
                 alive[pid] = row[1]
         self._note_vanished(alive, now)
         self._seen = alive
+        self._exits.drain()
+        self._exits.know(alive)
         # The figures were read between the two instants, so they are as of the middle.
         self._cpu.tick((now + self._now()) // 2, sum(one.tree_cpu_ns for one in alive.values()))
         self._last_sample_ns = now
@@ -172,6 +163,7 @@ class ProcfsCollector:
         self._major += rusage.ru_majflt
         self._reaped_rss = max(self._reaped_rss, rusage.ru_maxrss * 1024)
         self._sigsys += os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGSYS
+        self._exits.drain()
         self._seen.pop(pid, None)
         self._cpu.add_reaped(pid, user_ns + system_ns)
         self._last_reaped_ns = self._now()
@@ -185,13 +177,13 @@ class ProcfsCollector:
         return Baseline(
             read_syscalls=self._reads if known else None,
             write_syscalls=self._writes if known else None,
-            minor_faults=self._minor,
-            major_faults=self._major,
+            minor_faults=max(self._minor - self._launcher.minor_faults, 0),
+            major_faults=max(self._major - self._launcher.major_faults, 0),
             max_rss_bytes=self._max_rss(),
-            peak_vm_bytes=self._peak_vm,
+            peak_vm_bytes=_larger(self._peak_vm, self._exits.vm_bytes),
             peak_cpu_percent=self._cpu.peak(self._last_reaped_ns),
-            user_ns=self._user_ns,
-            system_ns=self._system_ns,
+            user_ns=max(self._user_ns - self._launcher.user_ns, 0),
+            system_ns=max(self._system_ns - self._launcher.system_ns, 0),
             sigsys=self._sigsys,
         )
 
@@ -244,10 +236,12 @@ class ProcfsCollector:
                 self._unaccounted.add(now)
 
     def _max_rss(self) -> int | None:
-        """Largest resident set of a process of the target, the launcher's own left out."""
-        if self._reaped_rss > self._launcher_rss:
-            return self._reaped_rss
-        return self._peak_rss
+        """Largest resident set of a process of the target, the launcher's own left out.
+
+        ``ru_maxrss`` also knows programs that an execve ended, and needs no rights.
+        """
+        reaped = self._reaped_rss if self._reaped_rss > self._launcher_rss else None
+        return _larger(_larger(self._peak_rss, self._exits.rss_bytes), reaped)
 
 
 def _larger(one: int | None, other: int | None) -> int | None:
