@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -98,12 +100,12 @@ class Sbtrace:
         assert output.exists(), f"exit {process.returncode}: {process.stderr}"
         return Recorded(process, json.loads(output.read_text()))
 
-    def sql(self, query: str, **how: Any) -> list[dict[str, Any]]:
-        """The rows of `sbtrace query --format json`."""
-        process = self("query", query, "--format", "json", **how)
-        assert process.returncode == 0, process.stderr
-        rows: list[dict[str, Any]] = json.loads(process.stdout)
-        return rows
+    def sql(self, query: str) -> list[dict[str, Any]]:
+        """The rows of ``query`` over the database, read by DuckDB itself and not by sbtrace."""
+        with duckdb.connect(str(self.db), read_only=True) as connection:
+            found = connection.execute(query)
+            names = [column[0] for column in found.description]
+            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
 @contextmanager

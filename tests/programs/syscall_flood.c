@@ -1,6 +1,4 @@
 // Floods the kernel with cheap calls: syscall_flood [GETPPIDS [WRITES]].
-#include <fcntl.h>
-
 #include "expect.h"
 
 #define N_GETPPID 10007
@@ -14,12 +12,9 @@ int main(int argc, char **argv) {
     expect("'processes': 1, 'threads': 1, 'images': 1, 'exit_code': 0}");
     expect_print();
 
-    int null = open("/dev/null", O_WRONLY);
-    if (null < 0)
-        die("/dev/null");
     call_getppid(getppids);
     for (long i = 0; i < writes; i++)
-        if (write(null, "x", 1) != 1)
+        if (write(STDOUT_FILENO, "", 0) != 0) // needs no file that a profile might refuse
             die("write");
     return 0;
 }
