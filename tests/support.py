@@ -97,7 +97,9 @@ class Sbtrace:
         self._runs += 1
         output = self.folder / f"run-{self._runs}.json"
         process = self("run", "--json", "-o", output, *options, "--", *command, **how)
-        assert output.exists(), f"exit {process.returncode}: {process.stderr}"
+        assert output.exists() and output.stat().st_size, (
+            f"exit {process.returncode}: {process.stderr}"
+        )
         return Recorded(process, json.loads(output.read_text()))
 
     def sql(self, query: str) -> list[dict[str, Any]]:
