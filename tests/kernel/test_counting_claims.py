@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -176,3 +177,15 @@ def test_what_the_launcher_used_up_is_taken_off_where_it_says_it() -> None:
 def test_a_death_by_sigsys_is_counted_from_the_wait_status() -> None:
     seen = observe(["sh", "-c", f"kill -{signal.SIGSYS:d} $$"])
     assert (seen.baseline.sigsys, os.WTERMSIG(seen.root_status)) == (1, signal.SIGSYS)
+
+
+def test_every_test_that_the_page_names_exists() -> None:
+    """docs/counting.md says which test holds which claim."""
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "counting.md").read_text(encoding="utf-8")
+    tests = "".join(
+        path.read_text(encoding="utf-8") for path in (root / "tests").rglob("test_*.py")
+    )
+    named = set(re.findall(r"`(test_\w+)`", page))
+    assert named
+    assert {name for name in named if f"def {name}(" not in tests} == set()

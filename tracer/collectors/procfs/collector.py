@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tracer.collectors.procfs.accounts import Accounts
 from tracer.collectors.procfs.cpu import CpuMeter
 from tracer.collectors.procfs.exits import ExitPeaks
 from tracer.collectors.procfs.files import (
@@ -19,7 +20,6 @@ from tracer.collectors.procfs.files import (
     Stat,
     Status,
     cpu_time,
-    read_io,
     read_stat,
     read_status,
 )
@@ -83,6 +83,7 @@ class ProcfsCollector:
         self._tree = ProcessTree(os.getpid(), excluded)
         self._cpu = CpuMeter(interval_ns)
         self._exits = ExitPeaks(root_pid, excluded)
+        self._accounts = Accounts(root_pid)
         self._seen: dict[int, _Seen] = {}
         self._last_sample_ns: int | None = None
         self._last_reaped_ns: int | None = None
@@ -164,6 +165,7 @@ class ProcfsCollector:
         self._reaped_rss = max(self._reaped_rss, rusage.ru_maxrss * 1024)
         self._sigsys += os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGSYS
         self._exits.drain()
+        self._accounts.forget(pid)
         self._seen.pop(pid, None)
         self._cpu.add_reaped(pid, user_ns + system_ns)
         self._last_reaped_ns = self._now()
@@ -204,7 +206,7 @@ class ProcfsCollector:
         return time.monotonic_ns() - self._start_ns
 
     def _read(self, pid: int, now: int) -> tuple[Sample, _Seen] | None:
-        stat, status, io = read_stat(pid), read_status(pid), read_io(pid)
+        stat, status, io = read_stat(pid), read_status(pid), self._accounts.read(pid)
         if stat is None or status is None:
             return None
         self._peak_vm = _larger(self._peak_vm, status.peak_vm_bytes)
@@ -231,6 +233,7 @@ class ProcfsCollector:
             if current is not None and current.stat.start_ticks == seen.stat.start_ticks:
                 continue
             self._cpu.forget(pid)
+            self._accounts.forget(pid)
             parent = self._seen.get(seen.stat.ppid)
             if parent is not None and parent.ignores_sigchld:
                 self._unaccounted.add(now)

@@ -104,13 +104,16 @@ def read_io(pid: int) -> Io | None:
     """What ``/proc/PID/io`` says; None if it is gone, or not ours to read.
 
     The kernel asks for the right to ptrace the process: an ordinary user cannot read it of
-    another user's process, nor of a living program whose file they may not read (mode 0711).
+    another user's process, nor of a living program whose file they may not read (mode 0711),
+    and of a zombie see ``accounts``.
     """
     data = _read(pid, "io")
-    if not data:
-        return None
-    values = [int(line.rpartition(b" ")[2]) for line in data.splitlines()[:6]]
-    return Io(*values)
+    return parse_io(data) if data else None
+
+
+def parse_io(data: bytes) -> Io:
+    """The figures of ``/proc/PID/io``'s text."""
+    return Io(*(int(line.rpartition(b" ")[2]) for line in data.splitlines()[:6]))
 
 
 def cpu_time(pid: int) -> int | None:
