@@ -92,5 +92,6 @@ def _headers() -> Check:
     if missing:
         found = f"{', '.join(missing)} missing in /usr/include"
         # On Fedora glibc-devel brings them.
-        return Check("C headers", False, "required", found, install("linux-libc-dev", "glibc-devel"))
+        remedy = install("linux-libc-dev", "glibc-devel")
+        return Check("C headers", False, "required", found, remedy)
     return Check("C headers", True, "required", "/usr/include/linux (the C library's)")
