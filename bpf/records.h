@@ -14,7 +14,8 @@
  * kernel's own header, so that it comes from an order-3 page. 104 distinct syscalls in one
  * thread and image is far above what programs do; what goes beyond lands in `overflow`. */
 #define SLOTS 104
-#define ERRNO_SLOTS 64
+#define ERRNO_SLOTS 64 /* a power of two */
+#define ERRNO_TRIES 6
 #define DIRECT_NRS 512
 
 #define COMM_BYTES 16
@@ -85,15 +86,13 @@ struct head {
 	u32 call_nr;
 	u32 call_abi;
 	u32 slots;
-	u32 errnos;
 	u32 sigsys; /* the SIGSYS of the refused call under way: 1 + its si_errno */
-	u32 reserved;
+	u32 reserved[2];
 	char comm[COMM_BYTES];
 };
 
 struct thread {
-	u8 native[DIRECT_NRS]; /* number -> 1 + slot; 0 = none yet */
-	u8 compat[DIRECT_NRS];
+	u8 direct[2 * DIRECT_NRS]; /* number, native then compat -> 1 + slot; 0 = none yet */
 	/* From here on it is written out as it stands, up to the last slot in use. */
 	struct head head;
 	struct errno_slot errnos[ERRNO_SLOTS];

@@ -105,33 +105,30 @@ static __always_inline struct slot *overflow_slot(struct head *head, u32 abi, u3
 	return overflow.lookup(&key);
 }
 
+/* Where thread->direct has the slot of a number below DIRECT_NRS. */
+static __always_inline u64 direct_index(u32 abi, u32 nr)
+{
+	u64 index = nr + (abi == ABI_COMPAT ? DIRECT_NRS : 0);
+
+	BOUNDED(index);
+	return index % (2 * DIRECT_NRS);
+}
+
 static __always_inline struct slot *new_slot(struct thread *thread, u32 abi, u32 nr)
 {
-	struct head *head = &thread->head;
-	u64 used = head->slots;
+	u64 used = thread->head.slots;
 
 	BOUNDED(used);
-	/* A number beyond the direct table (x32, nonsense): rare, so look for it. */
-	if (abi == ABI_X32 || nr >= DIRECT_NRS) {
-		for (u32 i = 0; i < SLOTS; i++) {
-			if (i >= used)
-				break;
-			if (thread->slots[i].nr == nr && thread->slots[i].abi == abi)
-				return &thread->slots[i];
-		}
-	}
-	if (used >= SLOTS)
-		return overflow_slot(head, abi, nr, 0);
-	if (abi == ABI_NATIVE && nr < DIRECT_NRS)
-		thread->native[nr] = used + 1;
-	else if (abi == ABI_COMPAT && nr < DIRECT_NRS)
-		thread->compat[nr] = used + 1;
+	/* A number beyond the direct tables is x32's or nonsense: rare, and the hash has room. */
+	if (used >= SLOTS || nr >= DIRECT_NRS)
+		return overflow_slot(&thread->head, abi, nr, 0);
+	thread->direct[direct_index(abi, nr)] = used + 1;
 	struct slot *slot = &thread->slots[used];
 	__builtin_memset(slot, 0, sizeof(*slot)); /* an image before this one may have used it */
 	slot->nr = nr;
 	slot->abi = abi;
 	slot->min_ns = ~0ULL;
-	head->slots = used + 1;
+	thread->head.slots = used + 1;
 	return slot;
 }
 
@@ -139,12 +136,8 @@ static __always_inline struct slot *slot_of(struct thread *thread, u32 abi, u32 
 {
 	u64 index = 0;
 
-	if (nr < DIRECT_NRS) {
-		if (abi == ABI_NATIVE)
-			index = thread->native[nr];
-		else if (abi == ABI_COMPAT)
-			index = thread->compat[nr];
-	}
+	if (nr < DIRECT_NRS)
+		index = thread->direct[direct_index(abi, nr)];
 	index--;
 	BOUNDED(index);
 	if (index >= SLOTS) /* none yet: 0 - 1 */
@@ -154,31 +147,24 @@ static __always_inline struct slot *slot_of(struct thread *thread, u32 abi, u32 
 
 static __always_inline void count_errno(struct thread *thread, u32 abi, u32 nr, u16 errno_blocked)
 {
-	struct head *head = &thread->head;
-	u64 used = head->errnos;
+	u64 at = nr * 7 + errno_blocked;
 
-	for (u64 i = 0; i < ERRNO_SLOTS; i++) {
-		struct errno_slot *entry = &thread->errnos[i];
+	/* Open addressing with a short run of tries: no loop that the verifier has to walk. */
+#pragma unroll
+	for (int try = 0; try < ERRNO_TRIES; try++) {
+		struct errno_slot *entry = &thread->errnos[(at + try) % ERRNO_SLOTS];
 
-		if (i >= used)
-			break;
+		if (entry->count == 0) {
+			entry->nr = nr;
+			entry->abi = abi;
+			entry->errno_blocked = errno_blocked;
+		}
 		if (entry->nr == nr && entry->abi == abi && entry->errno_blocked == errno_blocked) {
 			entry->count++;
 			return;
 		}
 	}
-	BOUNDED(used);
-	if (used < ERRNO_SLOTS) {
-		struct errno_slot *entry = &thread->errnos[used];
-
-		entry->nr = nr;
-		entry->abi = abi;
-		entry->errno_blocked = errno_blocked;
-		entry->count = 1;
-		head->errnos = used + 1;
-		return;
-	}
-	struct slot *slot = overflow_slot(head, abi, nr, errno_blocked);
+	struct slot *slot = overflow_slot(&thread->head, abi, nr, errno_blocked);
 	if (slot)
 		slot->errors++;
 	else
@@ -217,10 +203,11 @@ static __always_inline u32 bucket_of(u64 ns)
 /* Begins an image: the table is empty, a call in flight (the execve) stays in flight. */
 static __always_inline void clear_table(struct thread *thread, u64 now)
 {
-	__builtin_memset(thread->native, 0, sizeof(thread->native));
-	__builtin_memset(thread->compat, 0, sizeof(thread->compat));
+	__builtin_memset(thread->direct, 0, DIRECT_NRS);
+	__builtin_memset(thread->direct + DIRECT_NRS, 0, DIRECT_NRS);
+	__builtin_memset(thread->errnos, 0, sizeof(thread->errnos) / 2);
+	__builtin_memset(thread->errnos + ERRNO_SLOTS / 2, 0, sizeof(thread->errnos) / 2);
 	thread->head.slots = 0;
-	thread->head.errnos = 0;
 	thread->head.returned = 0;
 	thread->head.image_ns = now;
 }

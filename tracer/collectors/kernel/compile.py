@@ -1,4 +1,4 @@
-"""From bpf/*.c to descriptors of loaded programs and maps, by bcc and its clang.
+"""From bpf/*.c to an artifact that can be loaded, by bcc and its clang.
 
 bcc asks for kernel headers only to know the types of kernel structures. Our program takes
 UAPI types from the C library's headers and every kernel offset from BTF, so the few small
@@ -7,15 +7,17 @@ files in bpf/include stand in for a kernel tree and no header package is ever ne
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import sys
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
+from tracer.collectors.kernel import libbpf
+from tracer.collectors.kernel.artifact import Artifact, MapShape, rewrite_maps
 from tracer.collectors.kernel.offsets import kernel_offsets
 from tracer.errors import KernelError
 from tracer.resources import bpf_dir
@@ -34,29 +36,14 @@ RAW_TRACEPOINTS = (
     "sys_exit",
 )
 ITERATOR = "bpf_iter__task"
-MAPS = ("threads", "overflow", "refused", "losses", "records")
 
 _TARGET_ARCH = {"x86_64": "x86", "aarch64": "arm64"}
-_PROG_TYPE_TRACING = 26
-"""BPF_PROG_TYPE_TRACING, include/uapi/linux/bpf.h; bcc's Python has no name for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """Descriptors of what is in the kernel: programs by tracepoint, maps by name."""
-
-    programs: dict[str, int]
-    iterator: int
-    maps: dict[str, int]
-    keep: object
-    """Whatever must live as long as the descriptors."""
-
-
-def compile_and_load() -> Loaded:
-    """Compile, verify and load. Raises KernelError with the reason and the remedy."""
+def compile_program() -> Artifact:
+    """Compile bpf/sbtrace.c. Raises KernelError with the reason and the remedy."""
     try:
         from bcc import BPF
-        from bcc.libbcc import lib
     except ImportError as error:
         raise KernelError(
             f"bcc: {error}: install python3-bpfcc (Debian, Ubuntu) or python3-bcc (Fedora), "
@@ -67,19 +54,14 @@ def compile_and_load() -> Loaded:
     source = bpf_dir() / "sbtrace.c"
     with _kernel_source(bpf_dir()), _captured_stderr() as printed:
         try:
-            bpf = BPF(text=source.read_bytes(), cflags=_flags())
-            programs = {
-                name: bpf.load_func(f"on_{name}".encode(), BPF.RAW_TRACEPOINT).fd
-                for name in RAW_TRACEPOINTS
-            }
-            iterator = bpf.load_func(ITERATOR.encode(), _PROG_TYPE_TRACING).fd
-            maps = {name: lib.bpf_table_fd(bpf.module, name.encode()) for name in MAPS}
+            module = BPF(text=source.read_bytes(), cflags=flags() + offset_flags())
+            return _artifact(module)
         except Exception as error:
             raise KernelError(_reason(source, error, printed)) from error
-    return Loaded(programs, iterator, maps, bpf)
 
 
-def _flags() -> list[str]:
+def flags() -> list[str]:
+    """Return the compiler options that depend on this machine, but not on its kernel."""
     namespace = Path("/proc/self/ns/pid").stat()
     page_bytes = os.sysconf("SC_PAGE_SIZE")
     return [
@@ -91,8 +73,41 @@ def _flags() -> list[str]:
         f"-DRING_PAGES={RING_BYTES // page_bytes}",
         f"-DPIDNS_DEV={namespace.st_dev}ULL",
         f"-DPIDNS_INO={namespace.st_ino}ULL",
-        *(f"-D{name}={offset}" for name, offset in kernel_offsets().items()),
     ]
+
+
+def offset_flags() -> list[str]:
+    """Return the compiler options that the kernel's type information gives."""
+    return [f"-D{name}={offset}" for name, offset in kernel_offsets().items()]
+
+
+def _artifact(module: Any) -> Artifact:  # noqa: ANN401 - bcc publishes no types
+    """Take instructions and map definitions out of bcc's module, descriptors made names."""
+    from bcc.libbcc import lib
+
+    handle = ctypes.c_void_p(module.module)
+    lib.bpf_table_name.restype = ctypes.c_char_p  # bcc declares only what it uses itself
+    names = [lib.bpf_table_name(handle, i).decode() for i in range(lib.bpf_num_tables(handle))]
+    descriptors = [lib.bpf_table_fd(handle, name.encode()) for name in names]
+    code = {
+        name: rewrite_maps(module.dump_func(function.encode()), descriptors.index)
+        for name, function in {
+            **{n: f"on_{n}" for n in RAW_TRACEPOINTS},
+            ITERATOR: ITERATOR,
+        }.items()
+    }
+    maps = {
+        name: MapShape(
+            lib.bpf_table_type_id(handle, i),
+            lib.bpf_table_key_size_id(handle, i),
+            lib.bpf_table_leaf_size_id(handle, i),
+            lib.bpf_table_max_entries_id(handle, i),
+            lib.bpf_table_flags_id(handle, i),
+        )
+        for i, name in enumerate(names)
+    }
+    btf, key_type, value_type = libbpf.map_btf(descriptors[names.index("threads")])
+    return Artifact(code, maps, btf, (key_type, value_type), libbpf.iterator_btf_id("task"))
 
 
 def _uapi_folders() -> Iterator[str]:

@@ -11,6 +11,7 @@ import ctypes
 import platform
 from typing import TYPE_CHECKING
 
+from tracer.collectors.kernel.libbpf import lib
 from tracer.errors import KernelError
 
 if TYPE_CHECKING:
@@ -92,16 +93,6 @@ def kernel_offsets() -> dict[str, int]:
 
 class _Btf:
     def __init__(self) -> None:
-        try:
-            lib = ctypes.CDLL("libbpf.so.1")
-        except OSError as error:
-            raise KernelError(f"libbpf: {error}: install libbpf1 (Debian) or libbpf") from error
-        lib.btf__load_vmlinux_btf.restype = ctypes.c_void_p
-        lib.btf__find_by_name_kind.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint32)
-        lib.btf__type_by_id.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
-        lib.btf__type_by_id.restype = ctypes.c_void_p
-        lib.btf__name_by_offset.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
-        lib.btf__name_by_offset.restype = ctypes.c_char_p
         self._lib = lib
         self._btf = lib.btf__load_vmlinux_btf()
         if not self._btf:

@@ -32,7 +32,7 @@ LOSSES = (
     "lost_details",
 )
 
-_HEAD = struct.Struct("=7Ii7Q6I16s")
+_HEAD = struct.Struct("=7Ii7Q4I8x16s")
 _ERRNO = struct.Struct("=IHHQ")
 _SLOT = struct.Struct(f"=II5Q{HISTOGRAM_BUCKETS}Q")
 _START = struct.Struct("=6I3Q")
@@ -75,9 +75,7 @@ class Head:
     call_nr: int
     call_abi: int
     slots: int
-    errnos: int
     sigsys: int
-    reserved: int
     comm: bytes
 
 
@@ -222,8 +220,9 @@ def table(data: bytes, offset: int = 0) -> tuple[Table, int]:
     errnos = tuple(
         Errno(nr, abi, errno & ~ERRNO_BLOCKED, bool(errno & ERRNO_BLOCKED), count)
         for nr, abi, errno, count in (
-            _ERRNO.unpack_from(data, at + i * _ERRNO.size) for i in range(head.errnos)
+            _ERRNO.unpack_from(data, at + i * _ERRNO.size) for i in range(ERRNO_SLOTS)
         )
+        if count
     )
     at += ERRNO_SLOTS * _ERRNO.size
     slots = tuple(slot(data, at + i * _SLOT.size) for i in range(head.slots))
@@ -293,7 +292,7 @@ def overflow_key(data: bytes) -> OverflowKey:
 
 def armed_thread() -> bytes:
     """Return the value that enrols the launcher: nothing is counted until its execve."""
-    head = _HEAD.pack(*[0, 0, THREAD_ARMED], *[0] * 18, b"")
+    head = _HEAD.pack(*[0, 0, THREAD_ARMED], *[0] * 16, b"")
     return bytes(_DIRECT_BYTES) + head + bytes(THREAD_VALUE_BYTES - _DIRECT_BYTES - len(head))
 
 

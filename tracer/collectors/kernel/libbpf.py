@@ -1,0 +1,250 @@
+"""The part of libbpf that loading and reading a program takes, by ctypes.
+
+libbcc stands on the same library. Going to it directly means that a program compiled
+before can be loaded without libbcc, whose LLVM costs tens of milliseconds and megabytes.
+Every function raises OSError with what was tried. Source: bpf/bpf.h and bpf/libbpf.h of
+libbpf 1.x, bpf(2), include/uapi/linux/bpf.h.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from typing import TYPE_CHECKING
+
+from tracer.errors import KernelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MAP_TYPE_TASK_STORAGE = 29
+PROG_TYPE_RAW_TRACEPOINT = 17
+PROG_TYPE_TRACING = 26
+ATTACH_TRACE_ITER = 28
+
+_RING_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
+
+
+def _load() -> ctypes.CDLL:
+    try:
+        lib = ctypes.CDLL("libbpf.so.1", use_errno=True)
+    except OSError as error:
+        raise KernelError(
+            f"libbpf: {error}: install libbpf1 (Debian) or libbpf (Fedora)"
+        ) from error
+    lib.libbpf_set_print(None)  # its messages go to stderr; ours are the exceptions
+    lib.ring_buffer__new.restype = ctypes.c_void_p
+    lib.btf__load_vmlinux_btf.restype = ctypes.c_void_p
+    lib.btf__find_by_name_kind.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint32)
+    lib.btf__type_by_id.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
+    lib.btf__type_by_id.restype = ctypes.c_void_p
+    lib.btf__name_by_offset.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
+    lib.btf__name_by_offset.restype = ctypes.c_char_p
+    lib.btf__free.argtypes = (ctypes.c_void_p,)
+    return lib
+
+
+lib = _load()
+
+
+class _MapOptions(ctypes.Structure):
+    """struct bpf_map_create_opts."""
+
+    _fields_ = (
+        ("sz", ctypes.c_size_t),
+        ("btf_fd", ctypes.c_uint32),
+        ("btf_key_type_id", ctypes.c_uint32),
+        ("btf_value_type_id", ctypes.c_uint32),
+        ("btf_vmlinux_value_type_id", ctypes.c_uint32),
+        ("inner_map_fd", ctypes.c_uint32),
+        ("map_flags", ctypes.c_uint32),
+        ("map_extra", ctypes.c_uint64),
+        ("numa_node", ctypes.c_uint32),
+        ("map_ifindex", ctypes.c_uint32),
+    )
+
+
+class _ProgOptions(ctypes.Structure):
+    """struct bpf_prog_load_opts, up to the fields that are set."""
+
+    _fields_ = (
+        ("sz", ctypes.c_size_t),
+        ("attempts", ctypes.c_int),
+        ("expected_attach_type", ctypes.c_int),
+        ("prog_btf_fd", ctypes.c_uint32),
+        ("prog_flags", ctypes.c_uint32),
+        ("prog_ifindex", ctypes.c_uint32),
+        ("kern_version", ctypes.c_uint32),
+        ("attach_btf_id", ctypes.c_uint32),
+        ("attach_prog_fd", ctypes.c_uint32),
+        ("attach_btf_obj_fd", ctypes.c_uint32),
+    )
+
+
+class _MapInfo(ctypes.Structure):
+    """struct bpf_map_info, up to the fields that are read."""
+
+    _fields_ = (
+        ("head", ctypes.c_uint8 * 64),
+        ("btf_id", ctypes.c_uint32),
+        ("btf_key_type_id", ctypes.c_uint32),
+        ("btf_value_type_id", ctypes.c_uint32),
+        ("reserved", ctypes.c_uint32),
+    )
+
+
+class _BtfInfo(ctypes.Structure):
+    """struct bpf_btf_info."""
+
+    _fields_ = (
+        ("btf", ctypes.c_void_p),
+        ("btf_size", ctypes.c_uint32),
+        ("id", ctypes.c_uint32),
+        ("name", ctypes.c_uint64),
+        ("name_len", ctypes.c_uint32),
+        ("kernel_btf", ctypes.c_uint32),
+    )
+
+
+class _ProgInfo(ctypes.Structure):
+    """struct bpf_prog_info, up to the field that is read."""
+
+    _fields_ = (("head", ctypes.c_uint8 * 208), ("recursion_misses", ctypes.c_uint64))
+
+
+def load_btf(data: bytes) -> int:
+    """BPF_BTF_LOAD: return the descriptor of a program's type information."""
+    return _checked("loading type information", lib.bpf_btf_load(data, len(data), None))
+
+
+def create_map(
+    kind: int, name: str, sizes: tuple[int, int, int], flags: int, btf: tuple[int, int, int]
+) -> int:
+    """BPF_MAP_CREATE; ``sizes``: key, value, entries; ``btf``: descriptor, key and value type."""
+    options = _MapOptions(ctypes.sizeof(_MapOptions), *btf, map_flags=flags)
+    key, value, entries = sizes
+    made = lib.bpf_map_create(kind, name.encode()[:15], key, value, entries, ctypes.byref(options))
+    return _checked(f"map {name}", made)
+
+
+def load_program(kind: int, name: str, instructions: bytes, attach_btf_id: int = 0) -> int:
+    """BPF_PROG_LOAD, by way of the verifier. ``attach_btf_id``: for iterators."""
+    options = _ProgOptions(ctypes.sizeof(_ProgOptions), attach_btf_id=attach_btf_id)
+    if kind == PROG_TYPE_TRACING:
+        options.expected_attach_type = ATTACH_TRACE_ITER
+    count = ctypes.c_size_t(len(instructions) // 8)
+    fd = lib.bpf_prog_load(
+        kind, name.encode()[:15], b"GPL", instructions, count, ctypes.byref(options)
+    )
+    return _checked(f"program {name}", fd)
+
+
+def attach_raw_tracepoint(name: str, program: int) -> int:
+    """BPF_RAW_TRACEPOINT_OPEN: return the link; closing it detaches."""
+    return _checked(f"raw tracepoint {name}", lib.bpf_raw_tracepoint_open(name.encode(), program))
+
+
+def read_iterator(program: int) -> bytes:
+    """Run an iterator program over all its objects; return what it wrote."""
+    link = _checked("task iterator", lib.bpf_link_create(program, 0, ATTACH_TRACE_ITER, None))
+    try:
+        fd = _checked("task iterator", lib.bpf_iter_create(link))
+        with os.fdopen(fd, "rb", buffering=0) as file:
+            return file.readall()
+    finally:
+        os.close(link)
+
+
+def iterator_btf_id(target: str) -> int:
+    """Return the BTF id of the kernel function that an iterator attaches to."""
+    return _checked(
+        f"iterator {target}", lib.libbpf_find_vmlinux_btf_id(target.encode(), ATTACH_TRACE_ITER)
+    )
+
+
+def map_btf(fd: int) -> tuple[bytes, int, int]:
+    """Return the type information that a map was made with, and its key and value types."""
+    info = _MapInfo()
+    _object_info(fd, info)
+    btf = _checked("type information", lib.bpf_btf_get_fd_by_id(info.btf_id))
+    try:
+        sizes = _BtfInfo()
+        _object_info(btf, sizes)
+        data = ctypes.create_string_buffer(sizes.btf_size)
+        whole = _BtfInfo(ctypes.addressof(data), sizes.btf_size)
+        _object_info(btf, whole)
+    finally:
+        os.close(btf)
+    return data.raw, info.btf_key_type_id, info.btf_value_type_id
+
+
+def recursion_misses(program: int) -> int:
+    """How often the kernel skipped a program because it was running (bpf_prog_info)."""
+    info = _ProgInfo()
+    _object_info(program, info)
+    return int(info.recursion_misses)
+
+
+def update(fd: int, key: int, value: bytes) -> None:
+    """Set one value; ``key`` is a u32 (for task storage, a pidfd)."""
+    number = ctypes.c_uint32(key)
+    data = ctypes.create_string_buffer(value, len(value))
+    _checked(
+        "map update", lib.bpf_map_update_elem(fd, ctypes.byref(number), data, ctypes.c_uint64(0))
+    )
+
+
+def pairs(fd: int, key_bytes: int, value_bytes: int) -> Iterator[tuple[bytes, bytes]]:
+    """Yield every key and value of a hash map."""
+    key, following = ctypes.create_string_buffer(key_bytes), ctypes.create_string_buffer(key_bytes)
+    value = ctypes.create_string_buffer(value_bytes)
+    more = lib.bpf_map_get_next_key(fd, None, key)
+    while more == 0:
+        if lib.bpf_map_lookup_elem(fd, key, value) == 0:
+            yield key.raw, value.raw
+        more = lib.bpf_map_get_next_key(fd, key, following)
+        key.raw = following.raw
+
+
+def cells(fd: int, count: int) -> list[int]:
+    """Return the u64 values of an array map."""
+    value = ctypes.c_uint64()
+    found = []
+    for index in range(count):
+        key = ctypes.c_uint32(index)
+        _checked("map lookup", lib.bpf_map_lookup_elem(fd, ctypes.byref(key), ctypes.byref(value)))
+        found.append(value.value)
+    return found
+
+
+class Ring:
+    """The reading side of a ring buffer map."""
+
+    def __init__(self, fd: int, take: Callable[[bytes], None]) -> None:
+        """``take`` is given each record when ``consume`` is called."""
+
+        def called(_context: int, data: int, size: int) -> int:
+            take(ctypes.string_at(data, size))
+            return 0
+
+        self._callback = _RING_CALLBACK(called)  # libbpf keeps only the pointer
+        ring = lib.ring_buffer__new(fd, self._callback, None, None)
+        if not ring:
+            raise OSError(ctypes.get_errno(), f"ring buffer: {os.strerror(ctypes.get_errno())}")
+        self._ring = ctypes.c_void_p(ring)
+
+    def consume(self) -> None:
+        """Hand over every record that waits."""
+        _checked("ring buffer", lib.ring_buffer__consume(self._ring))
+
+
+def _object_info(fd: int, info: ctypes.Structure) -> None:
+    size = ctypes.c_uint32(ctypes.sizeof(info))
+    _checked("object info", lib.bpf_obj_get_info_by_fd(fd, ctypes.byref(info), ctypes.byref(size)))
+
+
+def _checked(what: str, result: int) -> int:
+    if result < 0:
+        code = ctypes.get_errno() or -result
+        raise OSError(code, f"{what}: {os.strerror(code)}")
+    return result
