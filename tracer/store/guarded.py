@@ -7,6 +7,7 @@ is read-only, without files, network, extensions or Python variables, its settin
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -84,7 +85,8 @@ def running(reader: Reader, timeout_s: float | None) -> Iterator[None]:
         timer.daemon = True
         timer.start()
     try:
-        yield
+        with _ctrl_c(reader):
+            yield
     except duckdb.Error as error:
         if isinstance(error, duckdb.InterruptException) and not late.is_set():
             raise KeyboardInterrupt from error
@@ -92,6 +94,36 @@ def running(reader: Reader, timeout_s: float | None) -> Iterator[None]:
     finally:
         if timer is not None:
             timer.cancel()
+
+
+@contextmanager
+def _ctrl_c(reader: Reader) -> Iterator[None]:
+    """Let SIGINT interrupt DuckDB, which does not return to Python's own handler by itself.
+
+    Python writes the number of each signal to the wake-up descriptor at once, whatever the
+    main thread is in; another thread waits for that.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set it, and only there a signal becomes an exception
+        return
+    waits, wakes = os.pipe()
+    os.set_blocking(wakes, False)
+    before = signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+
+    def watch() -> None:
+        while data := os.read(waits, 16):
+            if signal.SIGINT in data:
+                reader.connection.interrupt()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(wakes)
+        watcher.join()
+        os.close(waits)
 
 
 def rows(reader: Reader, sql: str, params: Mapping[str, object] | Sequence[object]) -> Rows:

@@ -145,5 +145,6 @@ def describe(pid: int) -> str:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
     except OSError:
         return f"pid {pid}"
-    command = " ".join(words).strip()
+    joined = " ".join(" ".join(words).split())
+    command = "".join(char if char.isprintable() else "?" for char in joined)
     return f"pid {pid} ({command[:60]}{'…' if len(command) > 60 else ''})"

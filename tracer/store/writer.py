@@ -110,19 +110,17 @@ def _take_in_each(
     taken: list[str] = []
     left: list[Waiting] = []
     for item in found:
-        with ExitStack() as stack:
-            claimed = item.claim(stack)
-            if claimed is None:
-                continue
-            try:
-                with as_store_error(database):
-                    if load.load_run(connection, claimed):
-                        taken.append(item.run_id)
-            except (OSError, StoreError) as error:
-                left.append(Waiting(item.run_id, item.path, _reason(database, error)))
-                continue
-            with suppress(OSError):
-                folder.remove(item.path.name, claimed.root)
+        try:
+            with ExitStack() as stack, as_store_error(database):
+                claimed = item.claim(stack)
+                if claimed is None:
+                    continue
+                if load.load_run(connection, claimed):
+                    taken.append(item.run_id)
+                with suppress(OSError):  # it is known by its run_id if it comes again
+                    folder.remove(item.path.name, claimed.root)
+        except (OSError, StoreError) as error:
+            left.append(Waiting(item.run_id, item.path, _reason(database, error)))
     return TakeInResult(tuple(taken), tuple(left))
 
 

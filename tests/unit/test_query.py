@@ -1,0 +1,320 @@
+"""Queries read the database and nothing else, and say in one line what is wrong."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.unit.store_records import a_record
+from tests.unit.test_store_spool import finished
+from tracer import resources
+from tracer.errors import QueryError, RunNotFound, SbtraceError, UsageError
+from tracer.query import saved
+from tracer.query.ask import Question, asking, parse_params, to_parquet
+from tracer.query.runs import Filter, list_runs, parse_age, parse_since, parse_tags
+from tracer.report.rows import write
+from tracer.store.writer import take_in
+
+OLD, NEW = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("query") / "sbtrace.duckdb"
+    start = datetime(2026, 1, 2, tzinfo=UTC)
+    finished(path, a_record(run_id=OLD, started_at=start, profile="LEARNING", tags={}))
+    finished(path, a_record(run_id=NEW, started_at=start + timedelta(days=1), tags={"k": "v"}))
+    take_in(path)
+    return path
+
+
+def ask(database: Path, text: str, **given_: str) -> list[tuple[object, ...]]:
+    with asking(database, Question(text, given_)) as answer:
+        return list(answer.rows)
+
+
+@pytest.mark.parametrize("name", [path.stem for path in resources.queries_dir().glob("*.sql")])
+def test_every_saved_query_says_what_it_is_and_runs_with_its_defaults(
+    database: Path, name: str
+) -> None:
+    query = saved.find(name)
+    assert query.purpose
+    assert query.units
+    assert all(parameter.default is not None for parameter in query.parameters)
+    ask(database, name)
+
+
+def test_there_are_the_saved_queries_that_were_promised() -> None:
+    names = {query.name for query in saved.all_queries()}
+    promised = "top-syscalls errors blocked-by-profile runs-by-command slowest-runs"
+    assert names >= {*promised.split(), "profile-averages", "changes", "new-syscalls"}
+
+
+def test_changes_are_between_the_two_runs_that_are_named(database: Path) -> None:
+    assert ask(database, "changes", before="last", after="last") == []
+    assert ask(database, "changes", before=OLD[:4], after="last~1") == []
+
+
+def test_a_syscall_is_new_until_the_executable_made_it(database: Path) -> None:
+    assert len(ask(database, "new-syscalls", run=OLD)) == 2
+    assert ask(database, "new-syscalls", run=NEW) == []
+
+
+def test_parameters_are_bound_never_pasted(database: Path) -> None:
+    hostile = "x'; DROP TABLE runs; --"
+    assert ask(database, "SELECT $t AS t", t=hostile) == [(hostile,)]
+    assert ask(database, "SELECT count(*) FROM runs") == [(2,)]
+
+
+def test_a_run_is_given_as_last_or_a_prefix_in_ones_own_sql_too(database: Path) -> None:
+    assert ask(database, "SELECT $run, $run_b", run="last", run_b="aa") == [(NEW, OLD)]
+    with pytest.raises(RunNotFound):
+        ask(database, "SELECT $run", run="cc")
+
+
+def test_an_instant_comes_as_a_datetime_in_utc(database: Path) -> None:
+    rows = ask(database, "SELECT started_at FROM runs ORDER BY started_at LIMIT 1 -- first")
+    assert rows == [(datetime(2026, 1, 2, tzinfo=UTC),)]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM read_csv('/etc/shadow')",
+        "SELECT * FROM '/etc/passwd.csv'",
+        "SELECT * FROM glob('/etc/*')",
+        "SELECT * FROM read_text('/etc/passwd')",
+        "SELECT * FROM read_json('/proc/self/environ')",
+        "SELECT * FROM parquet_metadata('/etc/passwd')",
+        "SELECT * FROM sniff_csv('/etc/passwd')",
+        "COPY runs TO '/tmp/sbtrace-test-copy.csv'",
+        "EXPORT DATABASE '/tmp/sbtrace-test-export'",
+        "ATTACH '/tmp/sbtrace-test-attach.duckdb' AS other",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "PRAGMA database_list",
+        "SET threads = 1",
+        "RESET threads",
+        "CALL enable_logging()",
+        "CHECKPOINT",
+        "BEGIN",
+        "DELETE FROM runs",
+        "INSERT INTO runs SELECT * FROM runs",
+        "CREATE TEMP TABLE t AS SELECT 1",
+        "DROP VIEW syscall_totals",
+        "PREPARE v AS SELECT 1",
+        "CREATE SECRET (TYPE s3)",
+        "EXPLAIN ANALYZE COPY runs TO '/tmp/sbtrace-test-copy.csv'",
+    ],
+)
+def test_what_does_not_only_read_the_database_is_refused(database: Path, sql: str) -> None:
+    with pytest.raises(QueryError, match="refused: a query only reads") as caught:
+        ask(database, sql)
+    assert "\n" not in str(caught.value)
+    assert not list(Path("/tmp").glob("sbtrace-test-*t*.*db"))
+    assert not Path("/tmp/sbtrace-test-copy.csv").exists()
+
+
+def test_sql_does_not_see_python_variables(database: Path) -> None:
+    runs_of_mine = duckdb.connect().sql("SELECT 1")
+    assert runs_of_mine is not None
+    with pytest.raises(QueryError, match="runs_of_mine does not exist"):
+        ask(database, "SELECT * FROM runs_of_mine")
+
+
+@pytest.mark.parametrize(
+    ("text", "given_", "message"),
+    [
+        ("SELECT 1; SELECT 2", {}, "2 statements: give exactly one"),
+        ("SELECT $x", {}, "parameter x is missing"),
+        ("SELECT $x", {"x": "1", "y": "2"}, "--param y: the query has no such parameter"),
+        ("top-sycalls", {}, "did you mean 'top-syscalls'"),
+        ("../secret", {}, "syntax error"),
+        ("top-syscalls", {"limit": "many"}, "is not an integer"),
+        ("SELECT nope FROM runs", {}, 'column "nope"'),
+        ("SELECT error('a' || chr(10) || 'b')", {}, "a | b"),
+        ("", {}, "0 statements"),
+    ],
+)
+def test_a_wrong_question_gets_one_line(
+    database: Path, text: str, given_: dict[str, str], message: str
+) -> None:
+    with pytest.raises(QueryError) as caught:
+        ask(database, text, **given_)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_query_ends_at_its_timeout(database: Path) -> None:
+    question = Question("SELECT count(*) FROM range(1000000000000) WHERE range <> 3", {}, 0.2)
+    started = time.monotonic()
+    with (
+        pytest.raises(QueryError, match=r"stopped after 0\.2 s"),
+        asking(database, question) as got,
+    ):
+        list(got.rows)
+    assert time.monotonic() - started < 5
+
+
+def test_a_query_stays_within_its_memory(database: Path) -> None:
+    sql = "SELECT range AS r, repeat('x', 200) AS s FROM range(3000000) ORDER BY s, r DESC"
+    with (
+        pytest.raises(QueryError, match="more memory than allowed"),
+        asking(database, Question(sql, {}, None, "20MB")) as got,
+    ):
+        list(got.rows)
+
+
+def test_parquet_leaves_only_through_our_own_hands(database: Path, tmp_path: Path) -> None:
+    file = tmp_path / "out.parquet"
+    question = Question(
+        "SELECT run_id, started_at, tags FROM runs WHERE run_id = $run", {"run": NEW}
+    )
+    to_parquet(database, question, file)
+    with duckdb.connect() as connection:
+        got = connection.execute("SELECT run_id, tags FROM read_parquet(?)", [str(file)]).fetchall()
+    assert got == [(NEW, {"k": "v"})]
+
+
+def test_the_formats_carry_the_same_rows() -> None:
+    columns = ("n", "n", "text", "none", "list")
+    rows = [(1, 2, 'a,"\u2028', None, ["x", None])]
+    out: dict[str, io.StringIO] = {}
+    for style in ("csv", "json", "jsonl", "markdown", "table"):
+        write(columns, rows, style, out.setdefault(style, io.StringIO()))  # type: ignore[arg-type]
+    plain = {"n": 1, "n_2": 2, "text": 'a,"\u2028', "none": None, "list": ["x", None]}
+    assert json.loads(out["json"].getvalue()) == [plain]
+    assert json.loads(out["jsonl"].getvalue()) == plain
+    parsed = list(csv.reader(io.StringIO(out["csv"].getvalue())))
+    assert parsed == [[*columns], ["1", "2", 'a,"\u2028', "", '["x", null]']]
+    assert '| 1 | 2 | a,"\\u2028 | NULL | ["x", null] |' in out["markdown"].getvalue()
+
+
+def test_no_rows_are_still_a_json_list() -> None:
+    out = io.StringIO()
+    write(("a",), [], "json", out)
+    assert json.loads(out.getvalue()) == []
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.text(st.characters(codec=None)), st.text(st.characters(codec=None), max_size=20))
+def test_no_question_and_no_parameter_gives_a_traceback(
+    database: Path, text: str, value: str
+) -> None:
+    for question in (Question(text, {}), Question("SELECT $x", {"x": value})):
+        try:
+            with asking(database, question) as answer:
+                list(answer.rows)
+        except SbtraceError as error:
+            shown = str(error)
+        else:
+            shown = ""
+        assert "Traceback" not in shown
+
+
+def test_runs_are_filtered(database: Path) -> None:
+    def ids(**wanted: object) -> list[str]:
+        return [row[0] for row in list_runs(database, Filter(**wanted)).rows]  # type: ignore[arg-type]
+
+    assert ids() == [NEW, OLD]
+    assert ids(limit=1) == [NEW]
+    assert ids(profile="learning") == [OLD]
+    assert ids(outcome="blocked") == []
+    assert ids(command="/bin/l") == [NEW, OLD]
+    assert ids(tags={"k": "v"}) == [NEW]
+    assert ids(since=datetime(2026, 1, 3, tzinfo=UTC)) == [NEW]
+
+
+def test_since_is_an_age_or_an_instant() -> None:
+    now = datetime(2026, 1, 31, tzinfo=UTC)
+    assert parse_since("2h", now) == now - timedelta(hours=2)
+    assert parse_since("2026-01-01T00:00:00+00:00") == datetime(2026, 1, 1, tzinfo=UTC)
+    assert parse_age("4w") == timedelta(weeks=4)
+    for wrong in ("yesterday", "", "999999w", "2026-13-01"):
+        with pytest.raises(UsageError):
+            parse_since(wrong, now)
+
+
+def test_pairs_without_a_value_are_refused() -> None:
+    assert parse_params(["a=b=c"]) == {"a": "b=c"}
+    for wrong in ("a", "=b", "a b=c"):
+        with pytest.raises(QueryError):
+            parse_params([wrong])
+    with pytest.raises(UsageError):
+        parse_tags(["a"])
+
+
+CLI = """
+import sys, typer
+from tracer.cli import query
+app = typer.Typer()
+app.callback()(lambda: None)
+query.register(app)
+app()
+"""
+
+
+def cli(database: Path, *words: str) -> list[str]:
+    return [sys.executable, "-c", CLI, "query", "--db", str(database), *words]
+
+
+def test_ctrl_c_ends_a_query_with_130(database: Path) -> None:
+    process = subprocess.Popen(
+        cli(database, "SELECT count(*) FROM range(1000000000000) WHERE range <> 3"),
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    )
+    threads = Path(f"/proc/{process.pid}/task")
+    deadline = time.monotonic() + 30
+    while len(list(threads.iterdir())) < 2 or _cpu_ticks(process.pid) < 80:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert (process.returncode, b"Traceback" in errors) == (130, False)
+
+
+def _cpu_ticks(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11])
+
+
+def test_a_reader_that_goes_away_is_no_error(database: Path) -> None:
+    with subprocess.Popen(
+        cli(database, "SELECT * FROM range(3000000)", "-f", "csv"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"range\n"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, as sudo gives it")
+def test_under_sudo_a_query_has_the_rights_of_the_invoking_user(
+    public_folder: Path,
+) -> None:
+    secret = public_folder / "roots-own.duckdb"
+    finished(secret, a_record())
+    take_in(secret)
+    env = {**os.environ, "SUDO_UID": "4321", "SUDO_GID": "4321"}
+    done = subprocess.run(
+        cli(secret, "SELECT 1"), env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert "Permission denied" in done.stderr

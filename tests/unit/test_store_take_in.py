@@ -1,0 +1,318 @@
+"""What stands in the way of the database is said in one line, and the run waits."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.unit.store_records import a_record
+from tests.unit.test_store_spool import database, finished
+from tracer.errors import StoreError
+from tracer.store import identity, location, maintain, schema, transfer
+from tracer.store.reader import Reader
+from tracer.store.writer import take_in
+
+if TYPE_CHECKING:
+    from tracer.model import RunRecord
+
+
+__all__ = ["database"]
+
+HOLD = """
+import duckdb, sys
+connection = duckdb.connect(sys.argv[1], read_only=sys.argv[2] == "read")
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+class Holder:
+    """Another program that has the database open."""
+
+    def __init__(self, path: Path, how: str = "write") -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", HOLD, path, how],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+
+    def __enter__(self) -> int:
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == b"held\n"
+        return self.process.pid
+
+    def __exit__(self, *_: object) -> None:
+        self.process.communicate()
+
+
+def recorded(path: Path, **changes: object) -> RunRecord:
+    record = a_record(**changes)
+    finished(path, record)
+    assert take_in(path).waiting == ()
+    return record
+
+
+def test_a_foreign_writer_is_named_within_a_second_and_the_run_comes_later(database: Path) -> None:
+    recorded(database)
+    record = a_record()
+    finished(database, record)
+    with Holder(database) as pid:
+        started = time.monotonic()
+        result = take_in(database)
+        assert time.monotonic() - started < 1
+        assert [item.run_id for item in result.waiting] == [record.run.run_id]
+        assert f"in use by pid {pid} (" in result.waiting[0].reason
+        assert result.waiting[0].folder.is_dir()
+        with (
+            pytest.raises(StoreError, match=f"in use by pid {pid} .*close it there"),
+            Reader(database),
+        ):
+            pass
+    assert take_in(database).taken == (record.run.run_id,)
+
+
+def test_a_foreign_reader_lets_us_read_beside_it(database: Path) -> None:
+    record = recorded(database)
+    finished(database, a_record())
+    with Holder(database, "read"), Reader(database) as reader:
+        assert len(reader.waiting) == 1
+        assert reader.resolve("last") == record.run.run_id
+
+
+def test_two_readers_read_at_once(database: Path) -> None:
+    recorded(database)
+    code = (
+        "import sys, pathlib; from tracer.store.reader import Reader\n"
+        "with Reader(pathlib.Path(sys.argv[1])) as reader: print(reader.resolve('last'))"
+    )
+    with Reader(database) as reader:
+        other = subprocess.run(
+            [sys.executable, "-c", code, database], capture_output=True, text=True, check=True
+        )
+        assert other.stdout.strip() == reader.resolve("last")
+
+
+def test_a_text_file_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database at all")
+    with pytest.raises(StoreError, match=r"notes\.txt: is not a DuckDB database: move it away"):
+        location.check_writable(path)
+
+
+def test_a_folder_is_refused_as_database(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="is not a regular file"):
+        location.check_writable(tmp_path)
+
+
+def test_a_parent_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be used as database"):
+        location.check_writable(tmp_path / "file" / "x.duckdb")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give a file away")
+def test_somebody_elses_database_is_refused(database: Path) -> None:
+    recorded(database)
+    os.chown(database, 4321, 4321)
+    with pytest.raises(StoreError, match="belongs to user 4321"):
+        location.check_writable(database)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is kept from folders of others")
+def test_root_does_not_write_where_another_user_can_put_a_link(tmp_path: Path) -> None:
+    os.chown(tmp_path, 4321, 4321)
+    with pytest.raises(StoreError, match="can be changed by others"):
+        location.check_writable(tmp_path / "x.duckdb")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, as sudo gives it")
+def test_under_sudo_everything_belongs_to_the_invoking_user(
+    public_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = public_folder / "sudo-home"
+    home.mkdir()
+    os.chown(home, 4321, 4321)
+    monkeypatch.setenv("SUDO_UID", "4321")
+    monkeypatch.setenv("SUDO_GID", "4321")
+    path = home / "state" / "x.duckdb"
+    recorded(path)
+    with Reader(path) as reader:
+        assert reader.resolve("last")
+    owners = {entry.stat().st_uid for entry in [path, *home.rglob("*")]}
+    assert owners == {4321}
+    assert Path("/etc/shadow").read_bytes()  # and root is back
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, as sudo gives it")
+def test_under_sudo_a_link_leads_only_where_the_user_may_go(
+    public_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = public_folder / "sudo-link"
+    home.mkdir()
+    os.chown(home, 4321, 4321)
+    target = public_folder / "roots"
+    target.mkdir(mode=0o755)
+    (home / "state").symlink_to(target)
+    monkeypatch.setenv("SUDO_UID", "4321")
+    monkeypatch.setenv("SUDO_GID", "4321")
+    with pytest.raises(StoreError):
+        location.check_writable(location.resolve(str(home / "state" / "x.duckdb")))
+    assert list(target.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, as sudo gives it")
+def test_giving_up_root_is_for_good() -> None:
+    code = (
+        "import os; from tracer.store.identity import become_invoking_user\n"
+        "become_invoking_user()\n"
+        "assert os.getresuid() == (4321,) * 3 and os.getresgid() == (4321,) * 3\n"
+        "assert os.getgroups() in ([], [4321])\n"
+        "try: os.setuid(0)\n"
+        "except PermissionError: print('refused')"
+    )
+    env = {**os.environ, "SUDO_UID": "4321", "SUDO_GID": "4321"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "refused\n"
+
+
+@pytest.mark.parametrize("uid", ["", "x", "-1", "4294967295", "\u0663"])
+def test_a_malformed_sudo_uid_is_not_believed(uid: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUDO_UID", uid)
+    monkeypatch.setenv("SUDO_GID", "0")
+    assert identity.invoking_user().uid == os.geteuid()
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 600_000), st.binary(min_size=1, max_size=64))
+def test_a_damaged_database_never_gives_more_than_one_line(
+    tmp_path_factory: pytest.TempPathFactory, at: int, junk: bytes
+) -> None:
+    path = tmp_path_factory.mktemp("damaged") / "x.duckdb"
+    record = recorded(path)
+    raw = bytearray(path.read_bytes())
+    raw[at : at + len(junk)] = junk
+    path.write_bytes(raw)
+    newer = a_record()
+    try:
+        finished(path, newer)
+        waiting = take_in(path).waiting
+        assert all("\n" not in item.reason for item in waiting)
+        with Reader(path) as reader:
+            reader.load(record.run.run_id)
+    except StoreError as error:
+        lines = str(error).splitlines()
+    else:
+        lines = []
+    assert len(lines) <= 1
+    spool = location.spool_root(path) / newer.run.run_id
+    assert spool.exists() or not waiting
+
+
+def test_a_newer_schema_is_refused_and_the_run_waits(database: Path) -> None:
+    recorded(database)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("INSERT INTO schema_version VALUES (999, now(), 'later')")
+    finished(database, a_record())
+    assert "schema version 999 is newer" in take_in(database).waiting[0].reason
+    with pytest.raises(StoreError, match="schema version 999 is newer"), Reader(database):
+        pass
+
+
+def test_a_database_of_another_program_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE runs (i INTEGER)")
+    with pytest.raises(StoreError, match="not one of sbtrace"), Reader(path):
+        pass
+
+
+def test_an_older_schema_is_migrated_after_a_backup(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = recorded(database)
+    before = database.read_bytes()
+    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
+    step = "ALTER TABLE runs ADD COLUMN colour VARCHAR"
+    monkeypatch.setattr(schema, "MIGRATIONS", {schema.VERSION - 1: step})
+    with Reader(database) as reader:
+        assert schema.version(reader.connection) == schema.VERSION
+        assert reader.execute("SELECT colour FROM runs") == [(None,)]
+        assert reader.load("last") == record
+        assert reader.execute("SELECT calls FROM syscall_totals WHERE abi = 'i386'") == [(1,)]
+    backup = database.with_name(f"{database.name}.v{schema.VERSION - 1}.backup")
+    assert backup.read_bytes() == before
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+
+
+def test_a_migration_that_fails_leaves_the_database_as_it_was(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = recorded(database)
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "VERSION", schema.VERSION + 1)
+        patch.setattr(schema, "MIGRATIONS", {schema.VERSION - 1: "DROP TABLE losses; SELECT nope"})
+        with pytest.raises(StoreError), Reader(database):
+            pass
+    with Reader(database) as reader:
+        assert reader.load("last") == record
+
+
+def test_an_export_is_imported_once(database: Path, tmp_path: Path) -> None:
+    record = recorded(database)
+    steps: list[str] = []
+    assert transfer.export_to(database, tmp_path / "out", steps.append) == 1
+    other = tmp_path / "other" / "x.duckdb"
+    other.parent.mkdir(mode=0o700)
+    assert transfer.import_from(other, tmp_path / "out", steps.append) == 1
+    assert transfer.import_from(other, tmp_path / "out", steps.append) == 0
+    assert transfer.import_from(other, database, steps.append) == 0
+    with Reader(other) as reader:
+        assert reader.load("last") == record
+    with pytest.raises(StoreError, match="is there already"):
+        transfer.export_to(database, tmp_path / "out", steps.append)
+
+
+def test_another_database_is_imported_whole(database: Path, tmp_path: Path) -> None:
+    record = recorded(database)
+    other = tmp_path / "other" / "x.duckdb"
+    other.parent.mkdir(mode=0o700)
+    mine = recorded(other)
+    assert transfer.import_from(other, database, lambda _: None) == 1
+    with Reader(other) as reader:
+        assert reader.load(record.run.run_id) == record
+        assert reader.load(mine.run.run_id) == mine
+
+
+def test_pruning_keeps_the_newest_and_says_first_what_would_go(database: Path) -> None:
+    old = [recorded(database) for _ in range(3)]
+    dry = maintain.prune(database, None, 1, dry_run=True)
+    assert [run[0] for run in dry.runs] == [record.run.run_id for record in old[:2]]
+    assert maintain.info(database).rows["runs"] == 3
+    assert maintain.prune(database, None, 1, dry_run=False).kept == 1
+    rows = maintain.info(database).rows
+    assert (rows["runs"], rows["syscalls"]) == (1, 2)
+
+
+def test_a_vacuum_keeps_every_row_and_makes_the_file_no_larger(database: Path) -> None:
+    for _ in range(5):
+        recorded(database, profile_source=os.urandom(300_000).hex())
+    maintain.prune(database, None, 0, dry_run=False)
+    newest = a_record()
+    finished(database, newest)
+    before, after = maintain.vacuum(database, lambda _: None)
+    assert after <= before
+    with Reader(database) as reader:
+        assert reader.load("last") == newest
+        assert reader.execute("SELECT run_id FROM runs") == [(newest.run.run_id,)]
