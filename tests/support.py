@@ -97,10 +97,9 @@ class Sbtrace:
         self._runs += 1
         output = self.folder / f"run-{self._runs}.json"
         process = self("run", "--json", "-o", output, *options, "--", *command, **how)
-        assert output.exists() and output.stat().st_size, (
-            f"exit {process.returncode}: {process.stderr}"
-        )
-        return Recorded(process, json.loads(output.read_text()))
+        written = output.read_text() if output.exists() else ""
+        assert written, f"no record, exit {process.returncode}: {process.stderr}"
+        return Recorded(process, json.loads(written))
 
     def sql(self, query: str) -> list[dict[str, Any]]:
         """The rows of ``query`` over the database, read by DuckDB itself and not by sbtrace."""
