@@ -29,9 +29,7 @@ setup: $(VENV)/.runtime ## install what is missing and leave .venv/bin/sbtrace
 .PHONY: demo
 demo: setup ## set up, run echo under the STRICT profile, query what was recorded
 	$(SUDO) $(BIN)/sbtrace run --profile=STRICT /bin/echo "it works"
-	$(BIN)/sbtrace query "SELECT name, calls, errors, blocked FROM syscalls \
-	  WHERE run_id = (SELECT run_id FROM runs ORDER BY started_at DESC LIMIT 1) \
-	  ORDER BY calls DESC, name LIMIT 5"
+	$(BIN)/sbtrace query top-syscalls --param limit=5
 
 .PHONY: test
 test: lint programs ## every gate and every test (the kernel tests need root)
