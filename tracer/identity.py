@@ -1,4 +1,4 @@
-"""Whose rights the store works with: those of the user who asked, also under sudo.
+"""Whose rights sbtrace works with: those of the user who asked, also under sudo.
 
 Root opens no file by a path that another user can bend. Within ``as_invoking_user`` the
 kernel checks every path, and owns every new file, as if that user did it; so a link that

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from tests.unit.store_records import a_record
 from tests.unit.test_store_spool import database, finished
+from tracer import identity
 from tracer.errors import StoreError
-from tracer.store import identity, location, maintain, schema, transfer
+from tracer.store import location, maintain, schema, transfer
 from tracer.store.reader import Reader
 from tracer.store.writer import take_in
 
@@ -173,7 +174,7 @@ def test_under_sudo_a_link_leads_only_where_the_user_may_go(
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, as sudo gives it")
 def test_giving_up_root_is_for_good() -> None:
     code = (
-        "import os; from tracer.store.identity import become_invoking_user\n"
+        "import os; from tracer.identity import become_invoking_user\n"
         "become_invoking_user()\n"
         "assert os.getresuid() == (4321,) * 3 and os.getresgid() == (4321,) * 3\n"
         "assert os.getgroups() in ([], [4321])\n"

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 def database(db: str | None) -> Path:
     """Return the database that is meant, and give up root for good if it came through sudo."""
-    from tracer.store import identity, location
+    from tracer import identity
+    from tracer.store import location
 
     path = location.resolve(db)  # first: it depends on who asked
     identity.become_invoking_user()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from tracer.store.identity import Identity
+    from tracer.identity import Identity
 
 _UMASK = 0o077
 _CONFIG: Mapping[str, str] = {

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracer.errors import StoreError
-from tracer.store.identity import (
+from tracer.identity import (
     Identity,
     as_invoking_user,
     home_of,

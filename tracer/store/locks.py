@@ -23,7 +23,7 @@ from tracer.store.location import spool_root
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tracer.store.identity import Identity
+    from tracer.identity import Identity
 
 QUEUE_S = 10.0
 """How long to wait for other sbtrace processes, which hold the lock for moments."""

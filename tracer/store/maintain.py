@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tracer.errors import StoreError, UsageError
+from tracer.identity import Identity, as_invoking_user
 from tracer.store import locks, schema, writer
-from tracer.store.identity import Identity, as_invoking_user
 from tracer.store.location import spool_root
 from tracer.store.reader import Reader
 

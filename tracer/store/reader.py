@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Self, get_args, get_type_hints
 
 from tracer.errors import RunNotFound, StoreError
+from tracer.identity import as_invoking_user
 from tracer.model import (
     BlockedCall,
     Frame,
@@ -21,7 +22,6 @@ from tracer.model import (
 )
 from tracer.store import locks, rows, schema, writer
 from tracer.store.encode import decode_text, map_text
-from tracer.store.identity import as_invoking_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from tracer.errors import StoreError
+from tracer.identity import Identity, as_invoking_user
 from tracer.model import BlockedCall, Loss, Process, Sample, SyscallError, SyscallStat
 from tracer.store import folder
 from tracer.store.encode import json_lines, json_object
-from tracer.store.identity import Identity, as_invoking_user
 from tracer.store.location import fallback_roots, spool_root
 
 if TYPE_CHECKING:

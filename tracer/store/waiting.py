@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
     from pathlib import Path
 
-    from tracer.store.identity import Identity
+    from tracer.identity import Identity
 
 _RUN_ID = re.compile(r"[0-9a-f]{12}")
 _STALE_S = 600.0  # no spool takes as long as this to make

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tracer.errors import StoreError
+from tracer.identity import Identity, as_invoking_user
 from tracer.store import folder, locks, waiting
-from tracer.store.identity import Identity, as_invoking_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
