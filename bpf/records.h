@@ -7,215 +7,217 @@
 
 #include "arch.h"
 
-#define HISTOGRAM_BUCKETS 28
+#define HISTOGRAM_BUCKETS     28
 #define HISTOGRAM_FIRST_SHIFT 7
 
 /* Everything for one thread lies in one task-storage value, below 32 KiB with the
  * kernel's own header, so that it comes from an order-3 page. 104 distinct syscalls in one
  * thread and image is far above what programs do; what goes beyond lands in `overflow`. */
-#define SLOTS 104
+#define SLOTS       104
 #define ERRNO_SLOTS 64 /* a power of two */
 #define ERRNO_TRIES 6
-#define DIRECT_NRS 512
+#define DIRECT_NRS  512
 
-#define COMM_BYTES 16
+#define COMM_BYTES     16
 #define FILENAME_BYTES 256
-#define ARGV_BYTES 16384
-#define NAME_BYTES 64
-#define STACK_FRAMES 16
-#define STACK_BYTES 8192
+#define ARGV_BYTES     16384
+#define NAME_BYTES     64
+#define STACK_FRAMES   16
+#define STACK_BYTES    8192
 
 /* The kinds of record. */
-#define RECORD_THREAD 1
-#define RECORD_EXEC 2
-#define RECORD_MAP 3
+#define RECORD_THREAD  1
+#define RECORD_EXEC    2
+#define RECORD_MAP     3
 #define RECORD_REFUSED 4
-#define RECORD_START 5
+#define RECORD_START   5
 
 /* Why a thread's table was written out. */
 #define END_SNAPSHOT 0
-#define END_EXEC 1
-#define END_EXIT 2
+#define END_EXEC     1
+#define END_EXIT     2
 
 /* head.flags */
-#define THREAD_ARMED 1       /* the launcher, before its execve: nothing of it is counted */
-#define THREAD_LAST 2        /* the process ended with this thread */
-#define THREAD_GROUP_EXIT 4  /* exit_code is that of the whole process */
+#define THREAD_ARMED       1 /* the launcher, before its execve: nothing of it is counted */
+#define THREAD_LAST        2 /* the process ended with this thread */
+#define THREAD_GROUP_EXIT  4 /* exit_code is that of the whole process */
 #define THREAD_KILLED_HERE 8 /* SECCOMP_RET_KILL_THREAD ended it: no sys_exit told so */
 
 /* How a refused call came back. */
 #define REFUSED_RETURN 0 /* a return value: ERRNO, or a tracer or notifier said so */
 #define REFUSED_SIGSYS 1 /* SIGSYS was forced: TRAP or a KILL */
-#define REFUSED_EXIT 2	 /* the thread just ended: KILL_THREAD beside other threads */
-#define REFUSED_LOG 3	 /* not refused: SECCOMP_RET_LOG let it through */
+#define REFUSED_EXIT   2 /* the thread just ended: KILL_THREAD beside other threads */
+#define REFUSED_LOG    3 /* not refused: SECCOMP_RET_LOG let it through */
 
 struct slot {
-	u32 nr;
-	u32 abi;
-	u64 errors;
-	u64 blocked;
-	u64 total_ns;
-	u64 min_ns;
-	u64 max_ns;
-	u64 histogram[HISTOGRAM_BUCKETS];
+    u32 nr;
+    u32 abi;
+    u64 errors;
+    u64 blocked;
+    u64 total_ns;
+    u64 min_ns;
+    u64 max_ns;
+    u64 histogram[HISTOGRAM_BUCKETS];
 };
 
 struct errno_slot {
-	u32 nr;
-	u16 abi;
-	u16 errno_blocked; /* errno, with bit 15 set if the filter returned it */
-	u64 count;
+    u32 nr;
+    u16 abi;
+    u16 errno_blocked; /* errno, with bit 15 set if the filter returned it */
+    u64 count;
 };
 
 struct head {
-	u32 kind;
-	u32 end;
-	u32 flags;
-	u32 image;
-	u32 pid;
-	u32 tid;
-	u32 ppid;
-	s32 exit_code;	  /* as wait(2) encodes it */
-	u64 process_ns;	  /* start of the process: with pid, its key */
-	u64 parent_ns;	  /* the same of its parent; 0 for the command itself */
-	u64 thread_ns;	  /* start of the thread: with tid, its key */
-	u64 image_ns;	  /* start of the image */
-	u64 end_ns;
-	u64 returned;	  /* calls that came back, over all slots */
-	u64 call_ns;	  /* start of the call in flight; 0 if none */
-	u32 call_nr;
-	u32 call_abi;
-	u32 slots;
-	u32 sigsys; /* the SIGSYS of the refused call under way: 1 + its si_errno */
-	u32 reserved[2];
-	char comm[COMM_BYTES];
+    u32 kind;
+    u32 end;
+    u32 flags;
+    u32 image;
+    u32 pid;
+    u32 tid;
+    u32 ppid;
+    s32 exit_code;  /* as wait(2) encodes it */
+    u64 process_ns; /* start of the process: with pid, its key */
+    u64 parent_ns;  /* the same of its parent; 0 for the command itself */
+    u64 thread_ns;  /* start of the thread: with tid, its key */
+    u64 image_ns;   /* start of the image */
+    u64 end_ns;
+    u64 returned; /* calls that came back, over all slots */
+    u64 call_ns;  /* start of the call in flight; 0 if none */
+    u32 call_nr;
+    u32 call_abi;
+    u32 slots;
+    u32 sigsys; /* the SIGSYS of the refused call under way: 1 + its si_errno */
+    u32 reserved[2];
+    char comm[COMM_BYTES];
 };
 
 struct thread {
-	u8 direct[2 * DIRECT_NRS]; /* number, native then compat -> 1 + slot; 0 = none yet */
-	/* From here on it is written out as it stands, up to the last slot in use. */
-	struct head head;
-	struct errno_slot errnos[ERRNO_SLOTS];
-	struct slot slots[SLOTS];
+    u8 direct[2 * DIRECT_NRS]; /* number, native then compat -> 1 + slot; 0 = none yet */
+    /* From here on it is written out as it stands, up to the last slot in use. */
+    struct head head;
+    struct errno_slot errnos[ERRNO_SLOTS];
+    struct slot slots[SLOTS];
 };
 
 /* What a parent leaves for its child, which takes it up in its own context. */
 struct note {
-	u64 start_ns;
-	u64 process_ns;
-	u64 parent_ns;
-	u64 image_ns;
-	u32 ppid;
-	u32 image;
-	u32 is_thread;
-	u32 pid;
+    u64 start_ns;
+    u64 process_ns;
+    u64 parent_ns;
+    u64 image_ns;
+    u32 ppid;
+    u32 image;
+    u32 is_thread;
+    u32 pid;
 };
 
 /* A process or thread begins. */
 struct start_record {
-	u32 kind;
-	u32 image;
-	u32 pid;
-	u32 tid;
-	u32 ppid;
-	u32 reserved;
-	u64 process_ns;
-	u64 parent_ns;
-	u64 thread_ns;
+    u32 kind;
+    u32 image;
+    u32 pid;
+    u32 tid;
+    u32 ppid;
+    u32 reserved;
+    u64 process_ns;
+    u64 parent_ns;
+    u64 thread_ns;
 };
 
 struct exec_record {
-	u32 kind;
-	u32 image;
-	u32 pid;
-	u32 tid;
-	u64 process_ns;
-	u64 at_ns;
-	u32 argv_bytes;	 /* of argv below */
-	u32 argv_whole;	 /* of the process's whole argument area */
-	char filename[FILENAME_BYTES];
-	char argv[ARGV_BYTES];
+    u32 kind;
+    u32 image;
+    u32 pid;
+    u32 tid;
+    u64 process_ns;
+    u64 at_ns;
+    u32 argv_bytes; /* of argv below */
+    u32 argv_whole; /* of the process's whole argument area */
+    char filename[FILENAME_BYTES];
+    char argv[ARGV_BYTES];
 };
 
 struct map_record {
-	u32 kind;
-	u32 image;
-	u32 pid;
-	u32 device;
-	u64 process_ns;
-	u64 start;
-	u64 length;
-	u64 file_offset;
-	u64 inode;
-	char name[NAME_BYTES];
+    u32 kind;
+    u32 image;
+    u32 pid;
+    u32 device;
+    u64 process_ns;
+    u64 start;
+    u64 length;
+    u64 file_offset;
+    u64 inode;
+    char name[NAME_BYTES];
 };
 
 struct refused_key {
-	u64 process_ns;
-	u64 thread_ns;
-	u32 pid;
-	u32 tid;
-	u32 image;
-	u32 nr;
-	u32 abi;
-	u32 how;
-	u32 sigsys;
-	u32 reserved;
-	s64 ret;
-	u64 ip;
-	u64 sp;
-	u64 args[6];
+    u64 process_ns;
+    u64 thread_ns;
+    u32 pid;
+    u32 tid;
+    u32 image;
+    u32 nr;
+    u32 abi;
+    u32 how;
+    u32 sigsys;
+    u32 reserved;
+    s64 ret;
+    u64 ip;
+    u64 sp;
+    u64 args[6];
 };
 
 struct refused_count {
-	u64 count;
-	u64 first_ns;
-	u64 last_ns;
+    u64 count;
+    u64 first_ns;
+    u64 last_ns;
 };
 
 struct refused_record {
-	u32 kind;
-	u32 stack_bytes;
-	u64 at_ns;
-	struct refused_key key;
-	u64 code_start;
-	u64 code_end;
-	s64 frames_bytes;
-	struct bpf_stack_build_id frames[STACK_FRAMES];
-	user_regs regs;
-	char stack[STACK_BYTES];
+    u32 kind;
+    u32 stack_bytes;
+    u64 at_ns;
+    struct refused_key key;
+    u64 code_start;
+    u64 code_end;
+    u64 program_inode; /* of mm->exe_file */
+    u64 program_device;
+    s64 frames_bytes;
+    struct bpf_stack_build_id frames[STACK_FRAMES];
+    user_regs regs;
+    char stack[STACK_BYTES];
 };
 
 /* What falls over the edge of the thread's own table: whole slots (errno_blocked 0) and
  * single errnos. */
 struct overflow_key {
-	u64 process_ns;
-	u64 thread_ns;
-	u32 pid;
-	u32 tid;
-	u32 image;
-	u32 nr;
-	u16 abi;
-	u16 errno_blocked;
-	u32 reserved;
+    u64 process_ns;
+    u64 thread_ns;
+    u32 pid;
+    u32 tid;
+    u32 image;
+    u32 nr;
+    u16 abi;
+    u16 errno_blocked;
+    u32 reserved;
 };
 
 /* Working room beyond the 512 bytes of a BPF stack. */
 struct scratch {
-	user_regs regs;
-	struct refused_key refused;
-	struct slot slot;
+    user_regs regs;
+    struct refused_key refused;
+    struct slot slot;
 };
 
 /* Indices into `losses`. */
-#define LOST_RECORDS 0	/* thread tables the ring buffer had no room for */
-#define LOST_CALLS 1	/* calls in those tables */
-#define LOST_EVENTS 2	/* records of starts, execs and mappings, likewise */
+#define LOST_RECORDS  0 /* thread tables the ring buffer had no room for */
+#define LOST_CALLS    1 /* calls in those tables */
+#define LOST_EVENTS   2 /* records of starts, execs and mappings, likewise */
 #define LOST_CHILDREN 3 /* children that could not be noted: not followed */
-#define LOST_THREADS 4	/* threads without storage: not followed */
-#define LOST_SLOTS 5	/* calls for which `overflow` had no room */
-#define LOST_ERRNOS 6	/* errnos, likewise */
-#define LOST_DETAILS 7	/* refused calls counted, but recorded without their cause */
-#define LOSSES 8
+#define LOST_THREADS  4 /* threads without storage: not followed */
+#define LOST_SLOTS    5 /* calls for which `overflow` had no room */
+#define LOST_ERRNOS   6 /* errnos, likewise */
+#define LOST_DETAILS  7 /* refused calls counted, but recorded without their cause */
+#define LOSSES        8
 
 #endif

@@ -8,7 +8,7 @@
 /* ABIs: which table a syscall number belongs to. */
 #define ABI_NATIVE 0
 #define ABI_COMPAT 1
-#define ABI_X32 2
+#define ABI_X32    2
 
 #if defined(__TARGET_ARCH_x86)
 
@@ -16,40 +16,37 @@
 
 typedef struct pt_regs user_regs;
 
-#define TS_COMPAT 0x0002 /* arch/x86/include/asm/thread_info.h: entered by int 0x80 & co. */
+#define TS_COMPAT       0x0002 /* arch/x86/include/asm/thread_info.h: entered by int 0x80 & co. */
 #define X32_SYSCALL_BIT 0x40000000
-#define NR_EXEC_MAP 9 /* mmap */
+#define NR_EXEC_MAP     9 /* mmap */
 
-static __always_inline u32 abi_of(struct task_struct *task, u32 nr)
-{
-	/* A direct load: the verifier knows the field, and a fault reads as 0. */
-	if (*(u32 *)((char *)task + OFFSET_thread_info_status) & TS_COMPAT)
-		return ABI_COMPAT;
-	return nr & X32_SYSCALL_BIT ? ABI_X32 : ABI_NATIVE;
+static __always_inline u32 abi_of(struct task_struct *task, u32 nr) {
+    /* A direct load: the verifier knows the field, and a fault reads as 0. */
+    if (*(u32 *)((char *)task + OFFSET_thread_info_status) & TS_COMPAT)
+        return ABI_COMPAT;
+    return nr & X32_SYSCALL_BIT ? ABI_X32 : ABI_NATIVE;
 }
 
-static __always_inline long refused_nr(user_regs *regs, void *kernel_regs)
-{
-	return (long)regs->orig_rax;
+static __always_inline long refused_nr(user_regs *regs, void *kernel_regs) {
+    return (long)regs->orig_rax;
 }
 
-static __always_inline void arguments(user_regs *regs, u32 abi, void *kernel_regs, u64 *args)
-{
-	if (abi == ABI_COMPAT) {
-		args[0] = (u32)regs->rbx;
-		args[1] = (u32)regs->rcx;
-		args[2] = (u32)regs->rdx;
-		args[3] = (u32)regs->rsi;
-		args[4] = (u32)regs->rdi;
-		args[5] = (u32)regs->rbp;
-		return;
-	}
-	args[0] = regs->rdi;
-	args[1] = regs->rsi;
-	args[2] = regs->rdx;
-	args[3] = regs->r10;
-	args[4] = regs->r8;
-	args[5] = regs->r9;
+static __always_inline void arguments(user_regs *regs, u32 abi, void *kernel_regs, u64 *args) {
+    if (abi == ABI_COMPAT) {
+        args[0] = (u32)regs->rbx;
+        args[1] = (u32)regs->rcx;
+        args[2] = (u32)regs->rdx;
+        args[3] = (u32)regs->rsi;
+        args[4] = (u32)regs->rdi;
+        args[5] = (u32)regs->rbp;
+        return;
+    }
+    args[0] = regs->rdi;
+    args[1] = regs->rsi;
+    args[2] = regs->rdx;
+    args[3] = regs->r10;
+    args[4] = regs->r8;
+    args[5] = regs->r9;
 }
 
 #define REGS_IP(regs) ((regs)->rip)
@@ -62,30 +59,27 @@ static __always_inline void arguments(user_regs *regs, u32 abi, void *kernel_reg
 typedef struct user_pt_regs user_regs;
 
 #define TIF_32BIT_MASK (1u << 22) /* arch/arm64/include/asm/thread_info.h */
-#define NR_EXEC_MAP 222		  /* mmap */
+#define NR_EXEC_MAP    222        /* mmap */
 
-static __always_inline u32 abi_of(struct task_struct *task, u32 nr)
-{
-	if (*(u64 *)((char *)task + OFFSET_thread_info_flags) & TIF_32BIT_MASK)
-		return ABI_COMPAT;
-	return ABI_NATIVE;
+static __always_inline u32 abi_of(struct task_struct *task, u32 nr) {
+    if (*(u64 *)((char *)task + OFFSET_thread_info_flags) & TIF_32BIT_MASK)
+        return ABI_COMPAT;
+    return ABI_NATIVE;
 }
 
-static __always_inline long refused_nr(user_regs *regs, void *kernel_regs)
-{
-	s32 nr = -1;
+static __always_inline long refused_nr(user_regs *regs, void *kernel_regs) {
+    s32 nr = -1;
 
-	bpf_probe_read_kernel(&nr, sizeof(nr), (char *)kernel_regs + OFFSET_pt_regs_syscallno);
-	return nr;
+    bpf_probe_read_kernel(&nr, sizeof(nr), (char *)kernel_regs + OFFSET_pt_regs_syscallno);
+    return nr;
 }
 
-static __always_inline void arguments(user_regs *regs, u32 abi, void *kernel_regs, u64 *args)
-{
-	/* x0 holds the return value by now; the kernel kept the first argument apart. */
-	bpf_probe_read_kernel(&args[0], 8, (char *)kernel_regs + OFFSET_pt_regs_orig_x0);
+static __always_inline void arguments(user_regs *regs, u32 abi, void *kernel_regs, u64 *args) {
+    /* x0 holds the return value by now; the kernel kept the first argument apart. */
+    bpf_probe_read_kernel(&args[0], 8, (char *)kernel_regs + OFFSET_pt_regs_orig_x0);
 #pragma unroll
-	for (int i = 1; i < 6; i++)
-		args[i] = regs->regs[i];
+    for (int i = 1; i < 6; i++)
+        args[i] = regs->regs[i];
 }
 
 #define REGS_IP(regs) ((regs)->pc)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
+from tracer import syscalls
 from tracer.collectors.procfs import ProcfsCollector
 from tracer.errors import (
     EXIT_FAILED,
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from tracer.model import Loss, Run, RunRecord, Sample
     from tracer.profile import Profile
     from tracer.session.request import Plan
+
+DIRECT_NRS = 512
+"""Above every number that a kernel has: DIRECT_NRS of bpf/records.h."""
 
 SNAPSHOT_S = 4.0
 """So often everything is put on the disk: what a crash costs at most, with room to 5 s."""
@@ -95,7 +99,7 @@ def _kernel_collector(plan: Plan) -> tuple[KernelCollector | None, str | None]:
             raise KernelError("eBPF needs root: run it with sudo, or say --trace none")
         from tracer.collectors.kernel import KernelCollector
 
-        return KernelCollector(_decide(plan.profile)), None
+        return KernelCollector(_decide(plan.profile), _logged(plan.profile)), None
     except KernelError as error:
         if wish == "full":
             raise
@@ -105,6 +109,16 @@ def _kernel_collector(plan: Plan) -> tuple[KernelCollector | None, str | None]:
 def _decide(profile: Profile) -> Callable[[str, int, tuple[int, ...]], str]:
     """Return what the profile does with a call, by the names of seccomp's actions."""
     return lambda abi, nr, args: profile.decide(abi, nr, args).action.kind.upper()
+
+
+def _logged(profile: Profile) -> frozenset[int]:
+    """Return the native numbers that the profile may let through with ``log``."""
+    abi = profile.abis[0]
+    if profile.default_action.kind == "log":
+        return frozenset(range(DIRECT_NRS))
+    names = {name for rule in profile.rules if rule.action.kind == "log" for name in rule.syscalls}
+    numbers = (syscalls.number(abi, name) for name in names)
+    return frozenset(nr for nr in numbers if nr is not None and nr < DIRECT_NRS)
 
 
 class _Session:

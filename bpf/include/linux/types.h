@@ -25,8 +25,8 @@ typedef unsigned long size_t;
 typedef unsigned long uintptr_t;
 
 #define __always_inline inline __attribute__((always_inline))
-#define NULL ((void *)0)
-#define true 1
-#define false 0
+#define NULL            ((void *)0)
+#define true            1
+#define false           0
 
 #endif

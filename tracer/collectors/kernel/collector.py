@@ -36,11 +36,14 @@ class KernelCollector:
     readable and at every sample, ``snapshot`` as often as a crash may cost, ``stop``.
     """
 
-    def __init__(self, decide: Decide) -> None:
-        """``decide``: what the run's profile does with a call; tells TRAP from KILL."""
+    def __init__(self, decide: Decide, logged: frozenset[int]) -> None:
+        """``decide``: what the run's profile does with a call; tells TRAP from KILL.
+
+        ``logged``: native numbers that it may let through with SECCOMP_RET_LOG.
+        """
         self._accounts = Accounts()
         self._refusals = Refusals(decide)
-        self._program = Program(self._take)
+        self._program = Program(self._take, logged)
         self._program.attach()
 
     @property

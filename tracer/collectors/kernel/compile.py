@@ -23,7 +23,7 @@ from tracer.errors import KernelError
 from tracer.resources import bpf_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 RING_BYTES = 16 << 20
 
@@ -40,8 +40,8 @@ ITERATOR = "bpf_iter__task"
 _TARGET_ARCH = {"x86_64": "x86", "aarch64": "arm64"}
 
 
-def compile_program() -> Artifact:
-    """Compile bpf/sbtrace.c. Raises KernelError with the reason and the remedy."""
+def compile_program(options: Sequence[str]) -> Artifact:
+    """Compile bpf/sbtrace.c with ``flags()``. Raises KernelError with reason and remedy."""
     try:
         from bcc import BPF
     except ImportError as error:
@@ -54,14 +54,17 @@ def compile_program() -> Artifact:
     source = bpf_dir() / "sbtrace.c"
     with _kernel_source(bpf_dir()), _captured_stderr() as printed:
         try:
-            module = BPF(text=source.read_bytes(), cflags=flags() + offset_flags())
+            module = BPF(text=source.read_bytes(), cflags=[*options, *offset_flags()])
             return _artifact(module)
         except Exception as error:
             raise KernelError(_reason(source, error, printed)) from error
 
 
-def flags() -> list[str]:
-    """Return the compiler options that depend on this machine, but not on its kernel."""
+def flags(*, logging: bool = False) -> list[str]:
+    """Return the compiler options, but for those that follow from the kernel.
+
+    ``logging``: with the code that records what SECCOMP_RET_LOG lets through.
+    """
     namespace = Path("/proc/self/ns/pid").stat()
     page_bytes = os.sysconf("SC_PAGE_SIZE")
     return [
@@ -73,6 +76,7 @@ def flags() -> list[str]:
         f"-DRING_PAGES={RING_BYTES // page_bytes}",
         f"-DPIDNS_DEV={namespace.st_dev}ULL",
         f"-DPIDNS_INO={namespace.st_ino}ULL",
+        *(["-DLOGGING"] if logging else []),
     ]
 
 

@@ -18,27 +18,35 @@ if TYPE_CHECKING:
     from tracer.collectors.kernel.artifact import Artifact
 
 
+NOTHING: frozenset[int] = frozenset()
+
+
 class Program:
     """The loaded program. Every method raises KernelError where the kernel says no."""
 
-    def __init__(self, take: Callable[[bytes], None]) -> None:
-        """Load; ``take`` is given each record of the ring buffer as it is consumed."""
+    def __init__(self, take: Callable[[bytes], None], logged: frozenset[int] = NOTHING) -> None:
+        """Load; ``take`` is given each record of the ring buffer as it is consumed.
+
+        ``logged``: native numbers that the filter may let through with SECCOMP_RET_LOG.
+        """
         self._open: list[int] = []
         self._links: list[int] = []
         self._iterator: int | None = None
-        self._artifact, self._maps, self._programs = self._loaded()
+        self._artifact, self._maps, self._programs = self._loaded(flags(logging=bool(logged)))
+        for number in logged:
+            _ask(libbpf.update, self._maps["logged"], number, b"\1")
         self._ring = _ask(libbpf.Ring, self.ring_fd, take)
 
-    def _loaded(self) -> tuple[Artifact, dict[str, int], dict[str, int]]:
+    def _loaded(self, options: list[str]) -> tuple[Artifact, dict[str, int], dict[str, int]]:
         """Load the kept program, or else compile it and keep it."""
-        name = cache.key(flags())
+        name = cache.key(options)
         kept = cache.load(name)
         if kept is not None:
             try:
                 return kept, *self._load(kept)
             except (OSError, KeyError):
                 self.close()  # made for another machine after all; compile it for this one
-        fresh = compile_program()
+        fresh = compile_program(options)
         loaded = _ask(self._load, fresh)
         cache.save(name, fresh)
         return fresh, *loaded

@@ -76,9 +76,15 @@ class Refusals:
         rows = [
             self._row(self._first[key], count, accounts)
             for key, count in counts
-            if key in self._first
+            if key in self._first and self._counts(self._first[key].key)
         ]
         return tuple(sorted(rows, key=lambda row: row.at_ns))
+
+    def _counts(self, key: wire.RefusedKey) -> bool:
+        """Whether it is a refusal, or a call that the profile really logs with these arguments."""
+        if key.how != wire.REFUSED_LOG:
+            return True
+        return self._decide(self._abis[key.abi], key.nr, key.args) == "LOG"
 
     def _row(
         self, record: wire.Refused, counts: tuple[int, int, int], accounts: Accounts
@@ -141,5 +147,7 @@ class Refusals:
                 code_start=record.code_start,
                 code_end=record.code_end,
                 pid=key.pid,
+                executable_inode=record.program_inode or None,
+                executable_device=device_number(record.program_device),
             )
         )

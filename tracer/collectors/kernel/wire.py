@@ -42,7 +42,7 @@ _KEY = struct.Struct("=QQ8IqQQ")
 _KEY_ARGS = struct.Struct("=6Q")
 _COUNT = struct.Struct("=3Q")
 _REFUSED = struct.Struct("=IIQ")
-_REFUSED_TAIL = struct.Struct("=QQq")
+_REFUSED_TAIL = struct.Struct("=QQQQq")
 _FRAMES_BYTES = 16 * 32  # struct bpf_stack_build_id, include/uapi/linux/bpf.h
 _OVERFLOW_KEY = struct.Struct("=QQ4IHHI")
 
@@ -170,7 +170,6 @@ class RefusedKey:
     abi: int
     how: int
     sigsys: int
-    reserved: int
     ret: int
     ip: int
     sp: int
@@ -186,6 +185,9 @@ class Refused:
     key: RefusedKey
     code_start: int
     code_end: int
+    program_inode: int
+    program_device: int
+    """The kernel's dev_t."""
     frames: bytes
     """Array of struct bpf_stack_build_id, innermost first."""
     registers: bytes
@@ -257,8 +259,11 @@ def map_(data: bytes) -> Map:
 
 def refused_key(data: bytes, offset: int = 0) -> RefusedKey:
     """Read the key of a refused call."""
+    (process_ns, thread_ns, *small, ret, ip, sp) = _KEY.unpack_from(data, offset)
+    pid, tid, image, nr, abi, how, sigsys, _reserved = small
+    args = _KEY_ARGS.unpack_from(data, offset + _KEY.size)
     return RefusedKey(
-        *_KEY.unpack_from(data, offset), args=_KEY_ARGS.unpack_from(data, offset + _KEY.size)
+        process_ns, thread_ns, pid, tid, image, nr, abi, how, sigsys, ret, ip, sp, args
     )
 
 
@@ -275,14 +280,16 @@ def refused(data: bytes, register_bytes: int) -> Refused:
     key = refused_key(data, at)
     key_bytes = bytes(data[at : at + KEY_BYTES])
     at += KEY_BYTES
-    code_start, code_end, frames_bytes = _REFUSED_TAIL.unpack_from(data, at)
+    code_start, code_end, inode, device, frames_bytes = _REFUSED_TAIL.unpack_from(data, at)
     at += _REFUSED_TAIL.size
     frames = bytes(data[at : at + max(frames_bytes, 0)])
     at += _FRAMES_BYTES
     registers = bytes(data[at : at + register_bytes])
     at += register_bytes
     stack = bytes(data[at : at + stack_bytes])
-    return Refused(at_ns, key_bytes, key, code_start, code_end, frames, registers, stack)
+    return Refused(
+        at_ns, key_bytes, key, code_start, code_end, inode, device, frames, registers, stack
+    )
 
 
 def overflow_key(data: bytes) -> OverflowKey:
