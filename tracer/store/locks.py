@@ -29,8 +29,12 @@ QUEUE_S = 10.0
 """How long to wait for other sbtrace processes, which hold the lock for moments."""
 FOREIGN_S = 0.4
 """How long to wait for another program, which may hold the database for hours."""
-_POLL_S = 0.005
+_POLL_S = (0.002, 0.05)  # first and longest pause between two tries
 _FLOCK = "hhqqi"  # struct flock of fcntl(2), 64-bit: type, whence, start, length, pid
+
+
+class Served(Exception):  # noqa: N818 - it is no error: there is nothing left to do
+    """While this process stood in the queue, another one did what it came for."""
 
 
 class Busy(Exception):  # noqa: N818 - it is no error where it is caught: the run waits
@@ -39,18 +43,23 @@ class Busy(Exception):  # noqa: N818 - it is no error where it is caught: the ru
 
 @contextmanager
 def exclusive(
-    database: Path, user: Identity, queue_s: float = QUEUE_S, foreign_s: float = FOREIGN_S
+    database: Path,
+    user: Identity,
+    queue_s: float = QUEUE_S,
+    foreign_s: float = FOREIGN_S,
+    served: Callable[[], bool] = lambda: False,
 ) -> Iterator[None]:
     """Hold the database for writing: no other sbtrace uses it, and no other program did just now.
 
-    Raises Busy, and OSError or StoreError if the spool folder cannot be used.
+    ``served`` is asked while waiting. Raises Served once it says so, Busy, and OSError or
+    StoreError if the spool folder cannot be used.
     """
     root = spool_root(database)
     with opened(open_private(root, user)) as folder:
         foreign_until: float | None = None
         queue_until = time.monotonic() + queue_s
         while True:
-            with _queued(folder, fcntl.LOCK_EX, queue_until, database):
+            with _queued(folder, fcntl.LOCK_EX, queue_until, database, served):
                 pid = posix_holder(database, fcntl.F_WRLCK)
                 if pid is None:
                     yield
@@ -73,11 +82,17 @@ def shared(database: Path, user: Identity, queue_s: float = QUEUE_S) -> Iterator
 
 
 @contextmanager
-def _queued(folder: int, kind: int, until: float, database: Path) -> Iterator[None]:
+def _queued(
+    folder: int,
+    kind: int,
+    until: float,
+    database: Path,
+    served: Callable[[], bool] = lambda: False,
+) -> Iterator[None]:
     with _flocked(".lock", folder) as lock:
         with _flocked(".turn", folder) as turn:
-            _poll(lambda: try_flock(turn, fcntl.LOCK_EX), turn, until, database)
-            _poll(lambda: try_flock(lock, kind), lock, until, database)
+            _poll(turn, fcntl.LOCK_EX, until, database, served)
+            _poll(lock, kind, until, database, served)
         yield
 
 
@@ -88,11 +103,15 @@ def _flocked(name: str, folder: int) -> Iterator[int]:
         yield file  # closing it gives the lock back
 
 
-def _poll(take: Callable[[], bool], file: int, until: float, database: Path) -> None:
-    while not take():
+def _poll(file: int, kind: int, until: float, database: Path, served: Callable[[], bool]) -> None:
+    pause, longest = _POLL_S
+    while not try_flock(file, kind):
+        if served():
+            raise Served
         if time.monotonic() > until:
             raise Busy(_busy(database, flock_holder(file)))
-        time.sleep(_POLL_S)
+        time.sleep(pause)
+        pause = min(2 * pause, longest)
 
 
 def try_flock(file: int, kind: int) -> bool:

@@ -44,16 +44,23 @@ def take_in(
     That is: finished runs, and runs whose sbtrace died, as ``interrupted``. A run of a
     living sbtrace is left alone. Each comes in one transaction, once however often it is
     tried; then its spool is removed. Other sbtrace processes are waited for up to
-    ``queue_s`` seconds, another program for ``foreign_s``. Nothing is raised for a database
-    that cannot be written: the reason is in ``waiting``.
+    ``queue_s`` seconds, another program for ``foreign_s``; whoever holds the lock
+    takes in the runs of those that wait, which then have nothing left to do. Nothing is
+    raised for a database that cannot be written: the reason is in ``waiting``.
     """
     with as_invoking_user() as user:
         found = waiting.abandoned(database, user)
         if not found:
             return TakeInResult()
+
+        def served() -> bool:
+            return not any(item.path.exists() for item in found)
+
         try:
-            with locks.exclusive(database, user, queue_s, foreign_s):
+            with locks.exclusive(database, user, queue_s, foreign_s, served):
                 return _take_in_all(database, user)
+        except locks.Served:
+            return TakeInResult()
         except (locks.Busy, OSError, StoreError) as error:
             return _all_waiting(found, _reason(database, error))
 
