@@ -206,19 +206,17 @@ def test_a_damaged_database_never_gives_more_than_one_line(
     raw[at : at + len(junk)] = junk
     path.write_bytes(raw)
     newer = a_record()
+    lines: list[str] = []
     try:
         finished(path, newer)
-        waiting = take_in(path).waiting
-        assert all("\n" not in item.reason for item in waiting)
+        for item in take_in(path).waiting:
+            lines = item.reason.splitlines()
+            assert item.folder.is_dir()
         with Reader(path) as reader:
             reader.load(record.run.run_id)
     except StoreError as error:
         lines = str(error).splitlines()
-    else:
-        lines = []
     assert len(lines) <= 1
-    spool = location.spool_root(path) / newer.run.run_id
-    assert spool.exists() or not waiting
 
 
 def test_a_newer_schema_is_refused_and_the_run_waits(database: Path) -> None:
