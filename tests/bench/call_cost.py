@@ -14,16 +14,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.bench import peers
-from tests.bench.measure import Figure, run
+from tests.bench.measure import in_turn, under
+from tests.bench.results import Results
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from tests.bench.peers import Tool
 
 SOURCE = Path(__file__).with_name("call_loop.c")
-BYSTANDER = " beside"
-"""Ending of the key of a figure that was taken of an untraced process beside a traced one."""
+PART = "call"
+TRACED, BESIDE = "of the traced program", "of another program"
+BATCHES, CALLS = 2000, 500
+SLOW_SHARE = 25
+"""A slow tool gets that many times fewer calls."""
 
 
 def build(folder: Path) -> str:
@@ -41,10 +45,7 @@ def observed(tool: Tool, loop: str, folder: Path, batches: int, calls: int) -> f
     """
     out = folder / "loop.out"
     out.unlink(missing_ok=True)
-    with tool.attached():
-        used = run(tool.wrap(folder, [loop, str(out), str(batches), str(calls)]))
-    if used.exit_status != 0:
-        raise RuntimeError(f"{tool.title}: exit status {used.exit_status}")
+    under(tool, folder, [loop, str(out), str(batches), str(calls)])
     took = [int(line) for line in out.read_text().split()]
     return statistics.quantiles(took, n=10)[0] / calls
 
@@ -57,7 +58,7 @@ def beside(tool: Tool, loop: str, folder: Path, batches: int, calls: int) -> flo
 
 @contextmanager
 def _observing_idle(tool: Tool, folder: Path) -> Iterator[None]:
-    with tool.attached():
+    with tool.attached(folder):
         process = subprocess.Popen(
             tool.wrap(folder, ["/bin/cat"]),
             stdin=subprocess.PIPE,
@@ -76,48 +77,43 @@ def _observing_idle(tool: Tool, folder: Path) -> Iterator[None]:
 
 
 def measure(
-    tools: Sequence[Tool], folder: Path, rounds: int, batches: int = 2000, calls: int = 500
-) -> dict[str, Figure]:
-    """Measure every tool once a round, in turn; return key (+ BYSTANDER) -> ns a call."""
+    results: Results, tools: Sequence[Tool], folder: Path, rounds: int, batches: int = BATCHES
+) -> None:
+    """Measure every tool in turn, both for the observed program and for another one."""
     loop = build(folder)
-    values: dict[str, list[float]] = {}
-    for number in range(rounds):
-        turn = number % len(tools)  # so that none always comes after the same other
-        for tool in (*tools[turn:], *tools[:turn]):
-            for ending, way in _ways(tool):
-                share = 25 if tool.slow and not ending else 1
-                took = way(tool, loop, folder, batches, max(calls // share, 1))
-                values.setdefault(tool.key + ending, []).append(took)
-    return {key: Figure(tuple(found)) for key, found in values.items()}
-
-
-def _ways(tool: Tool) -> tuple[tuple[str, Callable[..., float]], ...]:
-    if tool in (peers.NATIVE, peers.FLOOR):  # there, a bystander pays what everybody pays
-        return (("", observed),)
-    return ("", observed), (BYSTANDER, beside)
+    for tool in in_turn(tools, rounds):
+        calls = CALLS // SLOW_SHARE if tool.slow else CALLS
+        results.add(PART, TRACED, tool.key, observed(tool, loop, folder, batches, calls))
+        if tool is not peers.NATIVE:
+            took = beside(tool, loop, folder, batches, CALLS)
+            results.add(PART, BESIDE, tool.key, took)
 
 
 def main() -> None:
     """Print the figures and the ratios that have a bar."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--all", action="store_true", help="perf, strace and latency too")
+    parser.add_argument("--all", action="store_true", help="every tool that is installed")
     options = parser.parse_args()
-    peers.private_tracefs()
+    peers.private_mounts()
     tuned = (peers.NATIVE, peers.FLOOR, peers.SBTRACE, peers.BPFTRACE_COUNT)
-    tools = [tool for tool in (peers.TOOLS if options.all else tuned) if not tool.missing]
+    results = Results()
     with tempfile.TemporaryDirectory(prefix="sbtrace-bench-") as folder:
-        figures = measure(tools, Path(folder), options.rounds)
-    for key, figure in figures.items():
-        low, high = figure.quartiles
-        ratio = figure.over(figures["floor"])
-        print(
-            f"{key:24} {figure.median:9.1f} ns  [{low:.1f}..{high:.1f}]"
-            f"  over floor {ratio.median:.3f} [{ratio.quartiles[0]:.3f}..{ratio.quartiles[1]:.3f}]"
-        )
-    if "bpftrace_count" in figures:
-        ratio = figures["sbtrace"].over(figures["bpftrace_count"])
-        print(f"sbtrace over bpftrace count: {ratio.median:.3f}")
+        tools, missing = peers.available(peers.TOOLS if options.all else tuned)
+        print(*(f"{title}: {why}" for title, why in missing.items()), sep="\n", end="")
+        measure(results, tools, Path(folder), options.rounds)
+    for what in (TRACED, BESIDE):
+        floor = results.get(PART, what, "floor")
+        count = results.get(PART, what, "bpftrace")
+        for tool in tools:
+            figure = results.get(PART, what, tool.key)
+            if figure and floor and count:
+                low, high = figure.quartiles
+                print(
+                    f"{what:22} {tool.title:26} {figure.median:8.1f} ns [{low:.1f}..{high:.1f}]"
+                    f"  x floor {figure.over(floor).median:.3f}"
+                    f"  x bpftrace {figure.over(count).median:.3f}"
+                )
 
 
 if __name__ == "__main__":

@@ -1,47 +1,20 @@
-"""Figures of several rounds, and what one process used, as the kernel accounts for it."""
+"""One command from start to end: how long, and what it used by the kernel's accounts."""
 
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-TIMEOUT_S = 900
+    from tests.bench.peers import Tool
+
 NS = 1_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One quantity, measured once a round. In tables: the median, and the quartiles."""
-
-    values: tuple[float, ...]
-
-    @property
-    def median(self) -> float:
-        return statistics.median(self.values)
-
-    @property
-    def quartiles(self) -> tuple[float, float]:
-        """The middle half of the rounds lies between these two."""
-        if len(self.values) < 2:
-            return self.values[0], self.values[0]
-        low, _middle, high = statistics.quantiles(self.values, n=4, method="inclusive")
-        return low, high
-
-    def over(self, other: Figure) -> Figure:
-        """Divide round by round: what slowed a whole round down cancels out."""
-        return Figure(tuple(a / b for a, b in zip(self.values, other.values, strict=True)))
-
-    def minus(self, other: Figure) -> Figure:
-        """Subtract round by round."""
-        return Figure(tuple(a - b for a, b in zip(self.values, other.values, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +29,67 @@ class Used:
     exit_status: int
 
 
-def run(command: Sequence[str], cwd: Path | None = None, stdout: Path | None = None) -> Used:
-    """Run ``command`` to its end; its output goes to ``stdout``, or nowhere."""
-    with open(stdout or os.devnull, "wb") as output:
+def run(
+    command: Sequence[str],
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    output: Path | None = None,
+) -> Used:
+    """Run ``command`` to its end; what it prints goes to ``output``, or nowhere.
+
+    ``env`` is added to the environment, without sudo's variables: the target is to stay root.
+    """
+    whole = {name: value for name, value in os.environ.items() if not name.startswith("SUDO_")}
+    with Path(output or os.devnull).open("wb") as file:
         start = time.monotonic_ns()
         process = subprocess.Popen(
-            command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            command,
+            cwd=cwd,
+            env={**whole, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
         )
         _pid, status, usage = os.wait4(process.pid, 0)
         wall_ns = time.monotonic_ns() - start
     process.returncode = os.waitstatus_to_exitcode(status)
     cpu_ns = int((usage.ru_utime + usage.ru_stime) * NS)
     return Used(wall_ns, cpu_ns, usage.ru_maxrss * 1024, process.returncode)
+
+
+def under(
+    tool: Tool,
+    folder: Path,
+    command: Sequence[str],
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Used:
+    """Run ``command`` under ``tool``. Raises RuntimeError if it does not exit with 0."""
+    with tool.attached(folder):
+        used = run(tool.wrap(folder, command), cwd, env)
+    if used.exit_status != 0:
+        raise RuntimeError(f"{tool.title}: {command[0]}: exit status {used.exit_status}")
+    return used
+
+
+def in_turn(tools: Sequence[Tool], rounds: int) -> Iterator[Tool]:
+    """Yield each tool once a round, so that a slow minute slows all of them down.
+
+    The order moves on by one each round, so that none always comes after the same other.
+    Slow ones take part in the first rounds only: their figures are not near any bar.
+    """
+    for number in range(rounds):
+        turn = number % len(tools)
+        for tool in (*tools[turn:], *tools[:turn]):
+            if not tool.slow or number < slow_rounds(rounds):
+                yield tool
+
+
+def slow_rounds(rounds: int) -> int:
+    """Return in how many of the rounds the slow tools take part."""
+    return min(rounds, 3)
+
+
+def fast(tools: Iterable[Tool]) -> list[Tool]:
+    """Return the tools without the slow ones."""
+    return [tool for tool in tools if not tool.slow]
