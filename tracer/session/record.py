@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import tracer
+from tracer.errors import EXIT_SIGNAL_BASE
 from tracer.identity import invoking_user
 from tracer.model import Outcome, Run, RunRecord
 from tracer.session.limits import limit_hit
@@ -29,8 +30,12 @@ class Ended:
     status: int | None
     """Wait status of the command; None if it is not known."""
     timed_out: bool
-    interrupted: bool
-    """Whether somebody asked sbtrace to stop (Ctrl-C, SIGTERM…)."""
+    interrupted_by: frozenset[int]
+    """Signals by which somebody asked for the end (Ctrl-C, SIGTERM…)."""
+    broken_off: bool
+    """Whether sbtrace ended the target because a part of sbtrace was killed."""
+    refused_forks: int | None
+    """Forks that the bound on processes refused; None if it is not known."""
     wall_ns: int
 
 
@@ -97,8 +102,8 @@ def _record(run: Run, kernel: KernelRecords | None, losses: tuple[Loss, ...]) ->
     return RunRecord(
         run=run,
         processes=kernel.processes,
-        syscalls=kernel.syscalls,
-        syscall_errors=kernel.syscall_errors,
+        syscalls=tuple(kernel.totals.stats),
+        syscall_errors=tuple(kernel.totals.errors),
         blocked_calls=kernel.blocked_calls,
         losses=losses,
     )
@@ -129,10 +134,10 @@ def _measured(
         return run
     return replace(
         run,
-        total_syscalls=sum(row.calls for row in kernel.syscalls),
-        unfinished_syscalls=sum(row.unfinished for row in kernel.syscalls),
-        error_syscalls=sum(row.errors for row in kernel.syscalls),
-        blocked_syscalls=sum(row.blocked for row in kernel.syscalls),
+        total_syscalls=sum(row.calls for row in kernel.totals.stats),
+        unfinished_syscalls=sum(row.unfinished for row in kernel.totals.stats),
+        error_syscalls=sum(row.errors for row in kernel.totals.stats),
+        blocked_syscalls=sum(row.blocked for row in kernel.totals.stats),
         exact=not losses,
     )
 
@@ -140,11 +145,24 @@ def _measured(
 def _outcome(ended: Ended, number: int | None, kernel: KernelRecords | None) -> Outcome:
     if ended.timed_out:
         return "timed_out"
-    if number == signal.SIGSYS and (kernel is None or any(row.blocked for row in kernel.syscalls)):
+    if number == signal.SIGSYS and (
+        kernel is None or any(row.blocked for row in kernel.totals.stats)
+    ):
         return "blocked"
-    if ended.interrupted and number is not None:
+    if ended.broken_off or _gave_in(ended, number):
         return "interrupted"
     return "signaled" if number is not None else "exited"
+
+
+def _gave_in(ended: Ended, number: int | None) -> bool:
+    """Whether the command ended by a signal, or as a shell reports one, after it was asked to.
+
+    A program that took Ctrl-C as a key and went on, as an editor does, was not interrupted.
+    """
+    if number is not None:
+        return bool(ended.interrupted_by)
+    code = os.WEXITSTATUS(ended.status) if ended.status is not None else None
+    return any(code == EXIT_SIGNAL_BASE + asked for asked in ended.interrupted_by)
 
 
 def _limit(
@@ -157,7 +175,8 @@ def _limit(
     return limit_hit(
         plan.profile.limits,
         signals,
-        kernel.syscall_errors if kernel is not None else (),
+        kernel.totals.errors if kernel is not None else (),
         cpu_ns,
+        ended.refused_forks,
         out_of_time=ended.timed_out and plan.timeout_is_limit,
     )

@@ -7,11 +7,12 @@ import secrets
 import selectors
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from tracer import syscalls
+from tracer.collectors.kernel.totals import Rows
 from tracer.collectors.procfs import ProcfsCollector
 from tracer.errors import (
     EXIT_FAILED,
@@ -142,6 +143,7 @@ class _Session:
         self._signals = SignalInbox()
         self._missing = missing
         self._spool: Spool | None = None
+        self._final = Rows()
         self._troubles: list[str] = []
         self._interrupted = self._timed_out = False
 
@@ -247,11 +249,21 @@ class _Session:
     def _snapshot(self, begun: Run) -> None:
         if self._spool is not None:
             kernel = self._kernel.snapshot() if self._kernel is not None else None
-            self._spool.snapshot(
-                records.so_far(
-                    begun, self._procfs.totals(), kernel, self._losses(kernel), self._wall_ns()
-                )
+            record = records.so_far(
+                begun, self._procfs.totals(), kernel, self._losses(kernel), self._wall_ns()
             )
+            self._spool.snapshot(self._by_thread(record, kernel))
+
+    def _by_thread(self, record: RunRecord, kernel: KernelRecords | None) -> RunRecord:
+        """Return the record as the store keeps it: a row a thread, not sums over all."""
+        if kernel is None or self._kernel is None:
+            return record
+        self._final.extend(self._kernel.take_final())
+        return replace(
+            record,
+            syscalls=(*self._final.stats, *kernel.live.stats),
+            syscall_errors=(*self._final.errors, *kernel.live.errors),
+        )
 
     def _wall_ns(self) -> int:
         return time.monotonic_ns() - self._start_ns
@@ -269,7 +281,8 @@ class _Session:
         )
         if self._spool is not None:
             spool = self._spool
-            self._keep(lambda: spool.finish(final))
+            kept = self._by_thread(final, kernel)
+            self._keep(lambda: spool.finish(kept))
             if spool.trouble:
                 self._troubles.append(spool.trouble)
             for waiting in take_in(self._plan.database).waiting:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tracer import syscalls
 from tracer.collectors.kernel import wire
+from tracer.collectors.kernel.totals import Rows, Totals
 from tracer.model import HISTOGRAM_BUCKETS, Process, SyscallError, SyscallStat
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ class Accounts:
         self._abis = abi_names()
         self._lives: dict[ProcessKey, _Life] = {}
         self._threads = 0
-        self._stats: list[SyscallStat] = []
-        self._errors: list[SyscallError] = []
+        self._final = Rows()
+        self._totals = Totals()
         self.origin_ns: int | None = None
         """CLOCK_MONOTONIC instant of the target's execve: where every ``*_ns`` counts from."""
         self.returned = 0
@@ -108,8 +109,11 @@ class Accounts:
                 if life.status is None:
                     life.status = life.leader_status
         self.returned += head.returned
-        self._stats.extend(self._rows(life, table))
-        self._errors.extend(self._error_rows(life, table))
+        self._finish(Rows(list(self._rows(life, table)), list(self._error_rows(life, table))))
+
+    def _finish(self, rows: Rows) -> None:
+        self._final.extend(rows)
+        self._totals.add(rows)
 
     def overflowed(self, pairs: Iterable[tuple[wire.OverflowKey, wire.Slot]]) -> None:
         """Take what was too much for a thread's own table: further syscalls and errnos."""
@@ -120,9 +124,9 @@ class Accounts:
                 blocked = bool(key.errno_blocked & wire.ERRNO_BLOCKED)
                 number = key.errno_blocked & ~wire.ERRNO_BLOCKED
                 errno = wire.Errno(key.nr, key.abi, number, blocked, slot.errors)
-                self._errors.extend(self._errnos(where, key.tid, (errno,)))
+                self._finish(Rows([], list(self._errnos(where, key.tid, (errno,)))))
             else:
-                self._stats.append(self._stat(where, key.tid, slot, 0))
+                self._finish(Rows([self._stat(where, key.tid, slot, 0)], []))
 
     def identity(self, key: wire.RefusedKey) -> tuple[int, int]:
         """Return (process_id, thread_id) of the thread behind a refused call."""
@@ -151,21 +155,24 @@ class Accounts:
                 rows.append(self._process(life, number, image, status))
         return tuple(rows)
 
-    def final(self) -> tuple[tuple[SyscallStat, ...], tuple[SyscallError, ...]]:
-        """Return the rows of all tables that are final."""
-        return tuple(self._stats), tuple(self._errors)
+    def take_final(self) -> Rows:
+        """Return the rows that became final since the last call; they are kept no longer."""
+        taken, self._final = self._final, Rows()
+        return taken
 
-    def with_live(
-        self, tables: Iterable[wire.Table]
-    ) -> tuple[tuple[SyscallStat, ...], tuple[SyscallError, ...]]:
-        """Return the final rows and those of ``tables``, which threads are still filling."""
-        stats, errors = list(self._stats), list(self._errors)
+    def live(self, tables: Iterable[wire.Table]) -> Rows:
+        """Return the rows of ``tables``, which their threads are still filling."""
+        rows = Rows()
         for table in tables:
             life = self._life(table.head)
             life.images.setdefault(table.head.image, _Image(table.head.image_ns))
-            stats.extend(self._rows(life, table))
-            errors.extend(self._error_rows(life, table))
-        return tuple(stats), tuple(errors)
+            rows.stats.extend(self._rows(life, table))
+            rows.errors.extend(self._error_rows(life, table))
+        return rows
+
+    def totals(self, live: Rows) -> Rows:
+        """Return one row a syscall, and one an errno of a syscall, over the whole target."""
+        return self._totals.rows_with(live)
 
     def _life(self, record: wire.Start | wire.Head | wire.OverflowKey | wire.RefusedKey) -> _Life:
         key = (record.pid, record.process_ns)

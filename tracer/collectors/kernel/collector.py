@@ -9,9 +9,10 @@ from tracer.collectors.kernel import wire
 from tracer.collectors.kernel.accounts import Accounts
 from tracer.collectors.kernel.program import Program
 from tracer.collectors.kernel.refusals import REGISTER_BYTES, Decide, Refusals
-from tracer.model import BlockedCall, Loss, Process, SyscallError, SyscallStat
+from tracer.model import BlockedCall, Loss, Process
 
 if TYPE_CHECKING:
+    from tracer.collectors.kernel.totals import Rows
     from collections.abc import Iterable
 
 NAME = "kernel"
@@ -22,8 +23,10 @@ class KernelRecords:
     """What eBPF told: rows of the tables, and what is known to be missing from them."""
 
     processes: tuple[Process, ...]
-    syscalls: tuple[SyscallStat, ...]
-    syscall_errors: tuple[SyscallError, ...]
+    live: Rows
+    """The rows of threads that go on; those of ended ones came through ``take_final``."""
+    totals: Rows
+    """One row a syscall and one an errno, over all threads, ended ones included."""
     blocked_calls: tuple[BlockedCall, ...]
     losses: tuple[Loss, ...]
 
@@ -70,30 +73,29 @@ class KernelCollector:
         alive = sum(table.head.returned for table in self._program.live_tables())
         return self._accounts.returned + alive
 
+    def take_final(self) -> Rows:
+        """Return the rows of threads and images that ended since the last call."""
+        self.drain()
+        return self._accounts.take_final()
+
     def snapshot(self) -> KernelRecords:
         """Return the figures so far; live threads may be a call ahead in one of them."""
         self.drain()
-        tables = tuple(self._program.live_tables())
-        return self._records(*self._accounts.with_live(tables))
+        live = self._accounts.live(self._program.live_tables())
+        return KernelRecords(
+            processes=self._accounts.processes(),
+            live=live,
+            totals=self._accounts.totals(live),
+            blocked_calls=self._refusals.rows(self._program.refused(), self._accounts),
+            losses=tuple(self._losses()),
+        )
 
     def stop(self) -> KernelRecords:
         """Stop counting and return the final figures. What is alive counts as it stands."""
         self._program.detach()
         self.drain()
         self._accounts.overflowed(self._program.overflow())
-        tables = tuple(self._program.live_tables())
-        return self._records(*self._accounts.with_live(tables))
-
-    def _records(
-        self, stats: tuple[SyscallStat, ...], errors: tuple[SyscallError, ...]
-    ) -> KernelRecords:
-        return KernelRecords(
-            processes=self._accounts.processes(),
-            syscalls=stats,
-            syscall_errors=errors,
-            blocked_calls=self._refusals.rows(self._program.refused(), self._accounts),
-            losses=tuple(self._losses()),
-        )
+        return self.snapshot()
 
     def _losses(self) -> Iterable[Loss]:
         for kind, count in self._program.losses().items():

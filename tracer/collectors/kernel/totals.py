@@ -1,0 +1,88 @@
+"""Rows added up over the whole target, so that the rows themselves need not be kept.
+
+A run may see a million of them; one run of a small build has fifty thousand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+
+if TYPE_CHECKING:
+    from tracer.model import SyscallError, SyscallStat
+    from collections.abc import Callable, Iterable
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows of ``syscalls`` and of ``syscall_errors``."""
+
+    stats: list[SyscallStat] = field(default_factory=list)
+    errors: list[SyscallError] = field(default_factory=list)
+
+    def extend(self, other: Rows) -> None:
+        """Add the rows of ``other``."""
+        self.stats.extend(other.stats)
+        self.errors.extend(other.errors)
+
+
+class Totals:
+    """Sums by (abi, nr) and by (abi, nr, errno)."""
+
+    def __init__(self) -> None:
+        self._stats: dict[tuple[str, int], SyscallStat] = {}
+        self._errors: dict[tuple[str, int, int], SyscallError] = {}
+
+    def add(self, rows: Rows) -> None:
+        """Add rows that are final."""
+        _add(self._stats, self._errors, rows)
+
+    def rows_with(self, live: Rows) -> Rows:
+        """Return the sums with ``live`` added to them, which may change yet."""
+        stats, errors = dict(self._stats), dict(self._errors)
+        _add(stats, errors, live)
+        return Rows(list(stats.values()), list(errors.values()))
+
+
+def _add(
+    stats: dict[tuple[str, int], SyscallStat],
+    errors: dict[tuple[str, int, int], SyscallError],
+    rows: Rows,
+) -> None:
+    for stat in rows.stats:
+        key = (stat.abi, stat.nr)
+        known = stats.get(key)
+        stats[key] = _sum(known, stat) if known is not None else _of_nobody(stat)
+    for error in rows.errors:
+        where = (error.abi, error.nr, error.errno)
+        before = errors.get(where)
+        if before is None:
+            errors[where] = replace(error, process_id=0, pid=0, image=0, thread_id=0, tid=0)
+        else:
+            failed, blocked = before.failed + error.failed, before.blocked + error.blocked
+            errors[where] = replace(before, failed=failed, blocked=blocked)
+
+
+def _of_nobody(stat: SyscallStat) -> SyscallStat:
+    """A row that is added up over all threads has zeros in place of one."""
+    return replace(stat, process_id=0, pid=0, image=0, thread_id=0, tid=0)
+
+
+def _sum(one: SyscallStat, other: SyscallStat) -> SyscallStat:
+    return replace(
+        one,
+        calls=one.calls + other.calls,
+        errors=one.errors + other.errors,
+        blocked=one.blocked + other.blocked,
+        unfinished=one.unfinished + other.unfinished,
+        total_ns=_over(sum, one.total_ns, other.total_ns),
+        min_ns=_over(min, one.min_ns, other.min_ns),
+        max_ns=_over(max, one.max_ns, other.max_ns),
+        histogram=tuple(a + b for a, b in zip(one.histogram, other.histogram, strict=True)),
+    )
+
+
+def _over(fold: Callable[[Iterable[int]], int], *values: int | None) -> int | None:
+    known = [value for value in values if value is not None]
+    return fold(known) if known else None
