@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from tracer import syscalls
-from tracer.collectors.kernel.totals import Rows
 from tracer.collectors.procfs import ProcfsCollector
 from tracer.errors import (
     EXIT_FAILED,
@@ -143,7 +142,6 @@ class _Session:
         self._signals = SignalInbox()
         self._missing = missing
         self._spool: Spool | None = None
-        self._final = Rows()
         self._troubles: list[str] = []
         self._interrupted = self._timed_out = False
 
@@ -214,6 +212,7 @@ class _Session:
         samples = self._procfs.sample()
         self._add(samples)
         self._ending.insist()
+        self._keep(self._hand_on)
         if self._watcher.enabled:
             self._watcher.update(
                 time.monotonic_ns() - self._start_ns,
@@ -252,18 +251,16 @@ class _Session:
             record = records.so_far(
                 begun, self._procfs.totals(), kernel, self._losses(kernel), self._wall_ns()
             )
-            self._spool.snapshot(self._by_thread(record, kernel))
+            self._hand_on()
+            self._spool.snapshot(_not_final(record, kernel))
 
-    def _by_thread(self, record: RunRecord, kernel: KernelRecords | None) -> RunRecord:
-        """Return the record as the store keeps it: a row a thread, not sums over all."""
-        if kernel is None or self._kernel is None:
-            return record
-        self._final.extend(self._kernel.take_final())
-        return replace(
-            record,
-            syscalls=(*self._final.stats, *kernel.live.stats),
-            syscall_errors=(*self._final.errors, *kernel.live.errors),
-        )
+    def _hand_on(self) -> None:
+        """Put on the disk what will not change any more, and keep it no longer."""
+        if self._kernel is not None and self._spool is not None:
+            rows = self._kernel.take_final()
+            self._spool.add_final("syscalls", rows.stats)
+            self._spool.add_final("syscall_errors", rows.errors)
+            self._spool.add_final("processes", rows.processes)
 
     def _wall_ns(self) -> int:
         return time.monotonic_ns() - self._start_ns
@@ -281,14 +278,26 @@ class _Session:
         )
         if self._spool is not None:
             spool = self._spool
-            kept = self._by_thread(final, kernel)
-            self._keep(lambda: spool.finish(kept))
+            self._keep(self._hand_on)
+            self._keep(lambda: spool.finish(_not_final(final, kernel)))
             if spool.trouble:
                 self._troubles.append(spool.trouble)
             for waiting in take_in(self._plan.database).waiting:
                 if waiting.run_id == final.run.run_id:
                     self._troubles.append(waiting.reason)
         return Finished(final, exit_status(final.run), tuple(self._troubles))
+
+
+def _not_final(record: RunRecord, kernel: KernelRecords | None) -> RunRecord:
+    """Return the record as a snapshot has it: with the rows that may change yet, by thread."""
+    if kernel is None:
+        return record
+    return replace(
+        record,
+        syscalls=tuple(kernel.live.stats),
+        syscall_errors=tuple(kernel.live.errors),
+        processes=tuple(kernel.live.processes),
+    )
 
 
 def exit_status(run: Run) -> int:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tracer.model import Loss
-from tracer.store import folder, spool
+from tracer.store import folder, log, spool
 
 if TYPE_CHECKING:
     import duckdb
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tracer.store.waiting import Claimed
 
 _LINE_BYTES = 64 << 20  # a line with the longest argv that execve takes, and then some
+SAMPLES = log.file_name("samples")
 COLLECTOR = "store"
 """``losses.collector`` of what the store itself knows to be missing."""
 
@@ -41,6 +43,9 @@ def load_run(connection: duckdb.DuckDBPyConnection, claimed: Claimed) -> bool:
 
 def _load_tables(connection: duckdb.DuckDBPyConnection, claimed: Claimed) -> None:
     run, number = dict(claimed.head["run"]), claimed.head["snapshot"]
+    for table, size in claimed.head["final"].items():
+        _cut(log.file_name(table), size, claimed)
+        _load_file(connection, table, log.file_name(table), claimed)
     for table in spool.COUNTED:
         _load_file(connection, table, f"{table}.{number}.jsonl", claimed)
     losses = _load_samples(connection, claimed)
@@ -51,6 +56,14 @@ def _load_tables(connection: duckdb.DuckDBPyConnection, claimed: Claimed) -> Non
         run["exact"] = False
     _insert(connection, "losses", [{"run_id": claimed.run_id, **asdict(item)} for item in losses])
     _insert(connection, "runs", [run])
+
+
+def _cut(name: str, size: int, claimed: Claimed) -> None:
+    """Drop rows that became final after the snapshot: it holds them as they stood then."""
+    file = os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=claimed.inner)
+    with folder.opened(file):
+        if os.fstat(file).st_size > size:
+            os.ftruncate(file, size)
 
 
 def _load_file(
@@ -66,7 +79,7 @@ def _load_file(
         columns = columns_of(connection, table)
         del columns["run_id"]
         required = [name for name, (_, null) in columns.items() if not null]
-        torn = table == "samples"  # only these are appended to; the others are whole
+        torn = name == SAMPLES  # the others are cut at a snapshot, or whole
         count = connection.execute(
             f"INSERT INTO {table} BY NAME SELECT ? AS run_id, * FROM read_json(?,"  # noqa: S608 - names of ours
             f" format = 'newline_delimited', maximum_object_size = {_LINE_BYTES},"
@@ -80,10 +93,10 @@ def _load_file(
 def _load_samples(connection: duckdb.DuckDBPyConnection, claimed: Claimed) -> list[Loss]:
     """Load the samples; return as losses those that the death of sbtrace tore."""
     try:
-        lines = folder.read_file(spool.SAMPLES, claimed.inner).count(b"\n")
+        lines = folder.read_file(SAMPLES, claimed.inner).count(b"\n")
     except FileNotFoundError:
         return [Loss(COLLECTOR, "samples_missing", 1)]
-    loaded = _load_file(connection, "samples", spool.SAMPLES, claimed)
+    loaded = _load_file(connection, "samples", SAMPLES, claimed)
     return [Loss(COLLECTOR, "torn_samples", lines - loaded)] if lines > loaded else []
 
 

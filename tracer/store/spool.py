@@ -3,9 +3,10 @@
 ``<database>.spool/<run_id>/`` holds
 
 - ``lock``: held with flock(2) while the sbtrace of the run lives, whatever its pid;
-- ``samples.jsonl``: appended to, one sample a line;
-- ``<table>.<n>.jsonl``: the counted tables of snapshot n;
-- ``run.json``: the row of ``runs``, ``snapshot`` (the n that counts) and ``finished``. It is
+- ``<table>.jsonl``: appended to, one row a line: samples, and what became final;
+- ``<table>.<n>.jsonl``: what was not final yet in snapshot n, which replaces that of n-1;
+- ``run.json``: the row of ``runs``, ``snapshot`` (the n that counts), ``final`` (bytes of each
+  appended table that were there at that snapshot) and ``finished``. It is
   replaced last, so that a snapshot is there as a whole or not at all.
 
 Where the folder fails (disk full, read-only, removed) the spool moves to the first of
@@ -26,6 +27,7 @@ from tracer.model import BlockedCall, Loss, Process, Sample, SyscallError, Sysca
 from tracer.store import folder
 from tracer.store.encode import json_lines, json_object
 from tracer.store.location import fallback_roots, spool_root
+from tracer.store.log import Log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
     from tracer.model import Run, RunRecord
 
-FORMAT = 1
+FORMAT = 2
 """Version of the folder's layout, in ``run.json``."""
 COUNTED: dict[str, type] = {
     "processes": Process,
@@ -43,7 +45,14 @@ COUNTED: dict[str, type] = {
     "losses": Loss,
 }
 """Table (and field of RunRecord) -> its record, for what each snapshot replaces."""
-SAMPLES = "samples.jsonl"
+FINAL: dict[str, type] = {
+    "processes": Process,
+    "syscalls": SyscallStat,
+    "syscall_errors": SyscallError,
+}
+"""Counted tables whose rows may become final while the run goes on."""
+LOGGED: dict[str, type] = {"samples": Sample, **FINAL}
+"""Every table that is appended to."""
 RUN = "run.json"
 LOCK = "lock"
 BUILDING = ".new-"
@@ -57,12 +66,14 @@ class _Place:
     root: int
     inner: int
     lock: int
-    samples: int
+    logs: dict[str, Log]
     path: Path
 
     def close(self, *, but_lock: bool = False) -> None:
-        for descriptor in (self.samples, self.inner, self.root):
-            os.close(descriptor)
+        for log in self.logs.values():
+            log.close()
+        os.close(self.inner)
+        os.close(self.root)
         if not but_lock:
             os.close(self.lock)
 
@@ -78,7 +89,6 @@ class Spool:
         self._database = database
         self._run = run
         self._place = place
-        self._sampled = 0
         self._snapshot = 0
         self._left: list[int] = []
         self.trouble = trouble
@@ -99,14 +109,18 @@ class Spool:
 
     def add_samples(self, samples: Sequence[Sample]) -> None:
         """Append samples. They survive the death of sbtrace at once, a power cut at a snapshot."""
-        data = "".join(json_lines(Sample, samples)).encode()
-        self._keep(lambda: self._append(data))
+        self._keep(lambda: self._place.logs["samples"].append(samples))
+
+    def add_final(self, table: str, rows: Sequence[object]) -> None:
+        """Append rows of one of ``FINAL`` that will not change; no snapshot repeats them."""
+        if rows:
+            self._keep(lambda: self._place.logs[table].append(rows))
 
     def snapshot(self, record: RunRecord) -> None:
-        """Replace the counted tables and the run's row by those of ``record``, as a whole.
+        """Replace what was not final, and the run's row, by those of ``record``, as a whole.
 
-        ``record.samples`` is not looked at: they came through ``add_samples``. It returns
-        when everything so far, samples too, is on the disk.
+        ``record.samples`` is not looked at: they came through ``add_samples``, as rows that
+        are final came through ``add_final``. It returns when everything is on the disk.
         """
         self._keep(lambda: self._replace(record, finished=False))
 
@@ -126,21 +140,15 @@ class Spool:
                 self._move(user, error)
                 action()
 
-    def _append(self, data: bytes) -> None:
-        try:
-            folder.write_all(self._place.samples, data)
-        except OSError:
-            os.ftruncate(self._place.samples, self._sampled)  # no torn line before later ones
-            raise
-        self._sampled += len(data)
-
     def _replace(self, record: RunRecord, *, finished: bool) -> None:
         at, number = self._place.inner, self._snapshot + 1
         for table, kind in COUNTED.items():
             if rows := getattr(record, table):
                 folder.replace_file(f"{table}.{number}.jsonl", at, json_lines(kind, rows))
-        os.fsync(self._place.samples)
-        _write_run(at, record.run, self._database, number, finished=finished)
+        for log in self._place.logs.values():
+            log.sync()
+        final = {table: self._place.logs[table].size for table in FINAL}
+        _write_run(at, record.run, self._database, number, final, finished=finished)
         os.fsync(at)
         os.fsync(self._place.root)
         self._run, self._snapshot = record.run, number
@@ -167,9 +175,8 @@ class Spool:
         self._place, self.trouble = place, "; ".join(problems)
 
     def _copy(self, old: _Place, new: _Place) -> None:
-        for chunk_start in range(0, self._sampled, 1 << 20):
-            length = min(1 << 20, self._sampled - chunk_start)
-            folder.write_all(new.samples, os.pread(old.samples, length, chunk_start))
+        for table, log in old.logs.items():
+            new.logs[table].copy_from(log)
         for name in [f"{table}.{self._snapshot}.jsonl" for table in COUNTED] + [RUN]:
             with suppress(FileNotFoundError):
                 text = folder.read_file(name, old.inner).decode()
@@ -209,8 +216,8 @@ def _make(root: Path, database: Path, run: Run, user: Identity) -> _Place:
         opened.append(inner := folder.open_subfolder(building, top))
         opened.append(lock := folder.new_file(LOCK, inner))
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        opened.append(samples := folder.new_file(SAMPLES, inner, flags=os.O_RDWR | os.O_APPEND))
-        _write_run(inner, run, database, 0, finished=False)
+        logs = {table: Log.create(table, kind, inner) for table, kind in LOGGED.items()}
+        _write_run(inner, run, database, 0, dict.fromkeys(FINAL, 0), finished=False)
         os.rename(building, run.run_id, src_dir_fd=top, dst_dir_fd=top)
     except BaseException:
         if opened:
@@ -219,14 +226,17 @@ def _make(root: Path, database: Path, run: Run, user: Identity) -> _Place:
         for descriptor in opened:
             os.close(descriptor)
         raise
-    return _Place(top, inner, lock, samples, root / run.run_id)
+    return _Place(top, inner, lock, logs, root / run.run_id)
 
 
-def _write_run(at: int, run: Run, database: Path, snapshot: int, *, finished: bool) -> None:
+def _write_run(
+    at: int, run: Run, database: Path, snapshot: int, final: dict[str, int], *, finished: bool
+) -> None:
     head = {
         "format": FORMAT,
         "database": os.fspath(database),
         "snapshot": snapshot,
+        "final": final,
         "finished": finished,
     }
     text = json_object(head)[:-1] + ',"run":' + json_object(run) + "}\n"

@@ -37,6 +37,8 @@ class _Image:
     executable: str | None = None
     argv: tuple[str, ...] | None = None
     argv_truncated: bool = False
+    final: bool = False
+    """Whether its row has been handed on: nothing more is to come."""
 
 
 @dataclass(slots=True)
@@ -50,6 +52,7 @@ class _Life:
     images: dict[int, _Image] = field(default_factory=dict)
     leader_status: int | None = None
     status: int | None = None
+    ended: bool = False
     threads: dict[int, int] = field(default_factory=dict)
 
 
@@ -105,11 +108,30 @@ class Accounts:
             if head.flags & wire.THREAD_GROUP_EXIT:
                 life.status = head.exit_code
             if head.flags & wire.THREAD_LAST:
-                image.end_ns = head.end_ns
-                if life.status is None:
-                    life.status = life.leader_status
+                life.ended = True
+                image.end_ns = max(head.end_ns, image.end_ns or 0)
+            if life.ended and life.status is None:
+                life.status = life.leader_status  # None while the leader's record is to come
         self.returned += head.returned
-        self._finish(Rows(list(self._rows(life, table)), list(self._error_rows(life, table))))
+        over = [head.image] if head.end == wire.END_EXEC else []
+        if life.ended and life.status is not None:
+            over = sorted(life.images)
+        self._finish(
+            Rows(
+                list(self._rows(life, table)),
+                list(self._error_rows(life, table)),
+                self._ended_images(life, over),
+            )
+        )
+
+    def _ended_images(self, life: _Life, numbers: list[int]) -> list[Process]:
+        rows = []
+        for number in numbers:
+            image = life.images[number]
+            if not image.final:
+                rows.append(self._process(life, number, image))
+            image.final = True
+        return rows
 
     def _finish(self, rows: Rows) -> None:
         self._final.extend(rows)
@@ -147,13 +169,11 @@ class Accounts:
 
     def processes(self) -> tuple[Process, ...]:
         """Return every image of every process so far, in the order of their start."""
-        rows = []
-        for life in self._lives.values():
-            last = max(life.images)
-            for number, image in sorted(life.images.items()):
-                status = life.status if number == last else None
-                rows.append(self._process(life, number, image, status))
-        return tuple(rows)
+        return tuple(
+            self._process(life, number, image)
+            for life in self._lives.values()
+            for number, image in sorted(life.images.items())
+        )
 
     def take_final(self) -> Rows:
         """Return the rows that became final since the last call; they are kept no longer."""
@@ -161,13 +181,19 @@ class Accounts:
         return taken
 
     def live(self, tables: Iterable[wire.Table]) -> Rows:
-        """Return the rows of ``tables``, which their threads are still filling."""
+        """Return the rows that are not final: of ``tables``, which threads are still filling."""
         rows = Rows()
         for table in tables:
             life = self._life(table.head)
             life.images.setdefault(table.head.image, _Image(table.head.image_ns))
             rows.stats.extend(self._rows(life, table))
             rows.errors.extend(self._error_rows(life, table))
+        rows.processes.extend(
+            self._process(life, number, image)
+            for life in self._lives.values()
+            for number, image in sorted(life.images.items())
+            if not image.final
+        )
         return rows
 
     def totals(self, live: Rows) -> Rows:
@@ -195,7 +221,8 @@ class Accounts:
             known = life.threads[thread_ns] = self._threads
         return known
 
-    def _process(self, life: _Life, number: int, image: _Image, status: int | None) -> Process:
+    def _process(self, life: _Life, number: int, image: _Image) -> Process:
+        status = life.status if number == max(life.images) else None
         parent = self._lives.get(life.parent) if life.parent is not None else None
         code, signal = decode_status(status)
         return Process(

@@ -12,8 +12,9 @@ from tracer.collectors.kernel.refusals import REGISTER_BYTES, Decide, Refusals
 from tracer.model import BlockedCall, Loss, Process
 
 if TYPE_CHECKING:
-    from tracer.collectors.kernel.totals import Rows
     from collections.abc import Iterable
+
+    from tracer.collectors.kernel.totals import Rows
 
 NAME = "kernel"
 

@@ -72,12 +72,15 @@ class Refusals:
     def rows(
         self, counts: Iterable[tuple[bytes, tuple[int, int, int]]], accounts: Accounts
     ) -> tuple[BlockedCall, ...]:
-        """Return the refused calls so far, folded, first ones first."""
-        rows = [
-            self._row(self._first[key], count, accounts)
-            for key, count in counts
-            if key in self._first and self._counts(self._first[key].key)
-        ]
+        """Return the refused calls so far, folded, first ones first.
+
+        One whose record the ring buffer had no room for has all but its frames.
+        """
+        rows = []
+        for key_bytes, count in counts:
+            key = wire.refused_key(key_bytes)
+            if self._counts(key):
+                rows.append(self._row(key, count, self._first.get(key_bytes), accounts))
         return tuple(sorted(rows, key=lambda row: row.at_ns))
 
     def _counts(self, key: wire.RefusedKey) -> bool:
@@ -87,9 +90,13 @@ class Refusals:
         return self._decide(self._abis[key.abi], key.nr, key.args) == "LOG"
 
     def _row(
-        self, record: wire.Refused, counts: tuple[int, int, int], accounts: Accounts
+        self,
+        key: wire.RefusedKey,
+        counts: tuple[int, int, int],
+        record: wire.Refused | None,
+        accounts: Accounts,
     ) -> BlockedCall:
-        key, (count, first_ns, last_ns) = record.key, counts
+        count, first_ns, last_ns = counts
         process_id, thread_id = accounts.identity(key)
         abi = self._abis[key.abi]
         action, errno = self._action(abi, key)
@@ -109,7 +116,7 @@ class Refusals:
             errno=errno,
             args=key.args,
             instruction_pointer=key.ip,
-            frames=self._frames(record, accounts),
+            frames=self._frames(record, accounts) if record is not None else (),
             count=count,
         )
 

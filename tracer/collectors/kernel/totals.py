@@ -8,23 +8,25 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-
 if TYPE_CHECKING:
-    from tracer.model import SyscallError, SyscallStat
     from collections.abc import Callable, Iterable
+
+    from tracer.model import Process, SyscallError, SyscallStat
 
 
 @dataclass(slots=True)
 class Rows:
-    """Rows of ``syscalls`` and of ``syscall_errors``."""
+    """Rows of ``syscalls``, ``syscall_errors`` and ``processes``."""
 
     stats: list[SyscallStat] = field(default_factory=list)
     errors: list[SyscallError] = field(default_factory=list)
+    processes: list[Process] = field(default_factory=list)
 
     def extend(self, other: Rows) -> None:
         """Add the rows of ``other``."""
         self.stats.extend(other.stats)
         self.errors.extend(other.errors)
+        self.processes.extend(other.processes)
 
 
 class Totals:

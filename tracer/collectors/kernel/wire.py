@@ -30,6 +30,7 @@ LOSSES = (
     "overflow_calls",
     "overflow_errnos",
     "lost_details",
+    "lost_stacks",
 )
 
 _HEAD = struct.Struct("=7Ii7Q4I8x16s")
