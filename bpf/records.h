@@ -217,7 +217,8 @@ struct scratch {
 #define LOST_THREADS  4 /* threads without storage: not followed */
 #define LOST_SLOTS    5 /* calls for which `overflow` had no room */
 #define LOST_ERRNOS   6 /* errnos, likewise */
-#define LOST_DETAILS  7 /* refused calls counted, but recorded without their cause */
-#define LOSSES        8
+#define LOST_DETAILS  7 /* refused calls counted, but `refused` had no room for their details */
+#define LOST_STACKS   8 /* rows of refused calls whose stack the ring buffer had no room for */
+#define LOSSES        9
 
 #endif

@@ -480,7 +480,7 @@ static __always_inline void write_refused(void *ctx, struct scratch *work, u64 n
     void *task = (void *)bpf_get_current_task();
 
     if (!record) {
-        lose(LOST_DETAILS, 1);
+        lose(LOST_STACKS, 1);
         return;
     }
     void *mm = FIELD(void *, task, OFFSET_task_struct_mm);
