@@ -24,12 +24,16 @@ COMMITS = 13
 LINES = 200_003
 UNITS = 11
 
-WAITS = "a lock or a condition is waited for only where another thread holds it at that moment"
-SPLITS = "how many bytes a pipe holds when it is read depends on who was scheduled"
-ENDS = "a child's end may come before, during or after the wait, which SIGCHLD then interrupts"
-YIELDS = "a thread gives way as often as it finds another one not ready yet"
+# Why the count of a syscall differs from run to run, also of one and the same tool.
+WAITS = "a thread waits for a lock only where another one holds it at that moment"
+SPLITS = "how much a pipe holds when it is read depends on who ran meanwhile"
+ENDS = "a child's end comes before, during or after the wait, which SIGCHLD interrupts"
 ARENAS = "malloc takes another arena where two threads allocate at the same moment"
-ADDRESSES = "whether a block lies at the heap's top depends on random addresses"
+STACKS = "a new thread gets the stack of one that has ended by then, or else a new one"
+POOL = "the pool makes a thread only where none is idle at that moment"
+ADDRESSES = "how far the heap must grow depends on its random start"
+NAMES = "a random name is drawn again where the number would favour some letters"
+INPUT = "of two jobs at once make gives its input to one, and a broken pipe to the other"
 
 
 @dataclass(frozen=True)
@@ -148,8 +152,9 @@ _SQL = (
     "insert into t select i, hex(i) from n; create index x on t(b);"
     "select count(*), max(b) from t;"
 )
-_THREADED = {"futex": WAITS}
-_MALLOC = dict.fromkeys(("mmap", "munmap", "mprotect", "madvise"), ARENAS)
+_MEMORY = {"mmap": ARENAS, "munmap": ARENAS, "mprotect": ARENAS, "madvise": STACKS}
+_CHILDREN = dict.fromkeys(("wait4", "rt_sigreturn", "rt_sigsuspend"), ENDS)
+_COMPILER = {"brk": ADDRESSES, "getrandom": NAMES}
 
 COMMANDS = (
     Command("true", ("true",)),
@@ -158,9 +163,23 @@ COMMANDS = (
     Command("git status", ("git", "status"), a_repository, GIT),
     Command("git log --stat", ("git", "log", "--stat"), a_repository, GIT),
     Command("python3 -c 'import ...'", ("/usr/bin/python3", "-c", _IMPORTS), None, PYTHON),
-    Command("python3, 8 threads", ("/usr/bin/python3", "-c", _POOL), a_tree, PYTHON),
-    Command("gcc -O2 hello.c", ("gcc", "-O2", "-o", "hello", "hello.c"), a_c_file),
-    Command("tar c | xz -T2", ("sh", "-c", "tar cf - tree | xz -T2 > tree.xz"), a_tree),
+    Command(
+        "python3, 8 threads",
+        ("/usr/bin/python3", "-c", _POOL),
+        a_tree,
+        PYTHON,
+        _MEMORY
+        | {"futex": WAITS}
+        | dict.fromkeys(("clone3", "rseq", "set_robust_list", "rt_sigprocmask", "gettid"), POOL),
+    ),
+    Command("gcc -O2 hello.c", ("gcc", "-O2", "-o", "hello", "hello.c"), a_c_file, {}, _COMPILER),
+    Command(
+        "tar c | xz -T2",
+        ("sh", "-c", "tar cf - tree | xz -T2 > tree.xz"),
+        a_tree,
+        {},
+        _MEMORY | {"futex": WAITS, "read": SPLITS, "poll": SPLITS},
+    ),
     Command("tar x", ("tar", "xf", "tree.tar"), a_packed_tree),
     Command(
         "sh, 200 commands",
@@ -169,35 +188,49 @@ COMMANDS = (
     Command(
         "bash, 50 substitutions",
         ("bash", "-c", "for i in $(seq 50); do x=$(echo $i | tr 0-9 a-j); done; echo $x"),
+        varies=_CHILDREN,
     ),
-    Command("make -j2", ("make", "-j2"), a_project),
+    Command(
+        "make -j2",
+        ("make", "-j2"),
+        a_project,
+        {},
+        _CHILDREN | _COMPILER | {"pselect6": ENDS, "dup2": INPUT, "prlimit64": INPUT},
+    ),
     Command(
         "sort --parallel=2",
         ("sort", "--parallel=2", "-S", "4M", "-o", "sorted.txt", "table.txt"),
         a_table,
+        {},
+        _MEMORY | {"futex": WAITS, "getrandom": NAMES},
     ),
     Command(
         "sed | awk | sort | uniq",
         ("sh", "-c", "sed s/line/row/ table.txt | awk '{print $1 % 97}' | sort | uniq -c"),
         a_table,
+        {},
+        _CHILDREN | {"read": SPLITS, "futex": WAITS, "getrandom": NAMES},
     ),
     Command(
         "perl",
         ("perl", "-MFile::Find", "-e", "find(sub { -f and $n += -s }, 'tree'); print `echo $n`"),
         a_tree,
+        {},
+        {"brk": ADDRESSES},
     ),
     Command("cp -r", ("cp", "-r", "tree", "copy"), a_tree),
     Command("rm -r", ("rm", "-r", "tree"), a_tree),
     Command("grep -r", ("grep", "-rc", "of 7", "tree"), a_tree),
     Command(
-        "sha256sum, xargs -P2", ("sh", "-c", "find tree -type f | xargs -P2 -n9 sha256sum"), a_tree
+        "sha256sum, xargs -P2",
+        ("sh", "-c", "find tree -type f | xargs -P2 -n9 sha256sum"),
+        a_tree,
+        {},
+        _CHILDREN | {"read": SPLITS},
     ),
     Command("sqlite3", ("sqlite3", "t.db", _SQL)),
-    Command("zstd -T2", ("zstd", "-q", "-T2", "table.txt"), a_table),
-    Command("timeout 0.2 sleep 9", ("timeout", "0.2", "sleep", "9")),
+    Command(
+        "zstd -T2", ("zstd", "-q", "-T2", "table.txt"), a_table, {}, _MEMORY | {"futex": WAITS}
+    ),
+    Command("timeout 0.2 sleep 9", ("timeout", "0.2", "sleep", "9"), varies=_CHILDREN),
 )
-
-
-def named(name: str) -> Command:
-    """The command of that name."""
-    return next(command for command in COMMANDS if command.name == name)

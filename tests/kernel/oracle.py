@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import resource
 
 TIMEOUT = 120
+SUMMARY_OPTIONS = ("-c", "-S", "name", "-U", "name,calls,errors")
+"""What makes strace print a summary that ``parse_summary`` reads."""
 Command = Sequence[str | Path]
 
 
@@ -100,9 +102,8 @@ class Ended:
 
 def strace_summary(command: Command, cwd: Path | None = None) -> Summary:
     """Run ``command`` under ``strace -f -c`` to its end, daemons included."""
-    options = ["-c", "-S", "name", "-U", "name,calls,errors"]
-    returncode, stdout, text = _strace(options, command, cwd)
-    return Summary(returncode, stdout, _parse_summary(text))
+    returncode, stdout, text = _strace(list(SUMMARY_OPTIONS), command, cwd)
+    return Summary(returncode, stdout, parse_summary(text))
 
 
 def strace_log(command: Command, cwd: Path | None = None, strings: int = 32) -> Log:
@@ -153,7 +154,8 @@ _ABI_OF_MODE = {"32 bit": "i386", "x32": "x32", "64 bit": "x86_64"}
 _SUMMARY_ROW = re.compile(r"^(\w+)\s+(\d+)(?:\s+(\d+))?\s*$")
 
 
-def _parse_summary(text: str) -> dict[str, dict[str, Tally]]:
+def parse_summary(text: str) -> dict[str, dict[str, Tally]]:
+    """Read what ``strace SUMMARY_OPTIONS`` wrote: ABI -> name -> tally."""
     abis: dict[str, dict[str, Tally]] = {"x86_64": {}}
     table = abis["x86_64"]
     for line in text.splitlines():

@@ -1,0 +1,59 @@
+"""Real programs: what sbtrace counts is what `strace -f -c` counts, for every syscall.
+
+tests/bench/equality.py prints the same comparisons as a table.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.bench.commands import COMMANDS, Command
+from tests.bench.equality import Bench, Comparison, lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.kernel
+# Alone, these take the same kernel paths as others here at many times the cost of a test.
+LONG = {"find /usr -name '*.so*'"}
+SHORT = [command for command in COMMANDS if command.name not in LONG]
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    with tempfile.TemporaryDirectory(prefix="sbtrace-equality-") as folder:
+        yield Bench(Path(folder))
+
+
+def require(command: Command) -> None:
+    if missing := command.missing():
+        pytest.skip(f"there is no {missing}")
+
+
+def hold(comparison: Comparison) -> None:
+    assert not comparison.unequal, "\n".join(lines(comparison))
+    assert comparison.exact
+
+
+def test_there_are_commands_enough() -> None:
+    """At least 15 of different kinds."""
+    assert len({command.name for command in COMMANDS}) >= 15
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_of_one_execution_both_count_the_same(bench: Bench, command: Command) -> None:
+    """sbtrace and strace watch the same processes: every syscall, with its errors, has the
+    same count; what differs from run to run is no exception."""
+    require(command)
+    hold(bench.together(command))
+
+
+@pytest.mark.parametrize("command", SHORT, ids=lambda command: command.name)
+def test_of_an_execution_each_both_count_the_same(bench: Bench, command: Command) -> None:
+    """Each tool alone: all is equal but what is listed as different from run to run."""
+    require(command)
+    hold(bench.apart(command, runs=1))
