@@ -7,6 +7,8 @@ The statuses are those of env(1), timeout(1) and the shell.
 
 from __future__ import annotations
 
+import signal
+
 EXIT_USAGE = 2
 EXIT_TIMED_OUT = 124
 EXIT_FAILED = 125
@@ -49,6 +51,15 @@ class CommandNotExecutable(SbtraceError):
 
 class SandboxError(SbtraceError):
     """A limit, a privilege or the filter could not be set; the target was not started."""
+
+
+class NotStarted(SbtraceError):
+    """A signal ended sbtrace before the target was let go."""
+
+    def __init__(self, number: int) -> None:
+        name = signal.Signals(number).name
+        super().__init__(f"ended by {name} before the command was started: nothing was recorded")
+        self.exit_status = EXIT_SIGNAL_BASE + number
 
 
 class KernelError(SbtraceError):

@@ -93,7 +93,7 @@ def run(
     )
     plan = session.plan(request)
     delivery = Delivery.open(output, as_json=json, quiet=quiet)
-    finished = session.run(plan, LiveLine(sys.stderr, quiet=quiet))
+    finished = session.run(plan, LiveLine(sys.stderr, quiet=quiet), session.enter())
     delivery.write(finished.record, finished.troubles)
     if require_exact and not finished.record.run.exact:
         raise InexactRun(finished.record.run.run_id)

@@ -16,8 +16,9 @@ import resource
 import select
 import signal
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from tracer.errors import (
     CommandNotExecutable,
@@ -28,12 +29,15 @@ from tracer.errors import (
 from tracer.sandbox import linux
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
+    from tracer.sandbox.signals import SignalState
     from tracer.sandbox.user import TargetUser
 
 _STAGES = ("start", "descriptors", "limits", "privileges", "identity", "filter", "execve")
 _REPORT = struct.Struct("=III")  # go, stage, errno
+_USE = struct.Struct("=QQQQQ")  # the fields of LauncherUse
+_USE_AT = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +59,11 @@ class Launch:
 class Launcher:
     """The waiting child. ``release`` lets it go; ``close`` before that ends it."""
 
-    def __init__(self, launch: Launch) -> None:
+    def __init__(self, launch: Launch, signals: SignalState) -> None:
+        """``signals``: what sbtrace's caller had; what is held back meanwhile is not his."""
         self._launch = launch
         # An errno cannot come back through a pipe: the filter may forbid write(2).
-        self._report = mmap.mmap(-1, _REPORT.size)
+        self._report = mmap.mmap(-1, _USE_AT + _USE.size)
         exec_pipe = os.pipe()
         ready_pipe = os.pipe()
         gc.collect()
@@ -66,7 +71,7 @@ class Launcher:
         self.pid = os.fork()
         if self.pid == 0:
             os.close(ready_pipe[1])
-            _become_target(launch, self._report, ready_pipe[0], parent)
+            _become_target(launch, signals, self._report, ready_pipe[0], parent)
         os.close(ready_pipe[0])
         os.close(exec_pipe[1])
         self._ready, self.exec_fd = ready_pipe[1], exec_pipe[0]
@@ -78,6 +83,17 @@ class Launcher:
         os.close(self._ready)
         self._ready = -1
 
+    def bound(self, limits: tuple[tuple[int, int], ...]) -> None:
+        """Set further (RLIMIT_*, value) pairs for the child, by prlimit(2). Raises OSError."""
+        for which, value in limits:
+            _set_limit(self.pid, which, value)
+
+    def used(self) -> tuple[int, int, int, int, int]:
+        """What the child itself had used shortly before its execve, all of it in the target's
+        own accounts: user ns, system ns, minor faults, major faults, peak resident bytes."""
+        user, system, minor, major, peak = _USE.unpack_from(self._report, _USE_AT)
+        return user, system, minor, major, peak
+
     def failure(self) -> SbtraceError | None:
         """Return why the child never became the target; None if it did (or is about to)."""
         _go, stage, code = _REPORT.unpack_from(self._report)
@@ -85,12 +101,15 @@ class Launcher:
             return None
         return _failure(self._launch, _STAGES[stage], code)
 
-    def abandon(self) -> None:
-        """End a child that was not released, and reap it."""
+    def close(self) -> None:
+        """Let go of everything; a child that was not released, or that failed, is reaped."""
         if self._ready >= 0:
             os.close(self._ready)
             self._ready = -1
-        os.waitpid(self.pid, 0)
+        with suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+        os.close(self.exec_fd)
+        os.close(self.pidfd)
 
 
 def _failure(launch: Launch, stage: str, code: int) -> SbtraceError:
@@ -111,7 +130,9 @@ def _failure(launch: Launch, stage: str, code: int) -> SbtraceError:
     return CommandNotExecutable(f"{launch.file}: {reason}{hint}")
 
 
-def _become_target(launch: Launch, report: mmap.mmap, ready: int, parent: int) -> None:
+def _become_target(
+    launch: Launch, signals: SignalState, report: mmap.mmap, ready: int, parent: int
+) -> NoReturn:
     stage = 0
 
     def reached(name: str) -> None:
@@ -122,7 +143,8 @@ def _become_target(launch: Launch, report: mmap.mmap, ready: int, parent: int) -
     try:
         gc.disable()
         _wait(report, ready, parent)
-        execute = _prepare(launch, reached)
+        execute = _prepare(launch, signals, reached)
+        _note_use(report)
         if launch.load_filter is not None:
             reached("filter")
             launch.load_filter()
@@ -141,8 +163,7 @@ def _wait(report: mmap.mmap, ready: int, parent: int) -> None:
     poll, not read: a read would be counted in the target's own syscr (proc_pid_io(5)).
     """
     linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_DFL)
+    linux.prctl(linux.PR_SET_DUMPABLE, 1)  # the supervisor's own state, undone
     if os.getppid() != parent:
         os._exit(127)
     waiting = select.poll()
@@ -152,19 +173,20 @@ def _wait(report: mmap.mmap, ready: int, parent: int) -> None:
         os._exit(127)
 
 
-def _prepare(launch: Launch, reached: Callable[[str], None]) -> linux.PreparedExec:
+def _prepare(
+    launch: Launch, signals: SignalState, reached: Callable[[str], None]
+) -> linux.PreparedExec:
     reached("start")
     execute = linux.PreparedExec(
         launch.file,
         [os.fsencode(word) for word in launch.argv],
         {os.fsencode(k): os.fsencode(v) for k, v in launch.environment.items()},
     )
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # ignored by Python, not by its caller
-        signal.signal(number, signal.SIG_DFL)
     reached("descriptors")
     linux.close_on_exec_from(3)
     reached("limits")
-    _set_limits(launch.limits)
+    for which, value in launch.limits:
+        _set_limit(0, which, value)
     reached("privileges")
     linux.drop_bounding_set()
     reached("identity")
@@ -178,14 +200,30 @@ def _prepare(launch: Launch, reached: Callable[[str], None]) -> linux.PreparedEx
     linux.keep_heap()
     for descriptor in launch.closed:
         os.close(descriptor)
+    signals.restore()
     return execute
 
 
-def _set_limits(limits: Sequence[tuple[int, int]]) -> None:
-    for which, value in limits:
-        hard = resource.getrlimit(which)[1]
-        bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(which, (bound, bound))
+def _note_use(report: mmap.mmap) -> None:
+    use = resource.getrusage(resource.RUSAGE_SELF)
+    _USE.pack_into(
+        report,
+        _USE_AT,
+        round(use.ru_utime * 1e9),
+        round(use.ru_stime * 1e9),
+        use.ru_minflt,
+        use.ru_majflt,
+        use.ru_maxrss * 1024,
+    )
+
+
+def _set_limit(pid: int, which: int, value: int) -> None:
+    """Set soft and hard limit, never above the hard limit that there is."""
+    most = resource.prlimit(pid, which)[1]
+    # A second between the two: at the hard limit of CPU time SIGKILL comes without SIGXCPU.
+    wanted = value + 1 if which == resource.RLIMIT_CPU else value
+    hard = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+    resource.prlimit(pid, which, (min(value, hard), hard))
 
 
 def _become(user: TargetUser) -> None:

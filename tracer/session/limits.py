@@ -21,13 +21,15 @@ def limit_hit(
     signals: Iterable[int],
     errors: Iterable[SyscallError],
     cpu_ns: int | None,
+    refused_forks: int | None = None,
     *,
     out_of_time: bool,
 ) -> str | None:
     """Return the limit in words, or None if no trace of one was seen.
 
     ``signals`` are those that ended processes of the target, ``errors`` what the kernel
-    (not the filter) returned; without eBPF there are none, and only signals tell.
+    (not the filter) returned; without eBPF there are none, and only signals tell, and
+    ``refused_forks``, what the bound on processes counted itself.
     """
     ended_by = set(signals)
     if out_of_time:
@@ -39,6 +41,9 @@ def limit_hit(
         return f"cpu_seconds = {limits.cpu_seconds}: a process was ended by SIGXCPU or SIGKILL"
     if limits.file_size_bytes is not None and signal.SIGXFSZ in ended_by:
         return f"file_size_bytes = {limits.file_size_bytes}: a process was ended by SIGXFSZ"
+    if limits.processes is not None and refused_forks:
+        times = "once" if refused_forks == 1 else f"{refused_forks} times"
+        return f"processes = {limits.processes}: a new process or thread was refused {times}"
     return _refused(limits, list(errors))
 
 

@@ -8,8 +8,6 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from tracer.sandbox import linux
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
 
 _GRACE_S = 2.0
 """Between SIGTERM and SIGKILL when a run is out of time."""
+_ROUND_S = 0.001
 
 
 class Reaper:
@@ -50,12 +49,6 @@ class Reaper:
             if pid == self._main_pid:
                 self.main_status = status
 
-    def signal_main(self, number: int) -> None:
-        """Send a signal to the command, if it is still there."""
-        if self.main_status is None:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(self._main_pid, number)
-
 
 class Ending:
     """Ends the whole target: SIGTERM, and after a grace period SIGKILL until it is gone."""
@@ -64,11 +57,6 @@ class Ending:
         self._pids = pids
         self._kill_at: float | None = None
 
-    @property
-    def begun(self) -> bool:
-        """Whether the target is being ended."""
-        return self._kill_at is not None
-
     def begin(self) -> None:
         """Ask every process to end; a stopped one is woken so that it can."""
         if self._kill_at is None:
@@ -76,17 +64,24 @@ class Ending:
             self._send(signal.SIGTERM)
             self._send(signal.SIGCONT)
 
+    def at_once(self) -> None:
+        """Kill without asking: call ``insist`` from now on."""
+        self._kill_at = time.monotonic()
+
     def insist(self) -> None:
         """Once the grace period is over, kill what is there; call it until nothing is."""
         if self._kill_at is not None and time.monotonic() >= self._kill_at:
             self._send(signal.SIGKILL)
 
+    @property
+    def wait_s(self) -> float | None:
+        """Seconds until ``insist`` has to be called again; None if it need not be."""
+        if self._kill_at is None:
+            return None
+        # Between two rounds a process may fork: the shorter the pause, the fewer do.
+        return max(_ROUND_S, self._kill_at - time.monotonic())
+
     def _send(self, number: int) -> None:
         for pid in self._pids():
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, number)
-
-
-def become_subreaper() -> None:
-    """Let orphans of the target become children of sbtrace, not of init. Raises OSError."""
-    linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)

@@ -93,7 +93,7 @@ def plan(request: Request) -> Plan:
             argv=request.command,
             environment=_environment(user),
             user=user,
-            limits=_limits(profile, user),
+            limits=_limits(profile),
             load_filter=load_filter,
             closed=request.closed,
         ),
@@ -138,13 +138,13 @@ def _environment(user: TargetUser) -> dict[str, str]:
     return environment
 
 
-def _limits(profile: Profile, user: TargetUser) -> tuple[tuple[int, int], ...]:
+def _limits(profile: Profile) -> tuple[tuple[int, int], ...]:
+    """What setrlimit(2) can hold; the number of processes is ``ProcessBound``'s."""
     limits = profile.limits
     values = {
         resource.RLIMIT_CPU: limits.cpu_seconds,
         resource.RLIMIT_AS: limits.address_space_bytes,
         resource.RLIMIT_NOFILE: limits.open_files,
-        resource.RLIMIT_NPROC: limits.processes,
         resource.RLIMIT_FSIZE: limits.file_size_bytes,
         resource.RLIMIT_CORE: limits.core_bytes,
     }

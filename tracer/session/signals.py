@@ -6,24 +6,28 @@ import ctypes
 import os
 import signal
 import struct
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
 _SFD_NONBLOCK, _SFD_CLOEXEC = 0o4000, 0o2000000
 _INFO_BYTES = 128
 _INFO = struct.Struct("=Iii")  # ssi_signo, ssi_errno, ssi_code of struct signalfd_siginfo
 
-TO_FORWARD = (
-    signal.SIGINT,
-    signal.SIGTERM,
-    signal.SIGHUP,
-    signal.SIGQUIT,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-)
+ENDING = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT})
+"""Whoever sends one of these wants the run to be over."""
+FORWARDED = ENDING | {signal.SIGUSR1, signal.SIGUSR2}
+"""Passed on to the command."""
+STOPPING = frozenset({signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
+"""Of job control: they are the command's own business; sbtrace follows what it does."""
+HELD = FORWARDED | STOPPING | {signal.SIGCHLD}
+"""What sbtrace reads instead of being interrupted by it."""
+
+_WAIT_FOR_GROUP_S = 0.05
+"""The same signal to the whole process group reaches all of it within microseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,37 +37,70 @@ class Received:
     number: int
     from_kernel: bool
     """True if the terminal sent it (Ctrl-C): then the target, in the same process group,
-    got it as well. False if a process sent it to sbtrace alone."""
+    got it as well. False if a process sent it."""
 
 
 class SignalInbox:
-    """Holds back the signals that matter to a run and gives them to whoever reads.
-
-    Made after the launcher was forked: a blocked signal would stay blocked in the target.
-    """
+    """Gives the signals of ``HELD``, which must be blocked, to whoever reads."""
 
     def __init__(self) -> None:
-        self._held = {signal.SIGCHLD, *TO_FORWARD}
-        self._before = signal.pthread_sigmask(signal.SIG_BLOCK, self._held)
-        mask = (ctypes.c_uint64 * 16)(sum(1 << (number - 1) for number in self._held))
+        mask = (ctypes.c_uint64 * 16)(sum(1 << (number - 1) for number in HELD))
         self.fd = ctypes.CDLL(None, use_errno=True).signalfd(-1, mask, _SFD_NONBLOCK | _SFD_CLOEXEC)
         if self.fd < 0:
             code = ctypes.get_errno()
             raise OSError(code, f"signalfd: {os.strerror(code)}")
 
-    def read(self) -> Iterator[Received]:
-        """Yield what has come since the last time."""
+    def read(self) -> list[Received]:
+        """Return what has come since the last time; SIGCHLD and job control left out."""
         try:
             data = os.read(self.fd, 32 * _INFO_BYTES)
         except BlockingIOError:
-            return
+            return []
+        found = []
         for at in range(0, len(data), _INFO_BYTES):
             number, _errno, code = _INFO.unpack_from(data, at)
-            yield Received(number, from_kernel=code > 0)
+            if number in FORWARDED:
+                found.append(Received(number, from_kernel=code > 0))
+        return found
 
     def close(self) -> None:
-        """Let signals act as before; one that came meanwhile is dropped, not acted on."""
-        for _ in self.read():
-            pass
+        """Forget what is still to be read."""
+        self.read()
         os.close(self.fd)
-        signal.pthread_sigmask(signal.SIG_SETMASK, self._before)
+
+
+class Relay:
+    """Decides which signals the command still has to be sent, so that it gets each once.
+
+    sbtrace is two processes in the command's process group: the one in front, whose pid
+    people know, and the supervisor. A signal to the group reached the command already, and
+    shows in both; one to the process in front shows there alone; so does one to the
+    supervisor, which is only certain after a moment.
+    """
+
+    def __init__(self, *, in_front: bool) -> None:
+        """``in_front``: whether there is a process in front; else every signal is passed on."""
+        self._in_front = in_front
+        self._own: dict[int, float] = {}
+
+    def take(self, own: Iterable[int], front: Iterable[int], now: float) -> list[int]:
+        """Return what is to be sent now, of what processes sent to the two.
+
+        ``now`` is in seconds of ``time.monotonic``.
+        """
+        numbers = list(own)
+        if not self._in_front:
+            return numbers
+        self._own.update(dict.fromkeys(numbers, now))
+        send = [number for number in front if self._own.pop(number, None) is None]
+        late = [n for n, since in self._own.items() if now - since >= _WAIT_FOR_GROUP_S]
+        for number in late:
+            del self._own[number]
+        return send + late
+
+    @property
+    def wait_s(self) -> float | None:
+        """Seconds until ``take`` should be asked again; None if nothing is undecided."""
+        if not self._own:
+            return None
+        return max(0.0, min(self._own.values()) + _WAIT_FOR_GROUP_S - time.monotonic())

@@ -1,0 +1,73 @@
+"""The command's ties to whoever started sbtrace: signals to it, its stops back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from tracer.session.signals import ENDING, Relay
+
+if TYPE_CHECKING:
+    from tracer.session.guard import Guard
+    from tracer.session.signals import SignalInbox
+
+
+class Controls:
+    """Passes signals on to the command, and lets the front stop and go on as it does."""
+
+    def __init__(self, main_pid: int, inbox: SignalInbox, guard: Guard | None) -> None:
+        self._main_pid = main_pid
+        self._inbox, self._guard = inbox, guard
+        self._relay = Relay(in_front=guard is not None)
+        self.asked_to_end: frozenset[int] = frozenset()
+        """Signals that came and by which somebody wants the run to be over."""
+        self.stopped = False
+        """Whether the command is stopped, by Ctrl-Z for example."""
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """Those that become readable when ``receive`` and ``follow`` have something to do."""
+        return (self._inbox.fd, *((self._guard.relay_fd,) if self._guard is not None else ()))
+
+    @property
+    def wait_s(self) -> float | None:
+        """Seconds until ``receive`` has to be called again; None if only for a signal."""
+        return self._relay.wait_s
+
+    def receive(self) -> None:
+        """Take in what has come, and send the command what it has not got yet."""
+        relayed = self._guard.relayed() if self._guard is not None else []
+        received = self._inbox.read()
+        own = [one.number for one in received if not one.from_kernel]
+        self.asked_to_end |= ENDING.intersection(relayed)
+        self.asked_to_end |= ENDING.intersection(one.number for one in received)
+        for number in self._relay.take(own, relayed, time.monotonic()):
+            if number != signal.SIGCONT or self.stopped:
+                self._send(number)
+
+    def follow(self) -> None:
+        """Let the front stop when the command was stopped, and go on when it does.
+
+        The front's caller, a shell with job control, then takes the terminal, and gives it
+        back with the SIGCONT that reaches the whole process group.
+        """
+        while (change := self._change()) is not None:
+            self.stopped = change
+            if self._guard is not None:
+                self._guard.signal_front(signal.SIGSTOP if change else signal.SIGCONT)
+
+    def _change(self) -> bool | None:
+        """Whether the command is stopped now, if that changed; None if it did not."""
+        flags = os.WSTOPPED | os.WCONTINUED | os.WNOHANG
+        try:
+            found = os.waitid(os.P_PID, self._main_pid, flags)
+        except ChildProcessError:
+            return None
+        return None if found is None else found.si_code != os.CLD_CONTINUED
+
+    def _send(self, number: int) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(self._main_pid, number)

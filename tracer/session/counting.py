@@ -1,0 +1,55 @@
+"""The eBPF collector of a run: had, or told why not."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from tracer import syscalls
+from tracer.errors import KernelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tracer.collectors.kernel import KernelCollector
+    from tracer.profile import Profile
+    from tracer.session.request import TraceWish
+
+DIRECT_NRS = 512
+"""Above every number that a kernel has: DIRECT_NRS of bpf/records.h."""
+
+
+def kernel_collector(
+    wish: TraceWish, profile: Profile
+) -> tuple[KernelCollector | None, str | None]:
+    """Return the collector, or None and, if it was wanted, why there is none.
+
+    Raises KernelError if there is none and ``wish`` is ``full``.
+    """
+    if wish == "none":
+        return None, None
+    try:
+        if os.geteuid() != 0:
+            raise KernelError("eBPF needs root: run it with sudo, or say --trace none")
+        from tracer.collectors.kernel import KernelCollector
+
+        return KernelCollector(_decide(profile), _logged(profile)), None
+    except KernelError as error:
+        if wish == "full":
+            raise
+        return None, str(error)
+
+
+def _decide(profile: Profile) -> Callable[[str, int, tuple[int, ...]], str]:
+    """Return what the profile does with a call, by the names of seccomp's actions."""
+    return lambda abi, nr, args: profile.decide(abi, nr, args).action.kind.upper()
+
+
+def _logged(profile: Profile) -> frozenset[int]:
+    """Return the native numbers that the profile may let through with ``log``."""
+    abi = profile.abis[0]
+    if profile.default_action.kind == "log":
+        return frozenset(range(DIRECT_NRS))
+    names = {name for rule in profile.rules if rule.action.kind == "log" for name in rule.syscalls}
+    numbers = (syscalls.number(abi, name) for name in names)
+    return frozenset(nr for nr in numbers if nr is not None and nr < DIRECT_NRS)

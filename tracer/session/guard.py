@@ -1,0 +1,209 @@
+"""Three processes instead of one, so that no death of sbtrace leaves a part of the target alive.
+
+    front        what the caller started and waits for: passes signals on and the exit status back
+      guard        in a session of its own, so that no signal to the process group reaches it
+        supervisor   does all the work; in the process group of the front, as the target is
+          target
+
+All three are child subreapers (prctl(2)). Whoever of them dies, what it leaves falls to the
+one above, which kills it; and the supervisor, which sees the death of the others, ends the
+target itself and still records the run. PDEATHSIG alone would reach the command but not its
+children.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+from tracer.errors import EXIT_FAILED, SandboxError
+from tracer.sandbox import linux
+from tracer.sandbox.signals import SignalState, hold
+from tracer.session.family import children, end_children
+from tracer.session.signals import FORWARDED, HELD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_GUARD_NAME = b"trace-guard"
+"""Not matched by `pkill sbtrace` and `killall sbtrace`, which are to end the run, not to let
+the target go."""
+_FRONT_HELD = HELD | {signal.SIGCONT}
+_PID_BYTES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The two processes above the supervisor, as it sees them."""
+
+    signals: SignalState
+    """What sbtrace's caller had set."""
+    front_pid: int
+    relay_fd: int
+    """Pipe from the front: a byte for each signal that a process sent to it."""
+    watched: tuple[int, ...]
+    """Descriptors that become readable when the front or the guard is dead."""
+
+    def relayed(self) -> list[int]:
+        """Return the signals that came to the front since the last time."""
+        try:
+            return list(os.read(self.relay_fd, 256))
+        except BlockingIOError:
+            return []
+
+    @property
+    def broken(self) -> bool:
+        """Whether one of the two is dead."""
+        poll = select.poll()
+        for descriptor in self.watched:
+            poll.register(descriptor, select.POLLIN)
+        return bool(poll.poll(0))
+
+    def signal_front(self, number: int) -> None:
+        """Send a signal to the front, whose stops and continuations its caller sees."""
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.watched[0], number)
+
+
+def enter() -> Guard:
+    """Go on as the supervisor. The calling process becomes the front and never returns.
+
+    Call it with one thread and nothing in the buffers of the standard streams. Raises
+    SandboxError, in the calling process, if the two cannot be forked.
+    """
+    signals = hold(HELD)
+    front, front_fd = os.getpid(), os.pidfd_open(os.getpid())
+    linux.prctl(linux.PR_SET_DUMPABLE, 0)  # no target of the same user may trace the two
+    linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
+    told, tell = os.pipe()
+    relayed, relay = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        guard = os.fork()
+    except OSError as error:
+        raise _cannot_fork(error) from error
+    if guard:
+        for descriptor in (tell, relayed, front_fd):
+            os.close(descriptor)
+        _Front(guard, relay).stay(told)
+    for descriptor in (told, relay):
+        os.close(descriptor)
+    guard_fd = os.pidfd_open(os.getpid())
+    _fork_supervisor(tell, (front_fd, guard_fd, relayed))
+    os.close(tell)
+    return Guard(signals, front, relayed, (front_fd, guard_fd))
+
+
+def _cannot_fork(error: OSError) -> SandboxError:
+    return SandboxError(
+        f"cannot fork: {error.strerror}: raise the limit on processes (ulimit -u, pids.max)"
+    )
+
+
+def leave_streams(*numbers: int) -> None:
+    """Let go of standard streams, so that a pipe ends when the target closes it."""
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for number in numbers:
+        os.dup2(null, number)
+    os.close(null)
+
+
+def _fork_supervisor(tell: int, closed: Iterable[int]) -> None:
+    """Fork, and return in the child alone; the parent stays as the guard."""
+    try:
+        child = os.fork()
+    except OSError as error:
+        os.write(tell, (-(error.errno or 1)).to_bytes(_PID_BYTES, sys.byteorder, signed=True))
+        os._exit(EXIT_FAILED)
+    if child == 0:
+        linux.prctl(linux.PR_SET_DUMPABLE, 1)  # for the launcher; its time comes later
+        return
+    try:
+        os.write(tell, child.to_bytes(_PID_BYTES, sys.byteorder, signed=True))
+        for descriptor in (tell, *closed):
+            os.close(descriptor)
+        _keep_watch(child)
+    finally:
+        os._exit(EXIT_FAILED)
+
+
+def _keep_watch(supervisor: int) -> NoReturn:
+    """Wait for the supervisor, end what it left, and end as it did."""
+    os.setsid()
+    linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
+    linux.set_name(_GUARD_NAME)
+    leave_streams(0, 1, 2)
+    status = os.waitpid(supervisor, 0)[1]
+    end_children()
+    if os.WIFSIGNALED(status):
+        os.kill(os.getpid(), signal.SIGKILL)
+    os._exit(os.waitstatus_to_exitcode(status))
+
+
+class _Front:
+    """The process that the caller knows."""
+
+    def __init__(self, guard: int, relay: int) -> None:
+        self._guard = guard
+        self._relay = relay
+        self._supervisor = 0
+        self._ends: dict[int, int] = {}
+        """Wait statuses of the guard, and of a supervisor that lost its guard."""
+
+    def stay(self, told: int) -> NoReturn:
+        """Pass signals on until all is over; then exit as the supervisor did.
+
+        Raises SandboxError if there is no supervisor.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, _FRONT_HELD)
+        answer = int.from_bytes(os.read(told, _PID_BYTES), sys.byteorder, signed=True)
+        if answer <= 0:
+            os.waitpid(self._guard, 0)
+            raise _cannot_fork(OSError(-answer, os.strerror(-answer)))
+        self._supervisor = answer
+        try:
+            leave_streams(0, 1)
+            while not self._over():
+                self._pass_on(signal.sigwaitinfo(_FRONT_HELD))
+            self._exit()
+        finally:
+            os._exit(EXIT_FAILED)
+
+    def _pass_on(self, info: signal.struct_siginfo) -> None:
+        sent = info.si_signo in FORWARDED and info.si_code <= 0
+        if sent or info.si_signo == signal.SIGCONT:
+            with suppress(BlockingIOError, BrokenPipeError):
+                os.write(self._relay, bytes([info.si_signo]))
+
+    def _over(self) -> bool:
+        """Reap; say whether everything below is gone."""
+        try:
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    break
+                if pid in (self._guard, self._supervisor):
+                    self._ends[pid] = status
+        except ChildProcessError:
+            return True
+        # A supervisor that lost its guard is a child of ours now, and ends the target itself.
+        if self._guard in self._ends and self._supervisor not in children():
+            end_children()
+            return True
+        return False
+
+    def _exit(self) -> NoReturn:
+        status = self._ends.get(self._supervisor, self._ends.get(self._guard))
+        if status is not None and os.WIFEXITED(status):
+            os._exit(os.WEXITSTATUS(status))
+        with suppress(OSError):
+            os.write(
+                2,
+                b"sbtrace: its supervisor was killed: the command was ended with it; what was "
+                b"recorded until then is in `sbtrace runs`\n",
+            )
+        os._exit(EXIT_FAILED)

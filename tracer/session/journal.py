@@ -1,0 +1,90 @@
+"""The run's record as it grows: on the disk as it goes, in the database at the end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tracer.errors import StoreError
+from tracer.store.spool import Spool
+from tracer.store.writer import take_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from tracer.collectors.kernel import KernelCollector, KernelRecords
+    from tracer.model import Run, RunRecord, Sample
+
+
+class Journal:
+    """Keeps a run. What cannot be kept is a line in ``troubles``; the target goes on."""
+
+    def __init__(self, database: Path, begun: Run, kernel: KernelCollector | None) -> None:
+        self._database = database
+        self._kernel = kernel
+        self._spool: Spool | None = None
+        self.troubles: list[str] = []
+        """What kept the record from going where it should, and where it is instead."""
+        self._keep(lambda: self._open(begun))
+
+    def add(self, samples: Sequence[Sample]) -> None:
+        """Keep samples."""
+        spool = self._spool
+        if samples and spool is not None:
+            self._keep(lambda: spool.add_samples(samples))
+
+    def hand_on(self) -> None:
+        """Put on the disk what eBPF told and will not change, and keep it no longer."""
+        spool, kernel = self._spool, self._kernel
+        if spool is not None and kernel is not None:
+            self._keep(lambda: _hand_on(spool, kernel))
+
+    def snapshot(self, record: RunRecord, kernel: KernelRecords | None) -> None:
+        """Put everything so far on the disk."""
+        spool = self._spool
+        if spool is not None:
+            self.hand_on()
+            self._keep(lambda: spool.snapshot(_not_final(record, kernel)))
+
+    def finish(self, final: RunRecord, kernel: KernelRecords | None) -> None:
+        """Bring the whole run into the database, or say in ``troubles`` why it waits."""
+        spool = self._spool
+        if spool is None:
+            return
+        self.hand_on()
+        self._keep(lambda: spool.finish(_not_final(final, kernel)))
+        if spool.trouble:
+            self.troubles.append(spool.trouble)
+        for waiting in take_in(self._database).waiting:
+            if waiting.run_id == final.run.run_id:
+                self.troubles.append(waiting.reason)
+
+    def _open(self, begun: Run) -> None:
+        self._spool = Spool.create(self._database, begun)
+
+    def _keep(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except StoreError as error:
+            if str(error) not in self.troubles:
+                self.troubles.append(str(error))
+
+
+def _hand_on(spool: Spool, kernel: KernelCollector) -> None:
+    rows = kernel.take_final()
+    spool.add_final("syscalls", rows.stats)
+    spool.add_final("syscall_errors", rows.errors)
+    spool.add_final("processes", rows.processes)
+
+
+def _not_final(record: RunRecord, kernel: KernelRecords | None) -> RunRecord:
+    """Return the record as a snapshot has it: with the rows that may change yet, by thread."""
+    if kernel is None:
+        return record
+    return replace(
+        record,
+        syscalls=tuple(kernel.live.stats),
+        syscall_errors=tuple(kernel.live.errors),
+        processes=tuple(kernel.live.processes),
+    )

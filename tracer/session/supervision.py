@@ -1,0 +1,155 @@
+"""The time between the target's first execve and the end of its last process."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from tracer.session.reaper import Ending, Reaper
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from tracer.collectors.kernel import KernelCollector
+    from tracer.collectors.procfs import ProcfsCollector
+    from tracer.session.controls import Controls
+    from tracer.session.guard import Guard
+    from tracer.session.journal import Journal
+
+SNAPSHOT_S = 4.0
+"""So often everything is put on the disk: what a crash costs at most, with room to 5 s."""
+
+
+class Watcher(Protocol):
+    """Who is told how the run goes; ``tracer.report.live.LiveLine`` is one."""
+
+    enabled: bool
+
+    def update(
+        self,
+        elapsed_ns: int,
+        cpu_percent: float | None,
+        memory_bytes: int | None,
+        calls: int | None,
+    ) -> None:
+        """Show the state of the run. None = not known."""
+
+    def clear(self) -> None:
+        """Take the display away."""
+
+
+class Supervision:
+    """Samples, drains, reaps and passes signals on until the whole target is gone."""
+
+    def __init__(
+        self,
+        main_pid: int,
+        interval_s: float,
+        procfs: ProcfsCollector,
+        kernel: KernelCollector | None,
+        controls: Controls,
+        guard: Guard | None,
+    ) -> None:
+        self._interval_s = interval_s
+        self._procfs, self._kernel = procfs, kernel
+        self._controls, self._guard = controls, guard
+        self._reaper = Reaper(main_pid, procfs)
+        self._ending = Ending(procfs.pids)
+        self.timed_out = False
+        self.broken_off = False
+        """Whether a part of sbtrace was killed, and the target therefore ended."""
+
+    @property
+    def main_status(self) -> int | None:
+        """Wait status of the command; None while it runs."""
+        return self._reaper.main_status
+
+    def watch(
+        self,
+        start_ns: int,
+        timeout_s: float | None,
+        journal: Journal,
+        snapshot: Callable[[], None],
+        watcher: Watcher,
+    ) -> None:
+        """Stay until the target is gone, calling ``snapshot`` so often that a crash costs little.
+
+        ``start_ns``: CLOCK_MONOTONIC instant of the target's execve.
+        """
+        deadline = start_ns / 1e9 + timeout_s if timeout_s is not None else None
+        next_sample = time.monotonic()
+        next_snapshot = next_sample + SNAPSHOT_S
+        with selectors.DefaultSelector() as selector:
+            self._register(selector)
+            journal.add(self._reaper.reap())
+            while not self._reaper.gone:
+                now = time.monotonic()
+                if deadline is not None and now >= deadline:
+                    self.timed_out, deadline = True, None
+                    self._ending.begin()
+                if now >= next_sample:
+                    self._sample(start_ns, journal, watcher)
+                    next_sample = max(next_sample + self._interval_s, now)
+                if now >= next_snapshot:
+                    snapshot()
+                    next_snapshot = time.monotonic() + SNAPSHOT_S
+                self._turn(selector, journal, _earliest(next_sample, deadline))
+
+    def _register(self, selector: selectors.BaseSelector) -> None:
+        for descriptor in self._controls.descriptors:
+            selector.register(descriptor, selectors.EVENT_READ)
+        if self._kernel is not None:
+            selector.register(self._kernel.ring_fd, selectors.EVENT_READ)
+        for descriptor in self._guard.watched if self._guard is not None else ():
+            selector.register(descriptor, selectors.EVENT_READ)
+
+    def _turn(self, selector: selectors.BaseSelector, journal: Journal, wake_at: float) -> None:
+        """Wait for something to happen, and act on it."""
+        waits = (wake_at - time.monotonic(), self._controls.wait_s, self._ending.wait_s)
+        selector.select(max(0.0, min(wait for wait in waits if wait is not None)))
+        if self._guard is not None and not self.broken_off and self._guard.broken:
+            self.broken_off = True
+            self._ending.at_once()
+            for descriptor in (*self._guard.watched, self._guard.relay_fd):
+                selector.unregister(descriptor)  # they stay readable from now on
+        self._controls.receive()
+        self._controls.follow()
+        self._ending.insist()
+        journal.add(self._reaper.reap())
+        if self._kernel is not None:
+            self._kernel.drain()
+
+    def _sample(self, start_ns: int, journal: Journal, watcher: Watcher) -> None:
+        samples = self._procfs.sample()
+        journal.add(samples)
+        journal.hand_on()
+        if watcher.enabled and not self._controls.stopped and _in_foreground():
+            watcher.update(
+                time.monotonic_ns() - start_ns,
+                _total(row.cpu_percent for row in samples),
+                _whole(_total(row.rss_bytes for row in samples)),
+                self._kernel.calls_so_far() if self._kernel is not None else None,
+            )
+
+
+def _in_foreground() -> bool:
+    """Whether the terminal on stderr is ours to draw on, and not a shell's or an editor's."""
+    try:
+        return os.tcgetpgrp(2) == os.getpgrp()
+    except OSError:
+        return True  # no controlling terminal, so nobody else's either
+
+
+def _earliest(one: float, other: float | None) -> float:
+    return one if other is None else min(one, other)
+
+
+def _total(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)
