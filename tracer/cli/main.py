@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
+from typing import Any, NoReturn
 
 import typer
 
 import tracer
-from tracer.errors import SbtraceError
+from tracer.errors import EXIT_SIGNAL_BASE, EXIT_USAGE, SbtraceError
 
 VERBS = ("run", "show", "why", "runs", "query", "profile", "db", "doctor")
+
+# Typer brings its own copy of click from some version on, and names only the subclasses.
+_WrongCommandLine: Any = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)
 
 app = typer.Typer(
     name="sbtrace",
@@ -62,14 +70,34 @@ def main() -> None:
     """Run the command line; the console script's entry point."""
     closed = open_standard_descriptors()
     for verb in VERBS:
-        if not __import__("importlib.util").util.find_spec(f"tracer.cli.{verb}"):
-            continue  # TEMPORARY
         import_module(f"tracer.cli.{verb}").register(app)
     try:
-        app(obj=closed)
+        status = app(obj=closed, standalone_mode=False)
     except SbtraceError as error:
-        print(f"sbtrace: {error}", file=sys.stderr)
-        sys.exit(error.exit_status)
+        _fail(str(error), error.exit_status)
+    except typer.Abort:
+        sys.exit(EXIT_SIGNAL_BASE + signal.SIGINT)
+    except _WrongCommandLine as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()
+            sys.exit(EXIT_USAGE)
+        _fail(_one_line(error), EXIT_USAGE)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _one_line(error: Any) -> str:  # noqa: ANN401 - a click exception; whose click, is Typer's affair
+    reason = " ".join(error.format_message().split()).rstrip(".")
+    path = error.ctx.command_path if getattr(error, "ctx", None) else "sbtrace"
+    return f"{reason}: see {path} --help"
+
+
+def _fail(message: str, status: int) -> NoReturn:
+    """Say on stderr, in one line that a terminal obeys nothing of, why nothing was done."""
+    from tracer.report.text import printable
+
+    with suppress(OSError, ValueError):  # stderr may be closed
+        print(f"sbtrace: {printable(message)}", file=sys.stderr)
+    sys.exit(status)
 
 
 if __name__ == "__main__":
