@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -31,9 +32,28 @@ _ACTIONS = {
 
 def blocked_and_logged(record: RunRecord) -> tuple[list[BlockedCall], list[BlockedCall]]:
     """The calls that were refused and those that were only logged, in order of time."""
-    calls = sorted(record.blocked_calls, key=lambda call: call.at_ns)
+    calls = sorted(folded(record.blocked_calls), key=lambda call: call.at_ns)
     logged = [call for call in calls if call.action == "LOG"]
     return [call for call in calls if call.action != "LOG"], logged
+
+
+def folded(calls: Iterable[BlockedCall]) -> list[BlockedCall]:
+    """Calls that look the same to a person as one, with their counts added up.
+
+    The records tell calls apart by all six argument registers; those that a call does not
+    take hold whatever was in them before.
+    """
+    found: dict[tuple[object, ...], BlockedCall] = {}
+    for call in sorted(calls, key=lambda call: call.at_ns):
+        who_and_how = (call.process_id, call.image, call.thread_id, call.action, call.errno)
+        key = (*who_and_how, call.abi, call.nr, call_words(call), call.frames)
+        first = found.get(key)
+        if first is None:
+            found[key] = call
+        else:
+            last_ns = max(first.last_ns, call.last_ns)
+            found[key] = replace(first, count=first.count + call.count, last_ns=last_ns)
+    return list(found.values())
 
 
 def fatal(record: RunRecord) -> list[BlockedCall]:
