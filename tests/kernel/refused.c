@@ -89,6 +89,9 @@ int main(int argc, char **argv) {
     else if (strcmp(way, "tracer") == 0) { // SECCOMP_RET_TRACE without a tracer: ENOSYS
         filter_getpgid(SECCOMP_RET_TRACE);
         calls(NULL);
+    } else if (strcmp(way, "logged") == 0) {
+        filter_getpgid(SECCOMP_RET_LOG);
+        calls(NULL);
     } else if (strcmp(way, "zero") == 0) { // an ERRNO action that pretends success
         filter_getpgid(SECCOMP_RET_ERRNO);
         calls(NULL);
