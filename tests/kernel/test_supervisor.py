@@ -1,0 +1,141 @@
+"""If sbtrace dies, the whole target dies with it, and nothing of sbtrace stays either."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.kernel.supervised import Started, children, programs_alive, started, state, until
+
+if TYPE_CHECKING:
+    from tests.support import Sbtrace
+
+pytestmark = pytest.mark.kernel
+
+# A command with a child, a grandchild that it waits for, and a daemon with a session of its own.
+FAMILY = "sh -c 'sleep 1000; :' & setsid -f sleep 1000; echo ready; wait"
+IMMORTAL = """
+for n in 1 2 3; do setsid -f sh -c 'trap "" TERM HUP INT; while :; do sleep 1000; done'; done
+trap "" TERM INT HUP; echo ready; while :; do sleep 1000; done
+"""
+# Each process forks the next and ends: its pid is another one all the time.
+CHAIN = """
+import os
+print("ready", flush=True)
+while True:
+    if os.fork():
+        os._exit(0)
+"""
+
+
+def gone(run: Started, everybody: list[int]) -> None:
+    until(lambda: not run.target(), "the target is dead")
+    until(lambda: not any(state(pid) for pid in everybody), "sbtrace is dead")
+
+
+def kill(run: Started, who: str) -> None:
+    victims = {
+        "front": [run.front],
+        "guard": [run.guard],
+        "supervisor": [run.supervisor],
+        "front and supervisor": [run.front, run.supervisor],
+        "guard and supervisor": [run.supervisor, run.guard],
+    }[who]
+    for pid in victims:
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    "who", ["front", "guard", "supervisor", "front and supervisor", "guard and supervisor"]
+)
+@pytest.mark.parametrize("script", [FAMILY, IMMORTAL], ids=["family", "immortal"])
+def test_no_part_of_the_target_outlives_a_part_of_sbtrace(
+    tmp_path: Path, who: str, script: str
+) -> None:
+    with started(tmp_path / "db", script) as run:
+        assert run.line() == "ready"
+        everybody = [run.front, run.guard, run.supervisor, *children(run.supervisor)]
+        until(lambda: len(run.target()) >= 4, "the whole family is there")
+        kill(run, who)
+        gone(run, everybody)
+
+
+def test_sigkill_to_the_whole_process_group_spares_the_guard_which_ends_the_daemons(
+    tmp_path: Path,
+) -> None:
+    with started(tmp_path / "db", IMMORTAL, start_new_session=True) as run:
+        assert run.line() == "ready"
+        everybody = [run.front, run.guard, run.supervisor]
+        os.killpg(run.front, signal.SIGKILL)
+        gone(run, everybody)
+
+
+def test_a_target_that_forks_and_ends_all_the_time_cannot_outrun_its_end(tmp_path: Path) -> None:
+    with started(tmp_path / "db", f"python3 -c '{CHAIN}'; sleep 1000") as run:
+        assert run.line() == "ready"
+        everybody = [run.front, run.guard, run.supervisor]
+        os.kill(run.supervisor, signal.SIGKILL)
+        gone(run, everybody)
+
+
+def test_no_bpf_program_stays_when_sbtrace_is_killed(tmp_path: Path) -> None:
+    with started(tmp_path / "db", FAMILY, ["--trace", "full"]) as run:
+        assert run.line() == "ready"
+        everybody = [run.front, run.guard, run.supervisor]
+        ours = run.bpf_programs()
+        assert ours
+        assert ours <= programs_alive()
+        os.kill(run.supervisor, signal.SIGKILL)
+        gone(run, everybody)
+        until(lambda: not ours & programs_alive(), "the kernel let go of the programs")
+
+
+@pytest.mark.parametrize("who", ["front", "guard", "supervisor"])
+def test_a_run_whose_sbtrace_was_killed_is_recorded_as_interrupted(
+    sbtrace: Sbtrace, who: str
+) -> None:
+    with started(sbtrace.db, FAMILY) as run:
+        assert run.line() == "ready"
+        everybody = [run.front, run.guard, run.supervisor]
+        kill(run, who)
+        gone(run, everybody)
+    assert sbtrace("runs").returncode == 0
+    assert [row["outcome"] for row in sbtrace.sql("SELECT outcome FROM runs")] == ["interrupted"]
+
+
+def test_the_caller_of_a_killed_supervisor_gets_125_and_a_line(tmp_path: Path) -> None:
+    errors = tmp_path / "errors"
+    with errors.open("w") as stderr, started(tmp_path / "db", FAMILY, stderr=stderr) as run:
+        assert run.line() == "ready"
+        os.kill(run.supervisor, signal.SIGKILL)
+        assert run.wait() == 125
+    (line,) = errors.read_text().splitlines()
+    assert "supervisor was killed" in line
+
+
+def test_a_pipe_ends_when_the_target_closes_it_although_sbtrace_lives(tmp_path: Path) -> None:
+    with started(tmp_path / "db", "exec >&-; sleep 1000") as run:
+        assert run.line() == ""
+        assert run.process.poll() is None
+
+
+def test_the_guard_is_not_found_by_the_name_of_sbtrace(tmp_path: Path) -> None:
+    with started(tmp_path / "db", FAMILY) as run:
+        assert run.line() == "ready"
+        assert "sbtrace" not in Path(f"/proc/{run.guard}/comm").read_text()
+        assert os.getsid(run.guard) == run.guard
+        assert os.getpgid(run.supervisor) == os.getpgid(run.front)
+
+
+def test_ending_a_target_takes_no_time_that_one_notices(tmp_path: Path) -> None:
+    with started(tmp_path / "db", FAMILY) as run:
+        assert run.line() == "ready"
+        begun = time.monotonic()
+        os.kill(run.front, signal.SIGKILL)
+        until(lambda: not run.target(), "the target is dead")
+        assert time.monotonic() - begun < 2
