@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.bench import peers
-from tests.bench.measure import in_turn, under
+from tests.bench.measure import built, in_turn, under
 from tests.bench.results import Results
 
 if TYPE_CHECKING:
@@ -22,19 +22,11 @@ if TYPE_CHECKING:
 
     from tests.bench.peers import Tool
 
-SOURCE = Path(__file__).with_name("call_loop.c")
 PART = "call"
 TRACED, BESIDE = "of the traced program", "of another program"
 BATCHES, CALLS = 2000, 500
 SLOW_SHARE = 25
 """A slow tool gets that many times fewer calls."""
-
-
-def build(folder: Path) -> str:
-    """Compile the loop; return its path."""
-    program = folder / "call_loop"
-    subprocess.run(["gcc", "-O2", SOURCE, "-o", program], check=True)
-    return str(program)
 
 
 def observed(tool: Tool, loop: str, folder: Path, batches: int, calls: int) -> float:
@@ -80,7 +72,7 @@ def measure(
     results: Results, tools: Sequence[Tool], folder: Path, rounds: int, batches: int = BATCHES
 ) -> None:
     """Measure every tool in turn, both for the observed program and for another one."""
-    loop = build(folder)
+    loop = built("call_loop")
     for tool in in_turn(tools, rounds):
         calls = CALLS // SLOW_SHARE if tool.slow else CALLS
         results.add(PART, TRACED, tool.key, observed(tool, loop, folder, batches, calls))

@@ -1,75 +1,130 @@
-"""One command from start to end: how long, and what it used by the kernel's accounts."""
+"""Commands under a tool: what the whole used, and how long the command alone took."""
 
 from __future__ import annotations
 
 import os
+import select
 import subprocess
+import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tests.bench.peers import Tool
 
-NS = 1_000_000_000
+SOURCES = Path(__file__).parent
+SLOW_ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """One command from start to end."""
+    """One command from start to end, and the children that it waited for."""
 
     wall_ns: int
     cpu_ns: int
-    """User and system time of it and of all children that it waited for."""
     max_rss_bytes: int
-    """Largest resident set of it, or of one of these children."""
+    """Largest resident set of any one of these processes."""
     exit_status: int
 
 
-def run(
-    command: Sequence[str],
-    cwd: Path | None = None,
-    env: Mapping[str, str] | None = None,
-    output: Path | None = None,
-) -> Used:
-    """Run ``command`` to its end; what it prints goes to ``output``, or nowhere.
+@cache
+def built(name: str) -> str:
+    """Compile ``name``.c, once; return the program's path."""
+    program = _programs() / name
+    subprocess.run(["gcc", "-O2", SOURCES / f"{name}.c", "-o", program], check=True)
+    return os.fspath(program)
 
-    ``env`` is added to the environment, without sudo's variables: the target is to stay root.
-    """
-    whole = {name: value for name, value in os.environ.items() if not name.startswith("SUDO_")}
-    with Path(output or os.devnull).open("wb") as file:
-        start = time.monotonic_ns()
-        process = subprocess.Popen(
-            command,
-            cwd=cwd,
-            env={**whole, **(env or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
-        _pid, status, usage = os.wait4(process.pid, 0)
-        wall_ns = time.monotonic_ns() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    cpu_ns = int((usage.ru_utime + usage.ru_stime) * NS)
-    return Used(wall_ns, cpu_ns, usage.ru_maxrss * 1024, process.returncode)
+
+@cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="sbtrace-bench-")
+
+
+def _programs() -> Path:
+    return Path(_folder().name)
 
 
 def under(
+    tool: Tool, folder: Path, command: Sequence[str], env: Mapping[str, str] | None = None
+) -> Used:
+    """Run ``command`` under ``tool``, whose files go to ``folder``; return what both used.
+
+    Raises RuntimeError if it does not exit with 0.
+    """
+    report, printed = folder / "used", folder / "printed"
+    with tool.attached(folder), printed.open("wb") as output:
+        subprocess.run(
+            [built("spawn"), str(report), *tool.wrap(folder, command)],
+            env=_environment(env),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=True,
+        )
+    used = Used(*map(int, report.read_text().split()))
+    if used.exit_status != 0:
+        last = printed.read_text(errors="replace").strip().rpartition("\n")[2]
+        raise RuntimeError(f"{tool.title}: {command[0]}: status {used.exit_status}: {last}")
+    return used
+
+
+def inner_wall_ns(
     tool: Tool,
     folder: Path,
     command: Sequence[str],
-    cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
-) -> Used:
-    """Run ``command`` under ``tool``. Raises RuntimeError if it does not exit with 0."""
-    with tool.attached(folder):
-        used = run(tool.wrap(folder, command), cwd, env)
-    if used.exit_status != 0:
-        raise RuntimeError(f"{tool.title}: {command[0]}: exit status {used.exit_status}")
-    return used
+    statuses: Sequence[int] = (0,),
+) -> int:
+    """Return how long ``command`` took under ``tool``, without the tool's own start and end."""
+    fifo = folder / "fifo"
+    fifo.unlink(missing_ok=True)
+    os.mkfifo(fifo)
+    wrapped = tool.wrap(folder, [built("begin"), str(fifo), *command])
+    with (
+        tool.attached(folder),
+        subprocess.Popen(
+            wrapped,
+            env=_environment(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as process,
+        _reading(fifo, process) as stream,
+    ):
+        began = os.read(stream, 32)
+        os.read(stream, 1)  # returns at the end of the last process that has it open
+        ended = time.monotonic_ns()
+    if process.returncode not in statuses:
+        raise RuntimeError(f"{tool.title}: {command[0]}: status {process.returncode}")
+    return ended - int(began)
+
+
+@contextmanager
+def _reading(fifo: Path, process: subprocess.Popen[bytes]) -> Iterator[int]:
+    """Open ``fifo`` to read; do not wait for its writer longer than ``process`` lives."""
+    stream = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    poll = select.poll()
+    poll.register(stream, select.POLLIN)
+    try:
+        while not poll.poll(100):
+            if process.poll() is not None:
+                raise RuntimeError(f"{process.args!r}: ended before its target began")
+        os.set_blocking(stream, True)
+        yield stream
+    finally:
+        os.close(stream)
+
+
+def _environment(added: Mapping[str, str] | None) -> dict[str, str]:
+    """Return ours without what sudo adds: the target is to stay root."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SUDO_")}
+    return {**kept, **(added or {})}
 
 
 def in_turn(tools: Sequence[Tool], rounds: int) -> Iterator[Tool]:
@@ -81,15 +136,5 @@ def in_turn(tools: Sequence[Tool], rounds: int) -> Iterator[Tool]:
     for number in range(rounds):
         turn = number % len(tools)
         for tool in (*tools[turn:], *tools[:turn]):
-            if not tool.slow or number < slow_rounds(rounds):
+            if not tool.slow or number < SLOW_ROUNDS:
                 yield tool
-
-
-def slow_rounds(rounds: int) -> int:
-    """Return in how many of the rounds the slow tools take part."""
-    return min(rounds, 3)
-
-
-def fast(tools: Iterable[Tool]) -> list[Tool]:
-    """Return the tools without the slow ones."""
-    return [tool for tool in tools if not tool.slow]

@@ -36,6 +36,11 @@ EMPTY_PROGRAM = bytes.fromhex("b700000000000000 9500000000000000")
 """``return 0`` in BPF instructions: what clang makes of an empty program."""
 
 
+def nothing_attached(_folder: Path) -> AbstractContextManager[None]:
+    """The command line says it all."""
+    return nullcontext()
+
+
 @dataclass(frozen=True, slots=True)
 class Tool:
     """One way to observe a command."""
@@ -46,7 +51,7 @@ class Tool:
     """(folder for its files, the command) -> the command line that observes it."""
     needs: str | None = None
     """The program it takes; None if it is always there."""
-    attached: Callable[[Path], AbstractContextManager[None]] = nullcontext
+    attached: Callable[[Path], AbstractContextManager[None]] = nothing_attached
     """Given the folder: what is in force around the command where its line is not enough."""
     slow: bool = False
     """Costs microseconds a call, so that fewer calls and fewer rounds are enough."""
@@ -166,15 +171,12 @@ def available(tools: Iterable[Tool]) -> tuple[list[Tool], dict[str, str]]:
 
 def _trouble(tool: Tool) -> str | None:
     """Try the tool on /bin/true; return what is wrong with it."""
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as folder:
         try:
-            with tool.attached(Path(name)):
-                printed = Path(name, "printed")
-                used = measure.run(tool.wrap(Path(name), ["/bin/true"]), output=printed)
-                last = printed.read_text(errors="replace").strip().rpartition("\n")[2]
+            measure.under(tool, Path(folder), ["/bin/true"])
         except (OSError, RuntimeError) as error:
             return str(error)
-    return f"exit status {used.exit_status}: {last}" if used.exit_status else None
+    return None
 
 
 def private_mounts() -> None:
