@@ -400,6 +400,16 @@ static __always_inline bool is_killed(struct task_struct *task) {
     return *(u32 *)((char *)task + OFFSET_task_struct_pending_signal) & SIGKILL_BIT;
 }
 
+#define EINTR                 4
+#define ERESTARTSYS           512 /* include/linux/errno.h */
+#define ERESTART_RESTARTBLOCK 516
+
+/* Whether a signal cut the call short. One that came to its end did return, also if that end
+ * was deadly: write to a broken pipe, kill of oneself. */
+static __always_inline bool was_cut_short(long ret) {
+    return ret == -EINTR || (ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK);
+}
+
 static __always_inline void returned(struct thread *thread, u64 start, long ret) {
     /* rt_sigreturn's exit carries the number -1, so it is taken from the entry. */
     u32 nr = thread->head.call_nr, abi = thread->head.call_abi;
@@ -614,7 +624,7 @@ ON(sys_exit) {
                       thread->head.sigsys ? REFUSED_SIGSYS : REFUSED_RETURN, ret);
         return 0;
     }
-    if (UNLIKELY(is_killed(current)))
+    if (UNLIKELY(is_killed(current)) && was_cut_short(ret))
         return 0; /* it stays in flight, as the program sees it: unfinished */
     /* Cleared here, or the next refused call would inherit it. */
     thread->head.call_ns = 0;

@@ -33,6 +33,7 @@ STACKS = "a new thread gets the stack of one that has ended by then, or else a n
 POOL = "the pool makes a thread only where none is idle at that moment"
 ADDRESSES = "how far the heap must grow depends on its random start"
 NAMES = "a random name is drawn again where the number would favour some letters"
+DEATHS = "strace lets a call return before a signal ends the process; else it never does"
 INPUT = "of two jobs at once make gives its input to one, and a broken pipe to the other"
 
 
@@ -232,5 +233,15 @@ COMMANDS = (
     Command(
         "zstd -T2", ("zstd", "-q", "-T2", "table.txt"), a_table, {}, _MEMORY | {"futex": WAITS}
     ),
-    Command("timeout 0.2 sleep 9", ("timeout", "0.2", "sleep", "9"), varies=_CHILDREN),
+    Command(
+        "timeout 0.2 sleep 9",
+        ("timeout", "0.2", "sleep", "9"),
+        varies=_CHILDREN | {"clock_nanosleep": DEATHS},
+    ),
+    Command(
+        "perl, killed by SIGPIPE",
+        ("perl", "-e", "pipe(R, W); close R; syswrite W, 'x' or die"),
+        varies={"brk": ADDRESSES},
+    ),
+    Command("sh, killed by itself", ("sh", "-c", "kill -TERM $$")),
 )
