@@ -12,18 +12,37 @@ if TYPE_CHECKING:
 _WORDS = {
     ("kernel", "lost_calls"): ("call was not counted", "calls were not counted"),
     ("kernel", "lost_tables"): ("thread's figures were lost", "threads' figures were lost"),
-    ("kernel", "lost_events"): ("event was lost", "events were lost"),
+    ("kernel", "lost_events"): (
+        "record of a start, exec or mapping was lost",
+        "records of starts, execs and mappings were lost",
+    ),
     ("kernel", "lost_details"): (
         "blocked call has no details",
         "blocked calls have no details",
+    ),
+    ("kernel", "lost_stacks"): (
+        "row of blocked calls has no stack",
+        "rows of blocked calls have no stack",
+    ),
+    ("kernel", "overflow_calls"): (
+        "call was not counted, for want of room for its syscall",
+        "calls were not counted, for want of room for their syscalls",
+    ),
+    ("kernel", "overflow_errnos"): (
+        "error was counted without its errno",
+        "errors were counted without their errno",
     ),
     ("kernel", "unfollowed_threads"): (
         "thread could not be followed",
         "threads could not be followed",
     ),
     ("kernel", "unfollowed_children"): (
-        "process could not be followed",
-        "processes could not be followed",
+        "new process or thread could not be followed",
+        "new processes or threads could not be followed",
+    ),
+    ("kernel", "missed_runs"): (
+        "event was missed, as the kernel skipped the program",
+        "events were missed, as the kernel skipped the program",
     ),
     ("procfs", "late_sample"): ("sample of /proc came late", "samples of /proc came late"),
     ("procfs", "unaccounted_child"): (
