@@ -54,6 +54,8 @@ def parse_params(pairs: list[str]) -> dict[str, str]:
         name, equals, value = pair.partition("=")
         if not equals or not name.isidentifier():
             raise QueryError(f"--param {pair!r}: give it as NAME=VALUE")
+        if any("\ud800" <= char <= "\udfff" for char in value):  # DuckDB takes UTF-8 alone
+            raise QueryError(f"--param {pair!r}: the value is not valid UTF-8")
         params[name] = value
     return params
 

@@ -39,7 +39,13 @@ def writer(database: Path, user: Identity) -> Iterator[duckdb.DuckDBPyConnection
     try:
         if not database.exists():
             _make(database)
-        _upgrade(database)
+        with _connect(database) as connection:
+            found = schema.version(connection)
+            if not schema.check(found, database):
+                yield connection
+                return
+            connection.execute("CHECKPOINT")
+        _migrate(database, found)
         with _connect(database) as connection:
             yield connection
     finally:
@@ -109,13 +115,8 @@ def _forget(building: Path) -> None:
             path.unlink()
 
 
-def _upgrade(database: Path) -> None:
+def _migrate(database: Path, found: int | None) -> None:
     """Migrate an older database after a copy was put beside it. Raises StoreError, OSError."""
-    with _connect(database) as connection:
-        found = schema.version(connection)
-        if not schema.check(found, database):
-            return
-        connection.execute("CHECKPOINT")
     assert found is not None  # noqa: S101 - schema.check refuses None
     schema.back_up(database, found)
     with _connect(database) as connection:

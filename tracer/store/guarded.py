@@ -57,6 +57,10 @@ def guarded_reader(database: Path, *, memory: str, exports: Path | None = None) 
 def check(sql: str) -> set[str]:
     """Return the names of the parameters of ``sql``. Raises QueryError unless it only reads."""
     try:
+        sql.encode()
+    except UnicodeEncodeError as error:
+        raise QueryError("query: the SQL is not valid UTF-8: mend its encoding") from error
+    try:
         statements = duckdb.extract_statements(sql)
     except (duckdb.Error, ValueError) as error:
         raise QueryError(f"query: {_one_line(error)}") from error

@@ -35,14 +35,13 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
 
 def version(connection: duckdb.DuckDBPyConnection) -> int | None:
     """Return the schema version of the database; None if sbtrace did not make it."""
-    found = connection.execute(
-        "SELECT 1 FROM duckdb_tables() WHERE table_name = 'schema_version'"
-        " AND database_name = current_database()"
-    ).fetchall()
-    if not found:
+    import duckdb
+
+    try:
+        rows = connection.execute("SELECT max(version) FROM schema_version").fetchall()
+    except duckdb.CatalogException:
         return None
-    rows = connection.execute("SELECT max(version) FROM schema_version").fetchall()
-    return int(rows[0][0])
+    return None if rows[0][0] is None else int(rows[0][0])
 
 
 def check(found: int | None, database: Path) -> bool:

@@ -79,7 +79,7 @@ def _copy_new_runs(
     )
     for table in schema.TABLES:
         progress(f"importing {table}")
-        names = ", ".join(f'"{name}"' for name in columns_of(connection, table))
+        names = ", ".join(f'"{name}"' for name in columns_of(connection)[table])
         connection.execute(
             f"INSERT INTO {table} BY NAME SELECT {names}"  # noqa: S608 - names of ours
             f" FROM {relations[table]} SEMI JOIN incoming USING (run_id)"
