@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 class Controls:
     """Passes signals on to the command, and lets the front stop and go on as it does."""
 
-    def __init__(self, main_pid: int, inbox: SignalInbox, guard: Guard | None) -> None:
-        self._main_pid = main_pid
+    def __init__(
+        self, main_pid: int, main_fd: int, inbox: SignalInbox, guard: Guard | None
+    ) -> None:
+        """``main_fd``: pidfd of the command; a number alone may be another's once it is reaped."""
+        self._main_pid, self._main_fd = main_pid, main_fd
         self._inbox, self._guard = inbox, guard
         self._relay = Relay(in_front=guard is not None)
         self.asked_to_end: frozenset[int] = frozenset()
@@ -55,9 +58,17 @@ class Controls:
         back with the SIGCONT that reaches the whole process group.
         """
         while (change := self._change()) is not None:
-            self.stopped = change
-            if self._guard is not None:
-                self._guard.signal_front(signal.SIGSTOP if change else signal.SIGCONT)
+            self._become(stopped=change)
+
+    def ended(self) -> None:
+        """The command is no more: a front that was stopped with it goes on."""
+        if self.stopped:
+            self._become(stopped=False)
+
+    def _become(self, *, stopped: bool) -> None:
+        self.stopped = stopped
+        if self._guard is not None:
+            self._guard.signal_front(signal.SIGSTOP if stopped else signal.SIGCONT)
 
     def _change(self) -> bool | None:
         """Whether the command is stopped now, if that changed; None if it did not."""
@@ -70,4 +81,4 @@ class Controls:
 
     def _send(self, number: int) -> None:
         with suppress(ProcessLookupError, PermissionError):
-            os.kill(self._main_pid, number)
+            signal.pidfd_send_signal(self._main_fd, number)

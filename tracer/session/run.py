@@ -91,7 +91,7 @@ class _Session:
         self._start_ns = time.monotonic_ns()
         interval_ns = plan.request.interval_ms * 1_000_000
         self._procfs = ProcfsCollector(self._launcher.pid, self._start_ns, interval_ns)
-        self._controls = Controls(self._launcher.pid, inbox, guard)
+        self._controls = Controls(self._launcher.pid, self._launcher.pidfd, inbox, guard)
         self._supervision = Supervision(
             self._launcher.pid,
             interval_ns / 1e9,

@@ -96,6 +96,8 @@ class Supervision:
                     snapshot()
                     next_snapshot = time.monotonic() + SNAPSHOT_S
                 self._turn(selector, journal, _earliest(next_sample, deadline))
+        # Ctrl-C reaches all of a process group, but its end may be seen before the signal.
+        self._controls.receive()
 
     def _register(self, selector: selectors.BaseSelector) -> None:
         for descriptor in self._controls.descriptors:
@@ -118,6 +120,8 @@ class Supervision:
         self._controls.follow()
         self._ending.insist()
         journal.add(self._reaper.reap())
+        if self._reaper.main_status is not None:
+            self._controls.ended()
         if self._kernel is not None:
             self._kernel.drain()
 
