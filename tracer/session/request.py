@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tracer import profile as profiles
-from tracer.errors import UsageError
+from tracer import syscalls
+from tracer.errors import ProfileError, UsageError
 from tracer.sandbox.command import resolve_command
 from tracer.sandbox.launch import Launch
 from tracer.sandbox.user import TargetUser, target_user
@@ -76,6 +77,7 @@ def plan(request: Request) -> Plan:
     if request.timeout_s is not None and not 0 < request.timeout_s <= 10**9:
         raise UsageError(f"--timeout {request.timeout_s:g}: give a number of seconds above 0")
     profile = profiles.load(request.profile)
+    _require_execve(profile)
     load_filter = _filter(profile)
     executable = resolve_command(request.command[0])
     user = target_user(request.user)
@@ -112,6 +114,20 @@ def _filter(profile: Profile) -> Callable[[], None] | None:
     from tracer.sandbox import filter as filters
 
     return filters.compile(profile).load
+
+
+def _require_execve(profile: Profile) -> None:
+    """Raise ProfileError if the filter would refuse the launcher's last step."""
+    abi = profile.abis[0]
+    number = syscalls.number(abi, "execve")
+    if number is None or profile.any_abi or "execve" in profile.conditional:
+        return
+    action = profile.decide(abi, number).action
+    if not action.permits:
+        raise ProfileError(
+            f"{profile.path}: execve is refused ({action}), so no command could start under it: "
+            'add "execve" to allow'
+        )
 
 
 def _nearer(asked: float | None, limit: float | None) -> tuple[float | None, bool]:
