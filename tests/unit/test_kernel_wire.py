@@ -1,0 +1,289 @@
+"""The records of bpf/records.h: Python reads every field where the C compiler has put it."""
+
+from __future__ import annotations
+
+import platform
+import re
+import shutil
+import subprocess
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support import ROOT
+from tracer.collectors.kernel import wire
+from tracer.collectors.kernel.refusals import REGISTER_BYTES
+from tracer.model import HISTOGRAM_BUCKETS, Loss
+from tracer.report import losses
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+RECORDS = ROOT / "bpf" / "records.h"
+TARGET = {"x86_64": "x86", "aarch64": "arm64"}
+# What bpf/arch.h takes from bcc and from the loader, as far as a C compiler must know it.
+STANDINS = """
+#include <stddef.h>
+#include <stdio.h>
+#include <linux/bpf.h>
+typedef unsigned char u8; typedef unsigned short u16; typedef unsigned int u32;
+typedef unsigned long long u64; typedef int s32; typedef long long s64;
+struct task_struct;
+#define __always_inline __attribute__((unused)) inline
+#define OFFSET_thread_info_status 0
+#define OFFSET_thread_info_flags 0
+#define OFFSET_pt_regs_syscallno 0
+#define OFFSET_pt_regs_orig_x0 0
+#define bpf_probe_read_kernel(to, size, from)
+#include "records.h"
+"""
+# struct of C -> (its reader, {field of C: attribute}).
+FIELDS: dict[str, tuple[Callable[[bytes], Any], dict[str, str]]] = {
+    "head": (
+        lambda data: wire.table(data + bytes(1 << 16))[0].head,
+        {
+            name: name
+            for name in (
+                *("kind", "end", "flags", "image", "pid", "tid", "ppid", "exit_code"),
+                *("process_ns", "parent_ns", "thread_ns", "image_ns", "end_ns", "returned"),
+                *("call_ns", "call_nr", "call_abi", "slots", "sigsys"),
+            )
+        },
+    ),
+    "slot": (
+        wire.slot,
+        {n: n for n in ("nr", "abi", "errors", "blocked", "total_ns", "min_ns", "max_ns")},
+    ),
+    "start_record": (
+        wire.start,
+        {
+            name: name
+            for name in (
+                *("kind", "image", "pid", "tid", "ppid", "process_ns", "parent_ns", "thread_ns"),
+            )
+        },
+    ),
+    "exec_record": (
+        wire.exec_,
+        {n: n for n in ("image", "pid", "tid", "process_ns", "at_ns")}
+        | {"argv_whole": "whole_bytes"},
+    ),
+    "map_record": (
+        wire.map_,
+        {
+            name: name
+            for name in (
+                *("image", "pid", "device", "process_ns", "start", "length", "file_offset"),
+                "inode",
+            )
+        },
+    ),
+    "refused_key": (
+        wire.refused_key,
+        {
+            name: name
+            for name in (
+                *("process_ns", "thread_ns", "pid", "tid", "image", "nr", "abi", "how"),
+                *("sigsys", "ret", "ip", "sp"),
+            )
+        },
+    ),
+    "refused_record": (
+        lambda data: wire.refused(data, REGISTER_BYTES),
+        {
+            name: name
+            for name in ("at_ns", "code_start", "code_end", "program_inode", "program_device")
+        },
+    ),
+    "overflow_key": (
+        wire.overflow_key,
+        {
+            name: name
+            for name in (
+                *("process_ns", "thread_ns", "pid", "tid", "image", "nr", "abi", "errno_blocked"),
+            )
+        },
+    ),
+}
+SIZES = {
+    "struct thread": wire.THREAD_VALUE_BYTES,
+    "struct refused_key": wire.KEY_BYTES,
+    "struct refused_count": wire.COUNT_BYTES,
+    "struct slot": wire.SLOT_BYTES,
+    "struct overflow_key": wire.OVERFLOW_KEY_BYTES,
+    "user_regs": REGISTER_BYTES,
+}
+ARRAYS = {
+    "head": ("comm",),
+    "slot": ("histogram",),
+    "exec_record": ("filename", "argv", "argv_bytes"),
+    "map_record": ("name",),
+    "refused_key": ("args",),
+    "refused_record": ("key", "frames_bytes", "frames", "regs", "stack_bytes", "stack"),
+    "thread": ("head", "errnos", "slots"),
+    "errno_slot": ("nr", "abi", "errno_blocked", "count"),
+    "refused_count": ("count", "first_ns", "last_ns"),
+}
+
+Places = dict[str, tuple[int, int]]
+"""``struct.field`` or type -> (offset, size), as the compiler says."""
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
+    if shutil.which("gcc") is None:
+        pytest.skip("no C compiler on PATH")
+    known = [(struct, field) for struct, (_, fields) in FIELDS.items() for field in fields]
+    known += [(struct, field) for struct, fields in ARRAYS.items() for field in fields]
+    lines = [
+        f'printf("{s}.{f} %zu %zu\\n", offsetof(struct {s}, {f}), sizeof(((struct {s} *)0)->{f}));'
+        for s, f in known
+    ]
+    lines += [f'printf("{name.replace(" ", "_")} 0 %zu\\n", sizeof({name}));' for name in SIZES]
+    folder = tmp_path_factory.mktemp("wire")
+    source = folder / "places.c"
+    source.write_text(STANDINS + "int main(void) {\n" + "\n".join(lines) + "\nreturn 0;\n}\n")
+    options = [f"-I{RECORDS.parent}", f"-I{RECORDS.parent / 'include'}", "-w"]
+    options.append(f"-D__TARGET_ARCH_{TARGET[platform.machine()]}")
+    program = folder / "places"
+    subprocess.run(["gcc", *options, str(source), "-o", str(program)], check=True)
+    printed = subprocess.run([str(program)], check=True, capture_output=True, text=True).stdout
+    return {name: (int(at), int(size)) for name, at, size in map(str.split, printed.splitlines())}
+
+
+def record(places: Places, struct: str, **values: bytes | int) -> bytes:
+    """A structure as C would fill it: zeros but for ``values``."""
+    data = bytearray(1 << 16)
+    for field, value in values.items():
+        at, size = places[f"{struct}.{field}"]
+        raw = value if isinstance(value, bytes) else value.to_bytes(size, "little")
+        data[at : at + len(raw)] = raw
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("struct", "field"), [(struct, field) for struct in FIELDS for field in FIELDS[struct][1]]
+)
+def test_each_field_is_read_where_c_has_it(places: Places, struct: str, field: str) -> None:
+    """Set alone, it is read back alone."""
+    read, names = FIELDS[struct]
+    value = 7  # small enough for counts of what follows, too
+    before, after = (asdict(read(record(places, struct, **v))) for v in ({}, {field: value}))
+    changed = {name for name in after if after[name] != before[name]} - {"key_bytes"}
+    assert after[names[field]] == value
+    assert changed == {names[field]}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_sizes_are_those_of_c(places: Places, name: str) -> None:
+    """Of keys and values of maps, which bcc hands over as bytes."""
+    assert places[name.replace(" ", "_")] == (0, SIZES[name])
+
+
+def test_the_value_of_a_thread_fits_into_32_kib(places: Places) -> None:
+    """With the kernel's own head, in an order-3 page."""
+    assert places["struct_thread"][1] < (32 << 10) - 64
+
+
+def test_wide_and_negative_values_are_read_whole(places: Places) -> None:
+    """64 bits of an argument, a negative result, a wait status."""
+    full = 2**64 - 1
+    data = record(places, "refused_key", ip=full, sp=full - 1, ret=full, args=bytes([255]) * 48)
+    key = wire.refused_key(data)
+    assert (key.ip, key.sp, key.ret, key.args) == (full, full - 1, -1, (full,) * 6)
+
+
+def test_a_table_ends_with_the_last_slot_in_use(places: Places) -> None:
+    """So that tables can follow one another, as a snapshot has them."""
+    errnos_at = places["thread.errnos"][0] - places["thread.head"][0]
+    slots_at = places["thread.slots"][0] - places["thread.head"][0]
+    slot_bytes = places["struct_slot"][1]
+
+    def table(tid: int, calls: tuple[int, ...]) -> bytes:
+        data = bytearray(record(places, "head", tid=tid, slots=len(calls), comm=b"name"))
+        errno = record(places, "errno_slot", nr=3, errno_blocked=0x8000 | 13, count=5)
+        data[errnos_at : errnos_at + 16] = errno[:16]
+        for i, nr in enumerate(calls):
+            histogram = b"".join(n.to_bytes(8, "little") for n in range(HISTOGRAM_BUCKETS))
+            slot = record(places, "slot", nr=nr, histogram=histogram)[:slot_bytes]
+            data[slots_at + i * slot_bytes : slots_at + (i + 1) * slot_bytes] = slot
+        return bytes(data[: slots_at + len(calls) * slot_bytes])
+
+    both = table(1, (39, 110)) + table(2, ())
+    first, at = wire.table(both)
+    second, end = wire.table(both, at)
+    assert end == len(both)
+    assert [slot.nr for slot in first.slots] == [39, 110]
+    assert first.slots[1].histogram == tuple(range(HISTOGRAM_BUCKETS))
+    assert first.errnos == (wire.Errno(3, 0, 13, blocked=True, count=5),)
+    assert first.head.comm.rstrip(b"\0") == b"name"
+    assert (second.head.tid, second.slots) == (2, ())
+
+
+def test_names_end_with_their_zero(places: Places) -> None:
+    """What an earlier, longer one left behind it is not read."""
+    assert wire.map_(record(places, "map_record", name=b"libc.so.6\0junk")).name == b"libc.so.6"
+    data = record(places, "exec_record", filename=b"/bin/\xff\0x", argv=b"a\0b\0", argv_bytes=4)
+    exec_ = wire.exec_(data)
+    assert (exec_.filename, exec_.argv) == (b"/bin/\xff", b"a\0b\0")
+
+
+def test_a_refused_record_is_taken_apart(places: Places) -> None:
+    """Key, frames, registers and as much of the stack as was copied."""
+    key = record(places, "refused_key", pid=5, args=b"\1")[: wire.KEY_BYTES]
+    data = record(
+        places,
+        "refused_record",
+        key=key,
+        frames_bytes=32,
+        frames=b"f" * 32,
+        regs=b"r" * REGISTER_BYTES,
+        stack_bytes=3,
+        stack=b"abcd",
+    )
+    refused = wire.refused(data, REGISTER_BYTES)
+    assert refused.key_bytes == key
+    assert (refused.key.pid, refused.key.args[0]) == (5, 1)
+    assert (refused.frames, refused.stack) == (b"f" * 32, b"abc")
+    assert refused.registers == b"r" * REGISTER_BYTES
+
+
+def test_frames_that_could_not_be_had_are_none(places: Places) -> None:
+    """bpf_get_stack's error in place of their size."""
+    failed = (-14 % 2**64).to_bytes(8, "little")
+    data = record(places, "refused_record", frames_bytes=failed, frames=b"f" * 32)
+    assert wire.refused(data, REGISTER_BYTES).frames == b""
+
+
+def test_the_launcher_is_enrolled_armed(places: Places) -> None:
+    """Its value is a whole struct thread, whose flags say that nothing counts yet."""
+    value = wire.armed_thread()
+    assert len(value) == places["struct_thread"][1]
+    head = wire.table(value[places["thread.head"][0] :])[0].head
+    assert head.flags == wire.THREAD_ARMED
+    assert not any(value[: places["thread.head"][0]])
+
+
+@pytest.mark.parametrize("prefix", ["RECORD", "END", "THREAD", "REFUSED"])
+def test_constants_are_those_of_c(prefix: str) -> None:
+    """Each #define of a kind, an end, a flag, a way."""
+    text = RECORDS.read_text()
+    defined = dict(re.findall(rf"^#define ({prefix}_[A-Z_]+)\s+(\d+)", text, re.MULTILINE))
+    assert defined
+    assert {name: getattr(wire, name) for name in defined} == {
+        name: int(value) for name, value in defined.items()
+    }
+
+
+def test_every_loss_has_a_name_words_and_its_line_in_the_documentation() -> None:
+    """As many as the program counts; each told apart in reports and in docs/counting.md."""
+    (count,) = re.findall(r"^#define LOSSES\s+(\d+)", RECORDS.read_text(), re.MULTILINE)
+    assert len(wire.LOSSES) == int(count)
+    documentation = (ROOT / "docs" / "counting.md").read_text()
+    kinds = (*wire.LOSSES, "missed_runs")
+    said = {losses.words(Loss("kernel", kind, 2)) for kind in kinds}
+    assert len(said) == len(kinds)
+    for kind in kinds:
+        assert f"| `{kind}` |" in documentation
+        assert " x " not in losses.words(Loss("kernel", kind, 2))
