@@ -10,7 +10,7 @@ not UTF-8: they are kept as surrogate escapes (PEP 383) in memory.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime  # noqa: TC003 - the store reads the annotations at run time
 from typing import Literal
 
 Outcome = Literal["running", "exited", "signaled", "blocked", "timed_out", "interrupted"]
@@ -71,7 +71,7 @@ class Run:
     peak_cpu_percent: float | None = None
     """Most CPU between two samples, 100 = one core; None with fewer than two samples."""
     max_rss_bytes: int | None = None
-    """Largest resident set of any one process (ru_maxrss)."""
+    """Largest resident set of any one process; None if it could not be told from the launcher's."""
     peak_vm_bytes: int | None = None
     """Largest VmPeak seen of any one process (/proc/PID/status)."""
     minor_faults: int | None = None
@@ -243,7 +243,7 @@ class Loss:
     """Something that a collector knows it did not record: a row of ``losses``."""
 
     collector: str
-    """``kernel`` or ``procfs``."""
+    """``kernel``, ``procfs`` or ``store``."""
     kind: str
     """One of the kinds that docs/counting.md lists."""
     count: int

@@ -1,4 +1,4 @@
-"""Where bpf/, profiles/ and queries/ lie: in a checkout beside the package, in a wheel inside it."""
+"""Where bpf/, profiles/ and queries/ lie: beside the package, or inside it in a wheel."""
 
 from __future__ import annotations
 

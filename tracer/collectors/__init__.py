@@ -1,0 +1,1 @@
+"""The collectors: each starts, is polled, and stops with records and losses."""

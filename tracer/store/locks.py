@@ -33,11 +33,11 @@ _POLL_S = (0.002, 0.05)  # first and longest pause between two tries
 _FLOCK = "hhqqi"  # struct flock of fcntl(2), 64-bit: type, whence, start, length, pid
 
 
-class Served(Exception):  # noqa: N818 - it is no error: there is nothing left to do
+class Served(Exception):
     """While this process stood in the queue, another one did what it came for."""
 
 
-class Busy(Exception):  # noqa: N818 - it is no error where it is caught: the run waits
+class Busy(Exception):
     """Somebody else holds the database; the message says who, and what to do."""
 
 

@@ -51,7 +51,7 @@ _KINDS: Mapping[str, type] = {
 }
 
 
-class _TooOld(Exception):  # noqa: N818 - caught where it is raised: the file is migrated
+class _TooOld(Exception):
     """The database is of an older schema version."""
 
 
