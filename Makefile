@@ -13,6 +13,8 @@ BIN := $(VENV)/bin
 # The first line is what sbtrace needs, the second what its tests need; names as in Debian.
 PACKAGES := python3-bpfcc python3-venv libseccomp2 linux-libc-dev libc6-dev \
   gcc git make strace xz-utils
+# What `make bench` compares it with; it does without those that cannot be had.
+BENCH_PEERS := strace linux-perf bpftrace bpfcc-tools
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 # sudo clears the environment, and root should leave no caches in a user's checkout.
 AS_ROOT := $(if $(SUDO),sudo env PYTHONDONTWRITEBYTECODE=1 SBTRACE_REQUIRE_KERNEL=$(SBTRACE_REQUIRE_KERNEL))
@@ -60,8 +62,9 @@ programs: | packages
 	@$(MAKE) --no-print-directory --silent -C tests/programs
 
 .PHONY: bench
-bench: $(VENV)/.dev ## measure cost and accuracy beside other tools, as root
-	for script in tests/bench/bench_*.py; do $(AS_ROOT) $(BIN)/python "$$script"; done
+bench: $(VENV)/.dev ## measure cost beside other tools, as root; BENCH=--quick for a first look
+	@.ci/packages $(BENCH_PEERS) || echo "make: some peers are not measured" >&2
+	@$(AS_ROOT) $(BIN)/python -m tests.bench $(BENCH)
 
 .PHONY: format
 format: $(VENV)/.dev ## rewrite sources to the house format

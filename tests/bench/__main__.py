@@ -9,7 +9,7 @@ import argparse
 import os
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ from tests.bench import (
 from tests.bench.results import Results
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tests.bench.peers import Tool
 
@@ -37,50 +37,55 @@ PARTS = ("call", "start", "program", "growth", "missing", "time")
 class Plan:
     """How much is measured."""
 
-    parts: Sequence[str]
     rounds: int
+    batches: int
     calls: int
+    """That are counted, in search of missing ones."""
     seconds: int
+    threads: Sequence[int] = growth.THREADS
+    processes: Sequence[int] = growth.PROCESSES
+    workloads: Sequence[workloads.Workload] = workloads.WORKLOADS
 
 
-QUICK = Plan(PARTS, rounds=3, calls=1_000_000, seconds=10)
-NORMAL = Plan(PARTS, rounds=7, calls=missing.CALLS, seconds=60)
+NORMAL = Plan(7, call_cost.BATCHES, missing.CALLS, 60)
+QUICK = Plan(3, call_cost.BATCHES, missing.CALLS // 10, 10)
+SMOKE = Plan(1, 20, 8000, 1, (2,), (3,), workloads.WORKLOADS[-1:])
 LONG_S = 600
 
 
-def measure(plan: Plan, tools: Sequence[Tool], folder: Path) -> Results:
-    """Measure every part of the plan. The start comes before what it is taken off from."""
+def measure(plan: Plan, parts: Sequence[str], tools: Sequence[Tool], folder: Path) -> Results:
+    """Measure the parts, one after the other; say on stderr which one is on."""
     results = Results()
-    todo = {
-        "call": lambda: call_cost.measure(results, tools, folder, plan.rounds),
-        "start": lambda: start.measure(results, tools, folder, plan.rounds),
-        "program": lambda: workloads.measure(results, tools, folder, plan.rounds),
-        "growth": lambda: growth.measure(results, folder, max(plan.rounds // 2, 1)),
-        "missing": lambda: missing.measure(results, tools, folder, 3, plan.calls),
+    rounds = plan.rounds
+    todo: dict[str, Callable[[], None]] = {
+        "call": lambda: call_cost.measure(results, tools, folder, rounds, plan.batches),
+        "start": lambda: start.measure(results, tools, folder, rounds),
+        "program": lambda: workloads.measure(results, tools, folder, rounds, plan.workloads),
+        "growth": lambda: growth.measure(
+            results, folder, (rounds + 1) // 2, plan.threads, plan.processes
+        ),
+        "missing": lambda: missing.measure(results, tools, folder, min(rounds, 3), plan.calls),
         "time": lambda: growth.measure_time(results, folder, plan.seconds),
     }
-    for part in PARTS:
-        if part in plan.parts:
-            print(f"measuring: {part}", file=sys.stderr)
-            todo[part]()
+    for part in parts:
+        print(f"measuring: {part}", file=sys.stderr)
+        todo[part]()
     return results
 
 
 def plan_of(options: argparse.Namespace) -> Plan:
     """Return what the command line asks for."""
-    base = QUICK if options.quick else NORMAL
-    return Plan(
-        options.part or PARTS,
-        options.rounds or base.rounds,
-        base.calls,
-        LONG_S if options.long else base.seconds,
-    )
+    plan = SMOKE if options.smoke else QUICK if options.quick else NORMAL
+    if options.rounds:
+        plan = replace(plan, rounds=options.rounds)
+    return replace(plan, seconds=LONG_S) if options.long else plan
 
 
 def main() -> None:
     """Measure, print, and write."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds, for a first look")
+    parser.add_argument("--smoke", action="store_true", help="next to nothing: does it work?")
     parser.add_argument("--long", action="store_true", help="ten minutes beside a sleeping target")
     parser.add_argument("--rounds", type=int, help="7, or 3 with --quick")
     parser.add_argument("--part", action="append", choices=PARTS, help="only this; repeatable")
@@ -93,7 +98,7 @@ def main() -> None:
     tools, unavailable = peers.available(peers.TOOLS)
     facts = machine.describe()
     with tempfile.TemporaryDirectory(prefix="sbtrace-bench-") as folder:
-        results = measure(plan_of(options), tools, Path(folder))
+        results = measure(plan_of(options), options.part or PARTS, tools, Path(folder))
     facts["load"] += f", {os.getloadavg()[0]:.2f} after (the bench itself makes about 1)"
     text = report.text(results, facts, unavailable)
     print(report.as_json(results, facts, unavailable) if options.json else text, end="")

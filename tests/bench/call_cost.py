@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.bench import peers
-from tests.bench.measure import built, in_turn, under
+from tests.bench.measure import built, environment, in_turn, under
 from tests.bench.results import Results
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def _observing_idle(tool: Tool, folder: Path) -> Iterator[None]:
     with tool.attached(folder):
         process = subprocess.Popen(
             tool.wrap(folder, ["/bin/cat"]),
+            env=environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.bench import peers
-from tests.bench.measure import in_turn, under
-from tests.bench.workloads import PROGRAMS
+from tests.bench.measure import built, environment, in_turn, under
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,10 +35,10 @@ def measure(
 ) -> None:
     """Note wall time in ns and peak memory in bytes, with sbtrace and without."""
     for count in threads:
-        command = [str(PROGRAMS / "threads"), str(count), str(calls // count)]
+        command = [built("threads"), str(count), str(calls // count)]
         _each(results, f"{count:,} threads", command, folder, rounds)
     for count in processes:
-        command = [str(PROGRAMS / "short_processes"), str(count), "1", "17"]
+        command = [built("short_processes"), str(count), "1", "17"]
         _each(results, f"{count:,} processes", command, folder, rounds)
 
 
@@ -54,12 +52,15 @@ def _each(results: Results, what: str, command: list[str], folder: Path, rounds:
 def measure_time(results: Results, folder: Path, seconds: int) -> None:
     """Note what sbtrace uses beside a target that sleeps, once its start is over."""
     command = peers.SBTRACE.wrap(folder, ["/bin/sleep", str(seconds + 2 * SETTLED_S)])
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     time.sleep(SETTLED_S)  # the passing of time is what is measured
-    began, cpu, memory = time.monotonic_ns(), _cpu_ns(process.pid), _rss_bytes(process.pid)
+    pids = _family(process.pid)
+    began, cpu, memory = time.monotonic_ns(), _cpu_ns(pids), _memory_bytes(pids)
     time.sleep(seconds)
-    share = (_cpu_ns(process.pid) - cpu) / (time.monotonic_ns() - began)
-    late = _rss_bytes(process.pid)
+    share = (_cpu_ns(pids) - cpu) / (time.monotonic_ns() - began)
+    late = _memory_bytes(pids)
     if process.wait() != 0:
         raise RuntimeError(f"sbtrace beside a sleep: exit status {process.returncode}")
     what = f"{seconds} s beside a sleeping target"
@@ -68,12 +69,24 @@ def measure_time(results: Results, folder: Path, seconds: int) -> None:
     results.add(TIME, f"{what}: {FLAT}", peers.SBTRACE.key, (late - memory) / 2**20)
 
 
-def _cpu_ns(pid: int) -> int:
-    """CPU time of all threads of a process, to the nanosecond (/proc/PID/task/*/schedstat)."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
+def _family(pid: int) -> list[int]:
+    """Return ``pid`` and those of its descendants that run the same program: not the target."""
+    found, program = [pid], Path(f"/proc/{pid}/exe").readlink()
+    for parent in found:
+        for task in Path(f"/proc/{parent}/task").iterdir():
+            children = map(int, (task / "children").read_text().split())
+            found += [c for c in children if Path(f"/proc/{c}/exe").readlink() == program]
+    return found
+
+
+def _cpu_ns(pids: Sequence[int]) -> int:
+    """CPU time of all their threads, to the nanosecond (/proc/PID/task/*/schedstat)."""
+    tasks = (task for pid in pids for task in Path(f"/proc/{pid}/task").glob("*/schedstat"))
     return sum(int(task.read_text().split()[0]) for task in tasks)
 
 
-def _rss_bytes(pid: int) -> int:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
+def _memory_bytes(pids: Sequence[int]) -> int:
+    """Memory of all of them, what they share counted once (Pss of /proc/PID/smaps_rollup)."""
+    texts = (Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in pids)
+    lines = (line.split() for text in texts for line in text.splitlines())
+    return sum(int(words[1]) * 1024 for words in lines if words[0] == "Pss:")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.bench.peers import Tool
 
-SOURCES = Path(__file__).parent
+SOURCES = (Path(__file__).parent, Path(__file__).parent.parent / "programs")
 SLOW_ROUNDS = 3
 
 
@@ -35,9 +35,11 @@ class Used:
 
 @cache
 def built(name: str) -> str:
-    """Compile ``name``.c, once; return the program's path."""
+    """Compile ``name``.c of the bench or of the test programs, once; return the path."""
     program = _programs() / name
-    subprocess.run(["gcc", "-O2", SOURCES / f"{name}.c", "-o", program], check=True)
+    source = next(file for folder in SOURCES if (file := folder / f"{name}.c").exists())
+    options = ["-O2", "-D_GNU_SOURCE", "-pthread"]
+    subprocess.run(["gcc", *options, source, "-o", program], check=True)
     return os.fspath(program)
 
 
@@ -61,7 +63,7 @@ def under(
     with tool.attached(folder), printed.open("wb") as output:
         subprocess.run(
             [built("spawn"), str(report), *tool.wrap(folder, command)],
-            env=_environment(env),
+            env=environment(env),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -90,7 +92,7 @@ def inner_wall_ns(
         tool.attached(folder),
         subprocess.Popen(
             wrapped,
-            env=_environment(env),
+            env=environment(env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -121,10 +123,15 @@ def _reading(fifo: Path, process: subprocess.Popen[bytes]) -> Iterator[int]:
         os.close(stream)
 
 
-def _environment(added: Mapping[str, str] | None) -> dict[str, str]:
-    """Return ours without what sudo adds: the target is to stay root."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SUDO_")}
-    return {**kept, **(added or {})}
+def environment(added: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return ours without what would change the figures, and with ``added``.
+
+    sudo's variables: the target is to stay root. Python's: compiled modules are to be kept,
+    as they are where sbtrace is installed, but not within a checkout that may be a user's.
+    """
+    foreign = ("SUDO_", "PYTHON")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    return {**kept, "PYTHONPYCACHEPREFIX": os.fspath(_programs() / "pycache"), **(added or {})}
 
 
 def in_turn(tools: Sequence[Tool], rounds: int) -> Iterator[Tool]:

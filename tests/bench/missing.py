@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.bench.measure import in_turn, under
-from tests.bench.workloads import PROGRAMS
+from tests.bench.measure import built, in_turn, under
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +28,6 @@ def measure(
         if tool.getppids is None:
             continue
         each = (min(calls, SLOW_CALLS) if tool.slow else calls) // THREADS
-        under(tool, folder, [str(PROGRAMS / "threads"), str(THREADS), str(each)])
+        under(tool, folder, [built("threads"), str(THREADS), str(each)])
         seen = tool.getppids(folder)
         results.add(PART, f"of {each * THREADS:,}", tool.key, each * THREADS - seen)

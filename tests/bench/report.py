@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from typing import TYPE_CHECKING
 
 from tests.bench import bars, call_cost, growth, missing, peers, start, workloads
@@ -22,8 +23,8 @@ TITLES = {tool.key: tool.title for tool in peers.TOOLS}
 def text(results: Results, machine: Mapping[str, str], missing_peers: Mapping[str, str]) -> str:
     """Return all of it, for people."""
     parts = [
-        "\n".join(f"{name:<10} {value}" for name, value in machine.items()),
-        *(f"not measured: {title}: {why}" for title, why in missing_peers.items()),
+        "\n".join(_wrapped(f"{name:<10} ", value) for name, value in machine.items()),
+        *(_wrapped("not measured: ", f"{title}: {why}") for title, why in missing_peers.items()),
         _calls(results),
         _programs(results),
         _starts(results),
@@ -58,6 +59,12 @@ def write_into(document: Path, figures: str) -> None:
     document.write_text(f"{head}{BEGIN}\n```\n{figures}```\n{END}{tail}")
 
 
+def _wrapped(name: str, value: str) -> str:
+    """Return lines of 80 columns, the further ones below the first one's value."""
+    indent = " " * len(name)
+    return textwrap.fill(value, 80, initial_indent=name, subsequent_indent=indent)
+
+
 def _calls(results: Results) -> str:
     part, traced = call_cost.PART, call_cost.TRACED
     floor = results.get(part, traced, peers.FLOOR.key)
@@ -79,8 +86,8 @@ def _programs(results: Results) -> str:
         native = results.get(part, name, peers.NATIVE.key)
         ratios = (workloads.over_native(results, name, key) for key in tools)
         rows.append([name, _mid(native, 0, MILLISECOND), *(_mid(ratio, 2) for ratio in ratios)])
-    title = "Whole programs: wall time over native, without the start and end of the tool"
-    return table(title, ["program", "native ms", *tools], rows)
+    title = "Whole programs: ms alone, and under each tool how many times that"
+    return table(title, ["program", "ms", *tools], rows)
 
 
 def _starts(results: Results) -> str:

@@ -6,20 +6,18 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.bench import peers
-from tests.bench.measure import in_turn, inner_wall_ns, under
+from tests.bench.measure import built, in_turn, inner_wall_ns, under
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from tests.bench.peers import Tool
     from tests.bench.results import Figure, Results
 
-ROOT = Path(__file__).resolve().parents[2]
-PROGRAMS = ROOT / "tests" / "programs" / "bin"
 PART = "program"
 FIND = "find /usr"
 UNITS = 12
@@ -36,15 +34,19 @@ class Workload:
     env: Mapping[str, str] = field(default_factory=dict)
     statuses: tuple[int, ...] = (0,)
     """Exit statuses that are right."""
+    ours: bool = False
+    """The program is one of tests/programs."""
 
     def argv(self, folder: Path) -> list[str]:
+        if self.ours:
+            return [built(self.command[0]), *self.command[1:]]
         # bpftrace refuses a name that is in two folders of PATH, as where /bin is /usr/bin
         program = shutil.which(self.command[0]) or self.command[0]
         return [program, *(word.replace("{}", str(folder)) for word in self.command[1:])]
 
     @property
     def missing(self) -> bool:
-        return shutil.which(self.command[0]) is None
+        return not self.ours and shutil.which(self.command[0]) is None
 
 
 def _sources(folder: Path) -> None:
@@ -113,8 +115,8 @@ WORKLOADS = (
     Workload("tar | xz", ("sh", "{}/pack.sh"), _script("pack.sh", PACK)),
     Workload("Python tests", ("/usr/bin/python3", "-B", "{}/test_it.py", "-q"), _tests),
     Workload("shell loop", ("sh", "{}/loop.sh"), _script("loop.sh", LOOP)),
-    Workload("threads", (str(PROGRAMS / "threads"), "8", "100000")),
-    Workload("ping-pong", (str(PROGRAMS / "pingpong"), "20000")),
+    Workload("threads", ("threads", "8", "100000"), ours=True),
+    Workload("ping-pong", ("pingpong", "20000"), ours=True),
 )
 
 
