@@ -13,6 +13,7 @@ PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_SECCOMP = 22
 PR_SET_NO_NEW_PRIVS = 38
 PR_CAPBSET_READ = 23
 PR_CAPBSET_DROP = 24
@@ -20,6 +21,10 @@ PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 _CLOSE_RANGE_CLOEXEC = 4
 _M_TRIM_THRESHOLD = -1
+_SECCOMP_MODE_FILTER = 2
+_INSTRUCTION_BYTES = 8
+MOST_INSTRUCTIONS = 4096
+"""Of a filter: BPF_MAXINSNS, linux/bpf_common.h."""
 _CAPABILITY_VERSION_3 = 0x20080522
 
 _libc = ctypes.PyDLL(None, use_errno=True)
@@ -76,6 +81,31 @@ def clear_capabilities() -> None:
 def keep_heap() -> None:
     """Let free(3) give nothing back to the kernel any more: no brk call after the filter."""
     _libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+class _Program(ctypes.Structure):
+    """struct sock_fprog, linux/filter.h."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
+
+
+class PreparedFilter:
+    """A seccomp filter to be put on the calling thread by a single system call."""
+
+    def __init__(self, program: bytes) -> None:
+        """``program``: an array of struct sock_filter, of MOST_INSTRUCTIONS at most."""
+        self.length = len(program) // _INSTRUCTION_BYTES
+        """In instructions."""
+        self._program = _Program(min(self.length, MOST_INSTRUCTIONS), program)
+        words = (_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(self._program), 0, 0)
+        self._arguments = [ctypes.c_ulong(word) for word in words]
+        self._prctl = _libc.prctl
+
+    def __call__(self) -> None:
+        """Load it: prctl(2). Raises OSError."""
+        if self._prctl(*self._arguments) < 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
 
 
 class PreparedExec:
