@@ -6,11 +6,11 @@ Pure: fed with the bytes of the ring buffer, it needs neither root nor a kernel.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tracer import syscalls
 from tracer.collectors.kernel import wire
+from tracer.collectors.kernel.lives import Image, Life, ProcessKey, decode_status
 from tracer.collectors.kernel.totals import Rows, Totals
 from tracer.model import HISTOGRAM_BUCKETS, Process, SyscallError, SyscallStat
 
@@ -20,40 +20,10 @@ if TYPE_CHECKING:
 _EMPTY_HISTOGRAM = (0,) * HISTOGRAM_BUCKETS
 _FOREIGN = {"x86_64": ("x86_64", "i386", "x32"), "arm64": ("arm64", "arm", "arm64")}
 
-ProcessKey = tuple[int, int]
-"""(pid, start): the kernel can give a pid away again, but not within the same nanosecond."""
-
 
 def abi_names() -> tuple[str, ...]:
     """Return the names of ABI_NATIVE, ABI_COMPAT and ABI_X32 on this machine."""
     return _FOREIGN[syscalls.native_abi()]
-
-
-@dataclass(slots=True)
-class _Image:
-    start_ns: int
-    end_ns: int | None = None
-    comm: str | None = None
-    executable: str | None = None
-    argv: tuple[str, ...] | None = None
-    argv_truncated: bool = False
-    final: bool = False
-    """Whether its row has been handed on: nothing more is to come."""
-
-
-@dataclass(slots=True)
-class _Life:
-    """One process, as its records tell it."""
-
-    process_id: int
-    pid: int
-    parent: ProcessKey | None
-    ppid: int | None
-    images: dict[int, _Image] = field(default_factory=dict)
-    leader_status: int | None = None
-    status: int | None = None
-    ended: bool = False
-    threads: dict[int, int] = field(default_factory=dict)
 
 
 class Accounts:
@@ -61,7 +31,7 @@ class Accounts:
 
     def __init__(self) -> None:
         self._abis = abi_names()
-        self._lives: dict[ProcessKey, _Life] = {}
+        self._lives: dict[ProcessKey, Life] = {}
         self._threads = 0
         self._final = Rows()
         self._totals = Totals()
@@ -76,7 +46,7 @@ class Accounts:
             self.origin_ns = start.process_ns
         life = self._life(start)
         self._thread_id(life, start.thread_ns)
-        life.images.setdefault(start.image, _Image(start.process_ns))
+        life.images.setdefault(start.image, Image(start.process_ns))
 
     def executed(self, exec_: wire.Exec) -> None:
         """An image begins."""
@@ -87,7 +57,7 @@ class Accounts:
             life = self._new_life((exec_.pid, exec_.process_ns), None, None)
         whole = len(exec_.argv) == exec_.whole_bytes
         arguments = exec_.argv.removesuffix(b"\0").split(b"\0") if exec_.argv else []
-        image = life.images.setdefault(exec_.image, _Image(exec_.at_ns))
+        image = life.images.setdefault(exec_.image, Image(exec_.at_ns))
         image.start_ns = exec_.at_ns
         image.executable = os.fsdecode(exec_.filename)
         image.argv = tuple(map(os.fsdecode, arguments))
@@ -97,7 +67,7 @@ class Accounts:
         """A thread, or its image, is over: its table is final."""
         head = table.head
         life = self._life(head)
-        image = life.images.setdefault(head.image, _Image(head.image_ns))
+        image = life.images.setdefault(head.image, Image(head.image_ns))
         if head.tid == head.pid or image.comm is None:
             image.comm = _text(head.comm)
         if head.end == wire.END_EXEC:
@@ -124,7 +94,7 @@ class Accounts:
             )
         )
 
-    def _ended_images(self, life: _Life, numbers: list[int]) -> list[Process]:
+    def _ended_images(self, life: Life, numbers: list[int]) -> list[Process]:
         rows = []
         for number in numbers:
             image = life.images[number]
@@ -164,7 +134,9 @@ class Accounts:
                 if known is not None and known.executable is not None:
                     return known.executable
             life = self._lives.get(life.parent) if life.parent is not None else None
-            image = max(life.images) if life is not None and life.images else 0
+            if life is not None:
+                image = life.image_at(process_ns)
+                process_ns = life.process_ns
         return None
 
     def processes(self) -> tuple[Process, ...]:
@@ -185,7 +157,7 @@ class Accounts:
         rows = Rows()
         for table in tables:
             life = self._life(table.head)
-            life.images.setdefault(table.head.image, _Image(table.head.image_ns))
+            life.images.setdefault(table.head.image, Image(table.head.image_ns))
             rows.stats.extend(self._rows(life, table))
             rows.errors.extend(self._error_rows(life, table))
         rows.processes.extend(
@@ -200,7 +172,7 @@ class Accounts:
         """Return one row a syscall, and one an errno of a syscall, over the whole target."""
         return self._totals.rows_with(live)
 
-    def _life(self, record: wire.Start | wire.Head | wire.OverflowKey | wire.RefusedKey) -> _Life:
+    def _life(self, record: wire.Start | wire.Head | wire.OverflowKey | wire.RefusedKey) -> Life:
         key = (record.pid, record.process_ns)
         life = self._lives.get(key)
         if life is None:
@@ -209,19 +181,19 @@ class Accounts:
             life = self._new_life(key, parent, ppid)
         return life
 
-    def _new_life(self, key: ProcessKey, parent: ProcessKey | None, ppid: int | None) -> _Life:
-        life = _Life(len(self._lives) + 1, key[0], parent, ppid or None)
+    def _new_life(self, key: ProcessKey, parent: ProcessKey | None, ppid: int | None) -> Life:
+        life = Life(len(self._lives) + 1, *key, parent, ppid or None)
         self._lives[key] = life
         return life
 
-    def _thread_id(self, life: _Life, thread_ns: int) -> int:
+    def _thread_id(self, life: Life, thread_ns: int) -> int:
         known = life.threads.get(thread_ns)
         if known is None:
             self._threads += 1
             known = life.threads[thread_ns] = self._threads
         return known
 
-    def _process(self, life: _Life, number: int, image: _Image) -> Process:
+    def _process(self, life: Life, number: int, image: Image) -> Process:
         status = life.status if number == max(life.images) else None
         parent = self._lives.get(life.parent) if life.parent is not None else None
         code, signal = decode_status(status)
@@ -244,7 +216,7 @@ class Accounts:
     def _since(self, instant_ns: int) -> int:
         return instant_ns - (self.origin_ns or 0)
 
-    def _rows(self, life: _Life, table: wire.Table) -> Iterator[SyscallStat]:
+    def _rows(self, life: Life, table: wire.Table) -> Iterator[SyscallStat]:
         head = table.head
         thread = self._thread_id(life, head.thread_ns)
         where = (life.process_id, head.pid, head.image, thread)
@@ -282,7 +254,7 @@ class Accounts:
             histogram=slot.histogram,
         )
 
-    def _error_rows(self, life: _Life, table: wire.Table) -> Iterator[SyscallError]:
+    def _error_rows(self, life: Life, table: wire.Table) -> Iterator[SyscallError]:
         head = table.head
         thread = self._thread_id(life, head.thread_ns)
         where = (life.process_id, head.pid, head.image, thread)
@@ -312,14 +284,6 @@ class Accounts:
                 failed=failed,
                 blocked=blocked,
             )
-
-
-def decode_status(status: int | None) -> tuple[int | None, int | None]:
-    """Return (exit code, signal) of a wait status; both None if it is not known."""
-    if status is None:
-        return None, None
-    signal = status & 0x7F
-    return (None, signal) if signal else ((status >> 8) & 0xFF, None)
 
 
 def _text(comm: bytes) -> str:
