@@ -88,6 +88,10 @@ class Launcher:
         for which, value in limits:
             _set_limit(self.pid, which, value)
 
+    def limit_descriptors(self, limit: tuple[int, int]) -> None:
+        """Give the child the soft and hard limit that sbtrace's caller had. Raises OSError."""
+        resource.prlimit(self.pid, resource.RLIMIT_NOFILE, limit)
+
     def used(self) -> tuple[int, int, int, int, int]:
         """What the child itself had used shortly before its execve, all of it in the target's
         own accounts: user ns, system ns, minor faults, major faults, peak resident bytes."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import secrets
 import select
 import signal
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
     from tracer.model import Loss, Run, RunRecord
     from tracer.session.guard import Guard
     from tracer.session.request import Plan
+
+
+_DESCRIPTORS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,7 @@ class _Session:
         self._plan, self._guard = plan, guard
         signals = guard.signals if guard is not None else hold(HELD)
         linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
+        descriptors = _make_room()
         inbox = SignalInbox()
         stack.callback(inbox.close)
         self._bound = self._make_bound(stack)
@@ -82,6 +88,7 @@ class _Session:
         stack.callback(self._launcher.close)
         if guard is not None:
             leave_streams(0, 1)
+        self._launcher.limit_descriptors(descriptors)
         if self._bound is not None:
             self._launcher.bound(self._bound.rlimits)
             self._bound.enrol(self._launcher.pid)
@@ -189,6 +196,16 @@ class _Session:
 
     def _losses(self, kernel: KernelRecords | None) -> list[Loss]:
         return [*(kernel.losses if kernel is not None else ()), *self._procfs.losses()]
+
+
+def _make_room() -> tuple[int, int]:
+    """Let sbtrace itself have the descriptors that it needs; return the caller's limit."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = max(before[0], _DESCRIPTORS)
+    most = max(before[1], wanted) if os.geteuid() == 0 else before[1]
+    with suppress(OSError, ValueError):  # then what there is has to do
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, most), most))
+    return before
 
 
 def exit_status(run: Run) -> int:
