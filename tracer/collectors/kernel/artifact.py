@@ -71,13 +71,13 @@ class Artifact:
                 raise ValueError("another format")
             key_type, value_type = held["btf_types"]
             return cls(
-                programs={n: base64.b64decode(code) for n, code in held["programs"].items()},
+                programs={n: _bytes(code) for n, code in held["programs"].items()},
                 maps={name: MapShape(*shape) for name, shape in held["maps"].items()},
-                btf=base64.b64decode(held["btf"]),
+                btf=_bytes(held["btf"]),
                 btf_types=(key_type, value_type),
                 iterator_btf_id=held["iterator_btf_id"],
             )
-        except (KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"not an artifact: {error}") from error
 
 
@@ -97,3 +97,7 @@ def rewrite_maps(code: bytes, change: Callable[[int], int]) -> bytes:
 
 def _text(data: bytes) -> str:
     return base64.b64encode(data).decode()
+
+
+def _bytes(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)

@@ -59,7 +59,9 @@ def load(name: str, folder: Path = FOLDER) -> Artifact | None:
     """Return the program kept under ``name``; None if there is none that can be trusted."""
     try:
         with _Opened(folder) as at:
-            fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
+            # O_NONBLOCK: a FIFO in its place is refused below, not waited for
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            fd = os.open(name, flags, dir_fd=at)
             with os.fdopen(fd, "rb") as file:
                 if not _is_roots(os.fstat(fd), stat.S_ISREG):
                     return None
