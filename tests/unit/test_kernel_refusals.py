@@ -1,0 +1,104 @@
+"""Refused calls as rows: which action it was, as far as it is certain, and how many alike."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tracer import syscalls
+from tracer.collectors.kernel import wire
+from tracer.collectors.kernel.accounts import Accounts
+from tracer.collectors.kernel.refusals import Refusals
+
+if TYPE_CHECKING:
+    from tracer.model import BlockedCall
+
+NATIVE = syscalls.native_abi()
+CLONE = syscalls.number(NATIVE, "clone")
+ORIGIN = 1_000
+KEY = struct.Struct("=QQ8IqQQ6Q")
+RETURN, SIGSYS, EXIT, LOG = (
+    wire.REFUSED_RETURN,
+    wire.REFUSED_SIGSYS,
+    wire.REFUSED_EXIT,
+    wire.REFUSED_LOG,
+)
+
+
+def key(how: int, ret: int = 0, pid: int = 7, args: tuple[int, ...] = (0,) * 6) -> bytes:
+    sigsys = 1 if how == SIGSYS else 0
+    return KEY.pack(ORIGIN, ORIGIN, pid, pid, 0, CLONE, 0, how, sigsys, 0, ret, 0x40, 0x7F, *args)
+
+
+def rows(said: str, *counted: tuple[bytes, tuple[int, int, int]]) -> tuple[BlockedCall, ...]:
+    """The rows under a profile that says ``said`` of every call; no stack was recorded."""
+    accounts = Accounts()
+    accounts.started(wire.Start(5, 0, 7, 7, 0, 0, ORIGIN, 0, ORIGIN))
+    return Refusals(lambda _abi, _nr, _args: said).rows(counted, accounts)
+
+
+@pytest.mark.parametrize(
+    ("said", "how", "ret", "action", "errno"),
+    [
+        ("ERRNO", RETURN, -1, "ERRNO", 1),
+        ("ERRNO", RETURN, 0, "ERRNO", 0),
+        ("TRAP", SIGSYS, 0, "TRAP", None),
+        ("KILL_PROCESS", SIGSYS, 0, "KILL_PROCESS", None),
+        ("KILL_THREAD", SIGSYS, 0, "KILL_THREAD", None),
+        # Nothing else ends one thread of several.
+        ("KILL_THREAD", EXIT, 0, "KILL_THREAD", None),
+        ("ALLOW", EXIT, 0, "KILL_THREAD", None),
+        # What was seen is not what the profile does: somebody else did it.
+        ("ALLOW", RETURN, -1, "unknown", None),
+        ("ALLOW", SIGSYS, 0, "unknown", None),
+        ("LOG", SIGSYS, 0, "unknown", None),
+        ("TRAP", RETURN, -1, "unknown", None),
+        ("KILL_PROCESS", RETURN, -38, "unknown", None),
+        ("ERRNO", SIGSYS, 0, "unknown", None),
+        ("ERRNO", RETURN, 5, "unknown", None),
+        ("LOG", LOG, 0, "LOG", None),
+    ],
+)
+def test_an_action_is_said_where_profile_and_kernel_agree(
+    said: str, how: int, ret: int, action: str, errno: int | None
+) -> None:
+    """And only there; otherwise it is unknown."""
+    (row,) = rows(said, (key(how, ret), (1, ORIGIN, ORIGIN)))
+    assert (row.action, row.errno, row.name) == (action, errno, "clone")
+
+
+@pytest.mark.parametrize("said", ["ALLOW", "ERRNO", "KILL_PROCESS"])
+def test_a_call_is_logged_only_if_the_profile_logs_it(said: str) -> None:
+    """The kernel's side looks at the number alone; the arguments may decide otherwise."""
+    assert rows(said, (key(LOG), (3, ORIGIN, ORIGIN))) == ()
+
+
+def test_the_profile_is_asked_with_abi_number_and_arguments() -> None:
+    asked = []
+
+    def decide(abi: str, nr: int, args: tuple[int, ...]) -> str:
+        asked.append((abi, nr, args))
+        return "ERRNO"
+
+    counted = [(key(RETURN, -1, args=(1, 2, 3, 4, 5, 2**64 - 1)), (1, ORIGIN, ORIGIN))]
+    Refusals(decide).rows(counted, Accounts())
+    assert asked == [(NATIVE, CLONE, (1, 2, 3, 4, 5, 2**64 - 1))]
+
+
+def test_rows_come_by_time_with_their_counts() -> None:
+    """First and last instant count from the start of the run."""
+    late = (key(RETURN, -1, args=(2,) * 6), (1, ORIGIN + 90, ORIGIN + 90))
+    early = (key(RETURN, -1, args=(1,) * 6), (23, ORIGIN + 10, ORIGIN + 60))
+    first, second = rows("ERRNO", late, early)
+    assert (first.args[0], first.count, first.at_ns, first.last_ns) == (1, 23, 10, 60)
+    assert (second.args[0], second.count, second.at_ns) == (2, 1, 90)
+
+
+def test_a_row_without_its_record_has_all_but_frames() -> None:
+    """The ring buffer had no room for the stack: the count is right all the same."""
+    (row,) = rows("ERRNO", (key(RETURN, -13, args=(9,) * 6), (5, ORIGIN, ORIGIN)))
+    assert (row.count, row.errno, row.args, row.frames) == (5, 13, (9,) * 6, ())
+    assert (row.pid, row.tid, row.process_id, row.thread_id) == (7, 7, 1, 1)
+    assert row.instruction_pointer == 0x40
