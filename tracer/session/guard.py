@@ -77,30 +77,34 @@ def enter() -> Guard:
     SandboxError, in the calling process, if the two cannot be forked.
     """
     signals = hold(HELD)
+    try:
+        return _split(signals)
+    except OSError as error:
+        raise _cannot_split(error) from error
+
+
+def _split(signals: SignalState) -> Guard:
     front, front_fd = os.getpid(), os.pidfd_open(os.getpid())
     linux.prctl(linux.PR_SET_DUMPABLE, 0)  # no target of the same user may trace the two
     linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
     told, tell = os.pipe()
     relayed, relay = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        guard = os.fork()
-    except OSError as error:
-        raise _cannot_fork(error) from error
+    guard = os.fork()
     if guard:
         for descriptor in (tell, relayed, front_fd):
             os.close(descriptor)
         _Front(guard, relay).stay(told)
     for descriptor in (told, relay):
         os.close(descriptor)
-    guard_fd = os.pidfd_open(os.getpid())
-    _fork_supervisor(tell, (front_fd, guard_fd, relayed))
+    guard_fd = _fork_supervisor(tell, (front_fd, relayed))
     os.close(tell)
     return Guard(signals, front, relayed, (front_fd, guard_fd))
 
 
-def _cannot_fork(error: OSError) -> SandboxError:
+def _cannot_split(error: OSError) -> SandboxError:
     return SandboxError(
-        f"cannot fork: {error.strerror}: raise the limit on processes (ulimit -u, pids.max)"
+        f"cannot fork, or open a pipe: {error.strerror}: raise the limit on processes or "
+        "open files (ulimit -u, ulimit -n)"
     )
 
 
@@ -112,19 +116,20 @@ def leave_streams(*numbers: int) -> None:
     os.close(null)
 
 
-def _fork_supervisor(tell: int, closed: Iterable[int]) -> None:
-    """Fork, and return in the child alone; the parent stays as the guard."""
+def _fork_supervisor(tell: int, closed: Iterable[int]) -> int:
+    """Fork, and return in the child alone, with a pidfd of the parent, which is the guard."""
     try:
+        own_fd = os.pidfd_open(os.getpid())
         child = os.fork()
     except OSError as error:
         os.write(tell, (-(error.errno or 1)).to_bytes(_PID_BYTES, sys.byteorder, signed=True))
         os._exit(EXIT_FAILED)
     if child == 0:
         linux.prctl(linux.PR_SET_DUMPABLE, 1)  # for the launcher; its time comes later
-        return
+        return own_fd
     try:
         os.write(tell, child.to_bytes(_PID_BYTES, sys.byteorder, signed=True))
-        for descriptor in (tell, *closed):
+        for descriptor in (tell, own_fd, *closed):
             os.close(descriptor)
         _keep_watch(child)
     finally:
@@ -163,7 +168,7 @@ class _Front:
         answer = int.from_bytes(os.read(told, _PID_BYTES), sys.byteorder, signed=True)
         if answer <= 0:
             os.waitpid(self._guard, 0)
-            raise _cannot_fork(OSError(-answer, os.strerror(-answer)))
+            raise _cannot_split(OSError(-answer, os.strerror(-answer)))
         self._supervisor = answer
         try:
             leave_streams(0, 1)
