@@ -31,7 +31,6 @@ ENDS = "a child's end comes before, during or after the wait, which SIGCHLD inte
 ARENAS = "malloc takes another arena where two threads allocate at the same moment"
 STACKS = "a new thread gets the stack of one that has ended by then, or else a new one"
 POOL = "the pool makes a thread only where none is idle at that moment"
-ADDRESSES = "how far the heap must grow depends on its random start"
 NAMES = "a random name is drawn again where the number would favour some letters"
 DEATHS = "strace lets a call return before a signal ends the process; else it never does"
 INPUT = "of two jobs at once make gives its input to one, and a broken pipe to the other"
@@ -119,6 +118,7 @@ GIT = {
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_PAGER": "cat",
 }
+PERL = {"PERL_HASH_SEED": "0", "PERL_PERTURB_KEYS": "0"}
 PYTHON = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
 
 
@@ -155,7 +155,7 @@ _SQL = (
 )
 _MEMORY = {"mmap": ARENAS, "munmap": ARENAS, "mprotect": ARENAS, "madvise": STACKS}
 _CHILDREN = dict.fromkeys(("wait4", "rt_sigreturn", "rt_sigsuspend"), ENDS)
-_COMPILER = {"brk": ADDRESSES, "getrandom": NAMES}
+_COMPILER = {"getrandom": NAMES}
 
 COMMANDS = (
     Command("true", ("true",)),
@@ -216,8 +216,7 @@ COMMANDS = (
         "perl",
         ("perl", "-MFile::Find", "-e", "find(sub { -f and $n += -s }, 'tree'); print `echo $n`"),
         a_tree,
-        {},
-        {"brk": ADDRESSES},
+        PERL,
     ),
     Command("cp -r", ("cp", "-r", "tree", "copy"), a_tree),
     Command("rm -r", ("rm", "-r", "tree"), a_tree),
@@ -241,7 +240,8 @@ COMMANDS = (
     Command(
         "perl, killed by SIGPIPE",
         ("perl", "-e", "pipe(R, W); close R; syswrite W, 'x' or die"),
-        varies={"brk": ADDRESSES},
+        None,
+        PERL,
     ),
     Command("sh, killed by itself", ("sh", "-c", "kill -TERM $$")),
 )

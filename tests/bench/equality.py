@@ -7,6 +7,7 @@ Two comparisons of each command, because some of what programs call differs from
 - *apart*: each tool alone, some runs each. What is the same in all runs of both must be equal;
   what varies must be listed, with a reason, in tests/bench/commands.py.
 
+Addresses are not randomised (setarch -R), as the heap's start decides how often it must grow.
 Needs root and strace. The figures are calls that returned (strace leaves out the others) and,
 of these, errors.
 """
@@ -31,8 +32,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 RUNS = 3
+SBTRACE = Path(sys.executable).parent / "sbtrace"
 # sbtrace leaves its target no capability, also if that is root: strace runs its own likewise.
 WITHOUT_CAPABILITIES = ("setpriv", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all")
+
+FIXED_ADDRESSES = ("setarch", "-R")
 
 Figure = tuple[int, int]
 """(calls that returned, errors)."""
@@ -134,7 +138,7 @@ class Bench:
         self, command: Command, argv: Sequence[str | Path], where: str = ""
     ) -> tuple[Figures, bool]:
         with tempfile.TemporaryDirectory(dir=self._folder) as folder:
-            sbtrace = Sbtrace(Path(folder))
+            sbtrace = Sbtrace(Path(folder), (*FIXED_ADDRESSES, SBTRACE))
             recorded = sbtrace.run(
                 *argv, options=("--trace", "full"), cwd=self._work, env=command.env
             )
@@ -149,7 +153,11 @@ class Bench:
     def _strace(self, command: Command) -> Figures:
         output = self._folder / "strace.txt"
         tracer = ("strace", "-f", "-o", output, *oracle.SUMMARY_OPTIONS, "--")
-        run((*WITHOUT_CAPABILITIES, *tracer, *command.argv), cwd=self._work, env=command.env)
+        run(
+            (*WITHOUT_CAPABILITIES, *FIXED_ADDRESSES, *tracer, *command.argv),
+            cwd=self._work,
+            env=command.env,
+        )
         return _flat(oracle.parse_summary(output.read_text()))
 
     def _fresh(self, command: Command) -> None:
