@@ -16,6 +16,8 @@
 #define SLOTS       104
 #define ERRNO_SLOTS 64 /* a power of two */
 #define ERRNO_TRIES 6
+#define LANE_BITS   8
+#define LANES       (1 << LANE_BITS)
 #define DIRECT_NRS  512
 
 #define COMM_BYTES     16
@@ -92,6 +94,12 @@ struct head {
 };
 
 struct thread {
+    /* Only in a lane: the address of its owner's registers on the kernel stack, which no two
+     * live tasks share; how many want to own it; how many followed tasks went to `threads`
+     * because it was taken. */
+    u64 owner;
+    u64 claims;
+    u64 guests;
     u8 direct[2 * DIRECT_NRS]; /* number, native then compat -> 1 + slot; 0 = none yet */
     /* From here on it is written out as it stands, up to the last slot in use. */
     struct head head;
@@ -204,6 +212,7 @@ struct overflow_key {
 
 /* Working room beyond the 512 bytes of a BPF stack. */
 struct scratch {
+    u64 address;
     user_regs regs;
     struct refused_key refused;
     struct slot slot;

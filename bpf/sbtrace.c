@@ -6,15 +6,20 @@
  * sys_enter fires (kernel/entry: syscall_trace_enter), so a refused call shows as a
  * sys_exit without a sys_enter; counting at entry alone never sees it.
  *
- * A task is followed if it has a value in `threads`. Python enrols the first one through
- * its pidfd; a child is noted by its parent at fork and takes the note up in its own
- * context, because only the current task can be a key here.
+ * A followed task has its table in a lane: an array element found by the address of its
+ * registers, which every sys_enter and sys_exit is given, so that no helper has to be called
+ * to find it, nor to see that a task is not followed. Where two tasks would share a lane, the
+ * second one has its table in task storage, which costs it a helper a side.
+ *
+ * Python enrols the launcher in task storage through its pidfd. A child is noted by its
+ * parent at fork and takes the note up in its own context: there only is its address known.
  */
 #include <asm/mman.h>
 
 #include "records.h"
 
 BPF_TASK_STORAGE(threads, struct thread);
+BPF_F_TABLE("array", u32, struct thread, lanes, LANES, BPF_F_MMAPABLE);
 BPF_TABLE("hash", u32, struct note, notes, 32768);
 BPF_ARRAY(noted, u64, 1);
 BPF_TABLE("hash", struct overflow_key, struct slot, overflow, 4096);
@@ -43,6 +48,12 @@ BPF_RINGBUF_OUTPUT(records, RING_PAGES);
 /* Keeps a value in one register, so that the verifier sees its bound where it is used. */
 #define BOUNDED(value) asm volatile("" : "+r"(value))
 
+#define CLEAR(start, bytes)                                                                        \
+    do {                                                                                           \
+        __builtin_memset(start, 0, bytes);                                                         \
+        asm volatile("" ::: "memory");                                                             \
+    } while (0)
+
 static __always_inline void lose(int what, u64 count) {
     u64 *cell = losses.lookup(&what);
 
@@ -57,9 +68,35 @@ static __always_inline struct scratch *scratch(void) {
     return scratches.lookup(&zero);
 }
 
-/* The task is asked for once a program: each call of a helper costs nanoseconds. */
-static __always_inline struct thread *followed(struct task_struct *current) {
-    return threads.task_storage_get(current, 0, 0);
+static __always_inline struct thread *lane_of(u64 regs) {
+    /* Kernel stacks are aligned to at least 8 KiB: what differs is above. */
+    u32 lane = ((u32)(regs >> 13) * 2654435761u) >> (32 - LANE_BITS);
+
+    return lanes.lookup(&lane);
+}
+
+/* The table of the current task, whose registers lie at `regs`; NULL if it is not followed. */
+static __always_inline struct thread *followed(u64 regs) {
+    struct thread *lane = lane_of(regs);
+
+    if (!lane)
+        return NULL;
+    if (LIKELY(lane->owner == regs))
+        return lane;
+    if (LIKELY(lane->guests == 0))
+        return NULL;
+    return threads.task_storage_get(bpf_get_current_task_btf(), 0, 0);
+}
+
+/* Where the registers of the current task lie. Through memory, since the verifier lets no
+ * pointer be counted with. */
+static __always_inline u64 own_regs(struct task_struct *current) {
+    struct scratch *work = scratch();
+
+    if (!work)
+        return 0;
+    work->address = (u64)bpf_task_pt_regs(current);
+    return *(volatile u64 *)&work->address;
 }
 
 /* sbtrace drains the ring buffer on its own clock, and is woken early only when a quarter has
@@ -198,10 +235,11 @@ static __always_inline u32 bucket_of(u64 ns) {
 
 /* Begins an image: the table is empty, a call in flight (the execve) stays in flight. */
 static __always_inline void clear_table(struct thread *thread, u64 now) {
-    __builtin_memset(thread->direct, 0, DIRECT_NRS);
-    __builtin_memset(thread->direct + DIRECT_NRS, 0, DIRECT_NRS);
-    __builtin_memset(thread->errnos, 0, sizeof(thread->errnos) / 2);
-    __builtin_memset(thread->errnos + ERRNO_SLOTS / 2, 0, sizeof(thread->errnos) / 2);
+    /* In pieces: the compiler has no stores for a memset of more than 1 KiB. */
+    CLEAR(thread->direct, DIRECT_NRS);
+    CLEAR(thread->direct + DIRECT_NRS, DIRECT_NRS);
+    CLEAR(thread->errnos, sizeof(thread->errnos) / 2);
+    CLEAR(thread->errnos + ERRNO_SLOTS / 2, sizeof(thread->errnos) / 2);
     thread->head.slots = 0;
     thread->head.returned = 0;
     thread->head.image_ns = now;
@@ -257,8 +295,48 @@ static __always_inline void write_start(struct thread *thread) {
         lose(LOST_EVENTS, 1);
 }
 
-/* A task that nothing is kept for may be a new child in its first event: take the note. */
-static __always_inline struct thread *adopt(struct task_struct *current) {
+/* Begins to follow the current task: with its lane, or where that is taken in task storage. */
+static __always_inline struct thread *follow(struct task_struct *current, u64 regs, u64 now) {
+    struct thread *lane = lane_of(regs), *thread;
+
+    if (!lane)
+        return NULL;
+    __sync_fetch_and_add(&lane->claims, 1);
+    if (*(volatile u64 *)&lane->claims == 1) {
+        /* Whoever came later has seen 2, so it is ours alone. */
+        thread = lane;
+        thread->owner = regs;
+    } else {
+        __sync_fetch_and_add(&lane->claims, -1);
+        thread = threads.task_storage_get(current, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+        if (!thread) {
+            lose(LOST_THREADS, 1);
+            return NULL;
+        }
+        __sync_fetch_and_add(&lane->guests, 1);
+    }
+    CLEAR(&thread->head, sizeof(thread->head));
+    clear_table(thread, now);
+    return thread;
+}
+
+/* Ends following: the lane is free for the next task. */
+static __always_inline void leave(struct thread *thread, u64 regs) {
+    struct thread *lane = lane_of(regs);
+
+    if (!lane)
+        return;
+    if (thread->owner == regs) {
+        thread->owner = 0;
+        __sync_fetch_and_add(&lane->claims, -1);
+    } else {
+        thread->head.flags |= THREAD_ARMED; /* a snapshot must not show it again */
+        __sync_fetch_and_add(&lane->guests, -1);
+    }
+}
+
+/* A task that is not followed may be a new child in its first event: take the note. */
+static __always_inline struct thread *adopt(u64 regs) {
     u32 zero = 0, tid = (u32)bpf_get_current_pid_tgid();
     u64 *pending = noted.lookup(&zero);
     struct thread *thread;
@@ -269,7 +347,7 @@ static __always_inline struct thread *adopt(struct task_struct *current) {
     note = notes.lookup(&tid);
     if (!note)
         return NULL;
-    thread = threads.task_storage_get(current, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+    thread = follow(bpf_get_current_task_btf(), regs, note->image_ns);
     if (thread) {
         struct head *head = &thread->head;
 
@@ -279,10 +357,7 @@ static __always_inline struct thread *adopt(struct task_struct *current) {
         head->process_ns = note->process_ns;
         head->parent_ns = note->parent_ns;
         head->thread_ns = note->start_ns;
-        head->image_ns = note->image_ns;
         write_start(thread);
-    } else {
-        lose(LOST_THREADS, 1);
     }
     notes.delete(&tid);
     __sync_fetch_and_add(pending, -1);
@@ -291,8 +366,7 @@ static __always_inline struct thread *adopt(struct task_struct *current) {
 
 /* TP_PROTO(struct task_struct *parent, struct task_struct *child), before the child runs. */
 ON(sched_process_fork) {
-    struct task_struct *current = bpf_get_current_task_btf();
-    struct thread *thread = followed(current);
+    struct thread *thread = followed(own_regs(bpf_get_current_task_btf()));
     void *child = (void *)ctx->args[1];
     u32 zero = 0;
 
@@ -362,17 +436,23 @@ static __always_inline void write_exec(struct thread *thread, void *bprm, u64 no
  * image, after the other threads are gone and p has taken the leader's tid. */
 ON(sched_process_exec) {
     struct task_struct *current = bpf_get_current_task_btf();
-    struct thread *thread = followed(current);
-    u64 now;
+    u64 regs = own_regs(current), now = bpf_ktime_get_ns();
+    struct thread *thread = followed(regs);
 
-    if (!thread)
-        return 0;
-    now = bpf_ktime_get_ns();
-    if (thread->head.flags & THREAD_ARMED) {
-        /* The launcher becomes the target: here its figures begin. */
-        thread->head.flags = 0;
+    if (!thread || thread->head.flags & THREAD_ARMED) {
+        /* The launcher becomes the target: here its figures begin, with this execve. */
+        thread = threads.task_storage_get(current, 0, 0);
+        if (!thread || !(thread->head.flags & THREAD_ARMED))
+            return 0;
+        thread = follow(current, regs, now);
+        if (!thread)
+            return 0;
         thread->head.process_ns = now;
         thread->head.thread_ns = now;
+        thread->head.call_ns = now;
+        thread->head.call_nr = NR_EXECVE;
+        thread->head.pid = own_pid(&thread->head.tid);
+        write_start(thread);
     } else {
         /* The execve that succeeded returns in the new image: it is counted there. */
         u64 call_ns = thread->head.call_ns;
@@ -381,11 +461,9 @@ ON(sched_process_exec) {
         write_out(thread, END_EXEC, now);
         thread->head.call_ns = call_ns;
         thread->head.image++;
+        thread->head.pid = own_pid(&thread->head.tid);
+        clear_table(thread, now);
     }
-    thread->head.pid = own_pid(&thread->head.tid);
-    clear_table(thread, now);
-    if (thread->head.image == 0)
-        write_start(thread);
     write_exec(thread, (void *)ctx->args[2], now);
     return 0;
 }
@@ -562,9 +640,8 @@ static __always_inline void record_logged(void *ctx, struct thread *thread, void
 #endif
 
 /* An exit without an entry: seccomp refused the call before sys_enter could fire. */
-static __always_inline void count_refused(void *ctx, struct task_struct *current,
-                                          struct thread *thread, void *kernel_regs, u32 how,
-                                          long ret) {
+static __always_inline void count_refused(void *ctx, struct thread *thread, void *kernel_regs,
+                                          u32 how, long ret) {
     struct scratch *work = scratch();
     struct slot *slot;
 
@@ -572,7 +649,7 @@ static __always_inline void count_refused(void *ctx, struct task_struct *current
         return;
     bpf_probe_read_kernel(&work->regs, sizeof(work->regs), kernel_regs);
     u32 nr = refused_nr(&work->regs, kernel_regs);
-    u32 abi = abi_of(current, nr);
+    u32 abi = abi_of(bpf_get_current_task_btf(), nr);
 
     slot = slot_of(thread, abi, nr);
     if (slot)
@@ -591,14 +668,13 @@ static __always_inline void count_refused(void *ctx, struct task_struct *current
 
 /* TP_PROTO(struct pt_regs *regs, long id) */
 ON(sys_enter) {
-    struct task_struct *current = bpf_get_current_task_btf();
-    struct thread *thread = followed(current);
+    struct thread *thread = followed(ctx->args[0]);
     u32 nr = ctx->args[1];
 
     if (!thread)
         return 0;
     thread->head.call_nr = nr;
-    thread->head.call_abi = abi_of(current, nr);
+    thread->head.call_abi = abi_of(bpf_get_current_task_btf(), nr);
 #ifdef LOGGING
     record_logged(ctx, thread, (void *)ctx->args[0]);
 #endif
@@ -608,23 +684,22 @@ ON(sys_enter) {
 
 /* TP_PROTO(struct pt_regs *regs, long ret) */
 ON(sys_exit) {
-    struct task_struct *current = bpf_get_current_task_btf();
-    struct thread *thread = followed(current);
+    struct thread *thread = followed(ctx->args[0]);
     long ret = ctx->args[1];
 
     if (!thread) {
         /* A child's first event is the exit of its clone, with 0: no call of its own. */
         if (ret == 0)
-            adopt(current);
+            adopt(ctx->args[0]);
         return 0;
     }
     u64 start = thread->head.call_ns;
     if (UNLIKELY(start == 0)) {
-        count_refused(ctx, current, thread, (void *)ctx->args[0],
+        count_refused(ctx, thread, (void *)ctx->args[0],
                       thread->head.sigsys ? REFUSED_SIGSYS : REFUSED_RETURN, ret);
         return 0;
     }
-    if (UNLIKELY(is_killed(current)) && was_cut_short(ret))
+    if (UNLIKELY(was_cut_short(ret)) && is_killed(bpf_get_current_task_btf()))
         return 0; /* it stays in flight, as the program sees it: unfinished */
     /* Cleared here, or the next refused call would inherit it. */
     thread->head.call_ns = 0;
@@ -646,7 +721,7 @@ ON(signal_generate) {
 
     if ((int)ctx->args[0] != SIGSYS || (u64)info <= 2)
         return 0;
-    thread = followed(bpf_get_current_task_btf());
+    thread = followed(own_regs(bpf_get_current_task_btf()));
     if (!thread || FIELD(s32, info, 8) != SYS_SECCOMP)
         return 0;
     thread->head.sigsys = 1 + (FIELD(s32, info, 4) & 0xffff);
@@ -660,11 +735,12 @@ ON(signal_generate) {
 /* TP_PROTO(struct task_struct *p [, bool group_dead since 6.16]): in the dying task. */
 ON(sched_process_exit) {
     struct task_struct *current = bpf_get_current_task_btf();
-    struct thread *thread = followed(current);
+    u64 regs = own_regs(current);
+    struct thread *thread = followed(regs);
     void *task = (void *)bpf_get_current_task();
 
     if (!thread)
-        thread = adopt(current); /* killed before it ever ran */
+        thread = adopt(regs); /* killed before it ever ran */
     if (!thread || thread->head.flags & THREAD_ARMED)
         return 0;
     void *signal = FIELD(void *, task, OFFSET_task_struct_signal);
@@ -678,13 +754,13 @@ ON(sched_process_exit) {
         /* kernel/seccomp.c: KILL_THREAD beside live threads is do_exit(SIGSYS), which
          * no sys_exit tells; a signal from outside would end the whole group. */
         flags |= THREAD_KILLED_HERE;
-        count_refused(ctx, current, thread, (void *)bpf_task_pt_regs(current), REFUSED_EXIT, 0);
+        count_refused(ctx, thread, (void *)regs, REFUSED_EXIT, 0);
     }
     if (FIELD(u32, signal, OFFSET_signal_struct_live) == 0)
         flags |= THREAD_LAST;
     thread->head.flags = flags;
     write_out(thread, END_EXIT, bpf_ktime_get_ns());
-    thread->head.flags |= THREAD_ARMED; /* written: a snapshot must not show it again */
+    leave(thread, regs);
     return 0;
 }
 
@@ -702,7 +778,8 @@ struct bpf_iter__task {
     struct task_struct *task;
 };
 
-/* Reading this iterator's file gives every live thread's table as it stands. */
+/* Reading this iterator's file gives the tables in task storage as they stand; those in
+ * lanes are read through the map's own memory. */
 BPF_ITER(task) {
     struct seq_file *seq = ctx->meta->seq;
     struct task_struct *task = ctx->task;

@@ -19,6 +19,7 @@ typedef struct pt_regs user_regs;
 #define TS_COMPAT       0x0002 /* arch/x86/include/asm/thread_info.h: entered by int 0x80 & co. */
 #define X32_SYSCALL_BIT 0x40000000
 #define NR_EXEC_MAP     9 /* mmap */
+#define NR_EXECVE       59
 
 static __always_inline u32 abi_of(struct task_struct *task, u32 nr) {
     /* A direct load: the verifier knows the field, and a fault reads as 0. */
@@ -60,6 +61,7 @@ typedef struct user_pt_regs user_regs;
 
 #define TIF_32BIT_MASK (1u << 22) /* arch/arm64/include/asm/thread_info.h */
 #define NR_EXEC_MAP    222        /* mmap */
+#define NR_EXECVE      221
 
 static __always_inline u32 abi_of(struct task_struct *task, u32 nr) {
     if (*(u64 *)((char *)task + OFFSET_thread_info_flags) & TIF_32BIT_MASK)

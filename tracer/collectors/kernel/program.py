@@ -5,6 +5,7 @@ Everything it holds dies with its descriptors, so a killed sbtrace leaves nothin
 
 from __future__ import annotations
 
+import mmap
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ class Program:
         self._open: list[int] = []
         self._links: list[int] = []
         self._iterator: int | None = None
+        self._lanes: mmap.mmap | None = None
         self._artifact, self._maps, self._programs = self._loaded(flags(logging=bool(logged)))
         for number in logged:
             _ask(libbpf.update, self._maps["logged"], number, b"\1")
@@ -90,6 +92,7 @@ class Program:
 
     def live_tables(self) -> Iterator[wire.Table]:
         """Yield the table of every followed thread that is alive, as it stands."""
+        yield from wire.lanes(self._lane_memory())
         if self._iterator is None:
             code = self._artifact.linked(ITERATOR, self._maps)
             self._iterator = _ask(
@@ -105,6 +108,15 @@ class Program:
         while at < len(data):
             table, at = wire.table(data, at)
             yield table
+
+    def _lane_memory(self) -> memoryview:
+        """Map the lanes into memory, once somebody wants to read them."""
+        if self._lanes is None:
+            shape = self._artifact.maps["lanes"]
+            size = -(-shape.entries * shape.value_bytes // mmap.PAGESIZE) * mmap.PAGESIZE
+            self._lanes = mmap.mmap(self._maps["lanes"], size, mmap.MAP_SHARED, mmap.PROT_READ)
+        shape = self._artifact.maps["lanes"]
+        return memoryview(self._lanes)[: shape.entries * shape.value_bytes]
 
     def overflow(self) -> Iterator[tuple[wire.OverflowKey, wire.Slot]]:
         """Yield what did not fit into the threads' own tables."""

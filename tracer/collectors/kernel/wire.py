@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tracer.model import HISTOGRAM_BUCKETS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 RECORD_THREAD, RECORD_EXEC, RECORD_MAP, RECORD_REFUSED, RECORD_START = 1, 2, 3, 4, 5
 END_SNAPSHOT, END_EXEC, END_EXIT = 0, 1, 2
@@ -19,7 +23,9 @@ ERRNO_BLOCKED = 0x8000
 
 SLOTS = 104
 ERRNO_SLOTS = 64
+_LANE_BYTES = 3 * 8
 _DIRECT_BYTES = 2 * 512
+_HEAD_AT = _LANE_BYTES + _DIRECT_BYTES
 
 LOSSES = (
     "lost_tables",
@@ -45,9 +51,11 @@ _COUNT = struct.Struct("=3Q")
 _REFUSED = struct.Struct("=IIQ")
 _REFUSED_TAIL = struct.Struct("=QQQQq")
 _FRAMES_BYTES = 16 * 32  # struct bpf_stack_build_id, include/uapi/linux/bpf.h
+_OWNER = struct.Struct("=Q")
 _OVERFLOW_KEY = struct.Struct("=QQ4IHHI")
 
-THREAD_VALUE_BYTES = _DIRECT_BYTES + _HEAD.size + ERRNO_SLOTS * _ERRNO.size + SLOTS * _SLOT.size
+THREAD_VALUE_BYTES = _HEAD_AT + _HEAD.size + ERRNO_SLOTS * _ERRNO.size + SLOTS * _SLOT.size
+Data = bytes | memoryview
 KEY_BYTES = _KEY.size + _KEY_ARGS.size
 COUNT_BYTES = _COUNT.size
 SLOT_BYTES = _SLOT.size
@@ -216,7 +224,7 @@ def kind_of(data: bytes) -> int:
     return kind
 
 
-def table(data: bytes, offset: int = 0) -> tuple[Table, int]:
+def table(data: Data, offset: int = 0) -> tuple[Table, int]:
     """Read a thread's table; return it and the offset behind it."""
     head = Head(*_HEAD.unpack_from(data, offset))
     at = offset + _HEAD.size
@@ -232,7 +240,14 @@ def table(data: bytes, offset: int = 0) -> tuple[Table, int]:
     return Table(head, errnos, slots), at + head.slots * _SLOT.size
 
 
-def slot(data: bytes, offset: int = 0) -> Slot:
+def lanes(memory: memoryview) -> Iterator[Table]:
+    """Yield the tables that live in the memory of the map ``lanes``."""
+    for at in range(0, len(memory), THREAD_VALUE_BYTES):
+        if _OWNER.unpack_from(memory, at)[0]:
+            yield table(memory, at + _HEAD_AT)[0]
+
+
+def slot(data: Data, offset: int = 0) -> Slot:
     """Read one slot."""
     values = _SLOT.unpack_from(data, offset)
     nr, abi, errors, blocked, total_ns, min_ns, max_ns, *histogram = values
@@ -301,7 +316,8 @@ def overflow_key(data: bytes) -> OverflowKey:
 def armed_thread() -> bytes:
     """Return the value that enrols the launcher: nothing is counted until its execve."""
     head = _HEAD.pack(*[0, 0, THREAD_ARMED], *[0] * 16, b"")
-    return bytes(_DIRECT_BYTES) + head + bytes(THREAD_VALUE_BYTES - _DIRECT_BYTES - len(head))
+    before = bytes(_HEAD_AT)
+    return before + head + bytes(THREAD_VALUE_BYTES - len(before) - len(head))
 
 
 def _string(data: bytes) -> bytes:
