@@ -111,6 +111,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._work = folder / "work"
+        self._records = folder / "records"
         self._made: dict[str, Path] = {}
 
     def together(self, command: Command) -> Comparison:
@@ -137,8 +138,9 @@ class Bench:
     def _sbtrace(
         self, command: Command, argv: Sequence[str | Path], where: str = ""
     ) -> tuple[Figures, bool]:
-        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
-            sbtrace = Sbtrace(Path(folder), (*FIXED_ADDRESSES, SBTRACE))
+        self._records.mkdir()
+        try:
+            sbtrace = Sbtrace(self._records, (*FIXED_ADDRESSES, SBTRACE))
             recorded = sbtrace.run(
                 *argv, options=("--trace", "full"), cwd=self._work, env=command.env
             )
@@ -148,15 +150,18 @@ class Bench:
                 if row["calls"]
             }
             lost = sbtrace.sql("SELECT * FROM losses WHERE collector = 'kernel'")
+        finally:
+            shutil.rmtree(self._records)
         return figures, recorded.record["exact"] is not None and not lost
 
     def _strace(self, command: Command) -> Figures:
         output = self._folder / "strace.txt"
         tracer = ("strace", "-f", "-o", output, *oracle.SUMMARY_OPTIONS, "--")
+        # The same environment to the byte: perl, for one, copies it to the heap.
         run(
             (*WITHOUT_CAPABILITIES, *FIXED_ADDRESSES, *tracer, *command.argv),
             cwd=self._work,
-            env=command.env,
+            env={**command.env, "SBTRACE_DB": str(self._records / "runs.duckdb")},
         )
         return _flat(oracle.parse_summary(output.read_text()))
 
