@@ -2,7 +2,6 @@
 // Writes to the file OUT how many nanoseconds each of BATCHES times CALLS calls took, one
 // number a line, after the last of them. It keeps to the last CPU it may use, so that what
 // observes it can have the others. The first batch warms up and is not written.
-#define _GNU_SOURCE
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
