@@ -142,9 +142,7 @@ RECORD = RunRecord(
         stat("openat", 257, 20, errors=3),
         stat("exit_group", 231, 1, unfinished=1, total_ns=None, min_ns=None, max_ns=None),
     ),
-    syscall_errors=(
-        SyscallError(1, 70, 0, 1, 70, "x86_64", 257, "openat", 2, "ENOENT", 3, 0),
-    ),
+    syscall_errors=(SyscallError(1, 70, 0, 1, 70, "x86_64", 257, "openat", 2, "ENOENT", 3, 0),),
 )
 
 KILLED = replace(
