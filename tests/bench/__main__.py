@@ -96,10 +96,10 @@ def main() -> None:
         sys.exit("bench: eBPF needs root: run it with sudo")
     peers.private_mounts()
     tools, unavailable = peers.available(peers.TOOLS)
-    facts = machine.describe()
+    facts = machine.describe() | {"before": machine.busy()}
     with tempfile.TemporaryDirectory(prefix="sbtrace-bench-") as folder:
         results = measure(plan_of(options), options.part or PARTS, tools, Path(folder))
-    facts["load"] += f", {os.getloadavg()[0]:.2f} after (the bench itself makes about 1)"
+    facts["after"] = f"{machine.busy()} (the bench itself makes a load of 1 to 2)"
     text = report.text(results, facts, unavailable)
     print(report.as_json(results, facts, unavailable) if options.json else text, end="")
     if options.write:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import subprocess
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import tracer
+from tracer.collectors.kernel import libbpf
 
 VERSIONS = {
     "strace": ("strace", "-V"),
@@ -19,7 +21,7 @@ VERSIONS = {
 
 
 def describe() -> dict[str, str]:
-    """Return name -> one line of text, as it was when the bench began."""
+    """Return name -> one line of text: what stays as it is."""
     tools = [line for command in VERSIONS.values() if (line := _first_line(command))]
     python = platform.python_version()
     commit = _first_line(
@@ -31,8 +33,20 @@ def describe() -> dict[str, str]:
         "kernel": f"{platform.release()} {platform.machine()}",
         "sbtrace": f"{tracer.__version__} ({commit or 'no commit'}), Python {python}",
         "peers": "; ".join(tools),
-        "load": f"{os.getloadavg()[0]:.2f} before",
     }
+
+
+def busy() -> str:
+    """Say how busy the machine is now, and what else would slow a call down."""
+    return f"load {os.getloadavg()[0]:.2f}, {_links_of_others()}"
+
+
+def _links_of_others() -> str:
+    """Say how many BPF programs are attached: whatever is, slows every call down."""
+    last, found = ctypes.c_uint32(0), 0
+    while libbpf.lib.bpf_link_get_next_id(last, ctypes.byref(last)) == 0:
+        found += 1
+    return f"{found} BPF programs attached: NO FIGURE HOLDS" if found else "no BPF of others"
 
 
 def _first_line(command: tuple[str, ...]) -> str:
