@@ -25,7 +25,7 @@ from tracer.resources import bpf_dir
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-RING_BYTES = 16 << 20
+RING_BYTES = 8 << 20
 
 RAW_TRACEPOINTS = (
     "signal_generate",
