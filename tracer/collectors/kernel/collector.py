@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tracer.collectors.kernel.totals import Rows
 
 NAME = "kernel"
+_DRAIN_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,8 @@ class KernelCollector:
         self._program.enrol(pidfd)
 
     def drain(self) -> None:
-        """Take in what the ring buffer holds."""
-        self._program.consume()
+        """Take in what the ring buffer holds, but leave the session time for its other duties."""
+        self._program.consume(_DRAIN_S)
 
     def calls_so_far(self) -> int:
         """Return how many calls came back until now."""
@@ -94,7 +95,7 @@ class KernelCollector:
     def stop(self) -> KernelRecords:
         """Stop counting and return the final figures. What is alive counts as it stands."""
         self._program.detach()
-        self.drain()
+        self._program.consume()
         self._accounts.overflowed(self._program.overflow())
         return self.snapshot()
 

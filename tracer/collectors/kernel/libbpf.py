@@ -9,7 +9,10 @@ libbpf 1.x, bpf(2), include/uapi/linux/bpf.h.
 from __future__ import annotations
 
 import ctypes
+import errno
+import math
 import os
+import time
 from typing import TYPE_CHECKING
 
 from tracer.errors import KernelError
@@ -222,10 +225,11 @@ class Ring:
 
     def __init__(self, fd: int, take: Callable[[bytes], None]) -> None:
         """``take`` is given each record when ``consume`` is called."""
+        self._until = math.inf
 
         def called(_context: int, data: int, size: int) -> int:
             take(ctypes.string_at(data, size))
-            return 0
+            return -errno.EAGAIN if time.monotonic() >= self._until else 0
 
         self._callback = _RING_CALLBACK(called)  # libbpf keeps only the pointer
         ring = lib.ring_buffer__new(fd, self._callback, None, None)
@@ -233,9 +237,16 @@ class Ring:
             raise OSError(ctypes.get_errno(), f"ring buffer: {os.strerror(ctypes.get_errno())}")
         self._ring = ctypes.c_void_p(ring)
 
-    def consume(self) -> None:
-        """Hand over every record that waits."""
-        _checked("ring buffer", lib.ring_buffer__consume(self._ring))
+    def consume(self, at_most_s: float = math.inf) -> None:
+        """Hand over every record that waits, or those that ``at_most_s`` seconds are enough for.
+
+        libbpf goes on while records come: a target that makes them faster than they are
+        taken would never let it return.
+        """
+        self._until = time.monotonic() + at_most_s
+        result = lib.ring_buffer__consume(self._ring)
+        if result != -errno.EAGAIN:
+            _checked("ring buffer", result)
 
 
 def _object_info(fd: int, info: ctypes.Structure) -> None:

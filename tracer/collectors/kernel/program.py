@@ -5,6 +5,7 @@ Everything it holds dies with its descriptors, so a killed sbtrace leaves nothin
 
 from __future__ import annotations
 
+import math
 import mmap
 import os
 from typing import TYPE_CHECKING, Any
@@ -86,9 +87,9 @@ class Program:
         """Follow the task behind ``pidfd`` from its next execve on."""
         _ask(libbpf.update, self._maps["threads"], pidfd, wire.armed_thread())
 
-    def consume(self) -> None:
-        """Hand over every record that waits in the ring buffer."""
-        _ask(self._ring.consume)
+    def consume(self, at_most_s: float = math.inf) -> None:
+        """Hand over the records that wait in the ring buffer, for at most so long."""
+        _ask(self._ring.consume, at_most_s)
 
     def live_tables(self) -> Iterator[wire.Table]:
         """Yield the table of every followed thread that is alive, as it stands."""
