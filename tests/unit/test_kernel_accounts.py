@@ -9,7 +9,7 @@ import pytest
 
 from tracer import syscalls
 from tracer.collectors.kernel import wire
-from tracer.collectors.kernel.accounts import Accounts
+from tracer.collectors.kernel.accounts import KEPT, Accounts
 from tracer.collectors.kernel.lives import decode_status
 from tracer.model import HISTOGRAM_BUCKETS
 
@@ -239,16 +239,38 @@ def test_a_child_runs_what_its_parent_ran_until_it_execs() -> None:
     accounts = Accounts()
     accounts.executed(exec_(7, ORIGIN, 0, b"sh\0", ORIGIN))
     accounts.started(start(9, ORIGIN + 1, parent=(7, ORIGIN)))
-    assert accounts.executable_of(9, ORIGIN + 1, 0) == "/bin/sh"
+    assert accounts.executable_of(refused(9, ORIGIN + 1, 0)) == "/bin/sh"
     accounts.executed(exec_(9, ORIGIN + 1, 1, b"find\0", ORIGIN + 2))
-    assert accounts.executable_of(9, ORIGIN + 1, 1) == "/bin/find"
-    assert accounts.executable_of(9, ORIGIN + 1, 0) == "/bin/sh"
-    assert accounts.executable_of(1, 1, 0) is None
+    assert accounts.executable_of(refused(9, ORIGIN + 1, 1)) == "/bin/find"
+    assert accounts.executable_of(refused(9, ORIGIN + 1, 0)) == "/bin/sh"
+    assert accounts.executable_of(refused(1, 1, 0)) is None
     # What the parent execs later is not what the child was made of.
     accounts.executed(exec_(7, ORIGIN, 1, b"make\0", ORIGIN + 3))
-    assert accounts.executable_of(9, ORIGIN + 1, 0) == "/bin/sh"
+    assert accounts.executable_of(refused(9, ORIGIN + 1, 0)) == "/bin/sh"
     accounts.started(start(10, ORIGIN + 4, parent=(9, ORIGIN + 1)))
-    assert accounts.executable_of(10, ORIGIN + 4, 0) == "/bin/find"
+    assert accounts.executable_of(refused(10, ORIGIN + 4, 0)) == "/bin/find"
+
+
+def refused(pid: int, process_ns: int, image: int) -> wire.RefusedKey:
+    """The key of a refused call of a process's first thread."""
+    return wire.RefusedKey(
+        process_ns, process_ns, pid, pid, image, 57, 0, 0, 0, 0, 0, 0, (0, 0, 0, 0, 0, 0)
+    )
+
+
+def test_a_long_build_does_not_fill_the_memory() -> None:
+    """Ended processes are forgotten, the oldest first, unless a call of theirs was refused."""
+    accounts = Accounts()
+    n_processes = KEPT + 101
+    for number in range(n_processes):
+        accounts.started(start(7, ORIGIN + number))
+        if number == 5:
+            accounts.identity(refused(7, ORIGIN + number, 0))
+        ended(accounts, head(7, ORIGIN + number, flags=LAST))
+    kept = {process.process_id for process in accounts.processes()}
+    assert len(kept) == KEPT + 1
+    assert 6 in kept
+    assert len(accounts.take_final().processes) == n_processes
 
 
 @pytest.mark.parametrize(

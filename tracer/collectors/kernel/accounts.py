@@ -6,6 +6,7 @@ Pure: fed with the bytes of the ring buffer, it needs neither root nor a kernel.
 from __future__ import annotations
 
 import os
+from collections import deque
 from typing import TYPE_CHECKING
 
 from tracer import syscalls
@@ -17,6 +18,8 @@ from tracer.model import HISTOGRAM_BUCKETS, Process, SyscallError, SyscallStat
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+KEPT = 4096
+"""Processes that are remembered after their end, for the summary and for late records."""
 _EMPTY_HISTOGRAM = (0,) * HISTOGRAM_BUCKETS
 _FOREIGN = {"x86_64": ("x86_64", "i386", "x32"), "arm64": ("arm64", "arm", "arm64")}
 
@@ -32,7 +35,8 @@ class Accounts:
     def __init__(self) -> None:
         self._abis = abi_names()
         self._lives: dict[ProcessKey, Life] = {}
-        self._threads = 0
+        self._over: deque[ProcessKey] = deque()
+        self._processes = self._threads = 0
         self._final = Rows()
         self._totals = Totals()
         self.origin_ns: int | None = None
@@ -84,7 +88,7 @@ class Accounts:
                 life.status = life.leader_status  # None while the leader's record is to come
         self.returned += head.returned
         over = [head.image] if head.end == wire.END_EXEC else []
-        if life.ended and life.status is not None:
+        if life.over:
             over = sorted(life.images)
         self._finish(
             Rows(
@@ -93,6 +97,8 @@ class Accounts:
                 self._ended_images(life, over),
             )
         )
+        if life.over and head.flags & wire.THREAD_LAST:
+            self._retire((head.pid, head.process_ns))
 
     def _ended_images(self, life: Life, numbers: list[int]) -> list[Process]:
         rows = []
@@ -123,24 +129,18 @@ class Accounts:
     def identity(self, key: wire.RefusedKey) -> tuple[int, int]:
         """Return (process_id, thread_id) of the thread behind a refused call."""
         life = self._life(key)
+        life.wanted = True
         return life.process_id, self._thread_id(life, key.thread_ns)
 
-    def executable_of(self, pid: int, process_ns: int, image: int) -> str | None:
-        """Return the path that an image was made of; a fork has that of its parent."""
-        life = self._lives.get((pid, process_ns))
-        while life is not None:
-            for number in range(image, -1, -1):
-                known = life.images.get(number)
-                if known is not None and known.executable is not None:
-                    return known.executable
-            life = self._lives.get(life.parent) if life.parent is not None else None
-            if life is not None:
-                image = life.image_at(process_ns)
-                process_ns = life.process_ns
-        return None
+    def executable_of(self, key: wire.RefusedKey) -> str | None:
+        """Return the path of the program that made a refused call."""
+        return self._life(key).executable(key.image)
 
     def processes(self) -> tuple[Process, ...]:
-        """Return every image of every process so far, in the order of their start."""
+        """Return the images of the processes that are kept, in the order of their start.
+
+        These are all that live, the last ``KEPT`` that ended, and those with a refused call.
+        """
         return tuple(
             self._process(life, number, image)
             for life in self._lives.values()
@@ -177,14 +177,30 @@ class Accounts:
         life = self._lives.get(key)
         if life is None:
             parent_ns, ppid = getattr(record, "parent_ns", 0), getattr(record, "ppid", None)
-            parent = (ppid, parent_ns) if parent_ns and ppid is not None else None
+            parent = self._lives.get((ppid, parent_ns)) if ppid is not None else None
             life = self._new_life(key, parent, ppid)
         return life
 
-    def _new_life(self, key: ProcessKey, parent: ProcessKey | None, ppid: int | None) -> Life:
-        life = Life(len(self._lives) + 1, *key, parent, ppid or None)
+    def _new_life(self, key: ProcessKey, parent: Life | None, ppid: int | None) -> Life:
+        pid, process_ns = key
+        self._processes += 1
+        life = Life(
+            process_id=self._processes,
+            pid=pid,
+            parent_id=parent.process_id if parent is not None else None,
+            ppid=ppid or None,
+            inherited=parent.executable(parent.image_at(process_ns)) if parent else None,
+        )
         self._lives[key] = life
         return life
+
+    def _retire(self, key: ProcessKey) -> None:
+        """Forget the oldest of the ended ones: a long build must not fill the memory."""
+        self._over.append(key)
+        if len(self._over) > KEPT:
+            oldest = self._over.popleft()
+            if oldest in self._lives and not self._lives[oldest].wanted:
+                del self._lives[oldest]
 
     def _thread_id(self, life: Life, thread_ns: int) -> int:
         known = life.threads.get(thread_ns)
@@ -195,13 +211,12 @@ class Accounts:
 
     def _process(self, life: Life, number: int, image: Image) -> Process:
         status = life.status if number == max(life.images) else None
-        parent = self._lives.get(life.parent) if life.parent is not None else None
         code, signal = decode_status(status)
         return Process(
             process_id=life.process_id,
             image=number,
             pid=life.pid,
-            parent_id=parent.process_id if parent is not None else None,
+            parent_id=life.parent_id,
             ppid=life.ppid,
             comm=image.comm,
             executable=image.executable,

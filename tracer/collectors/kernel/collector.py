@@ -122,4 +122,6 @@ class KernelCollector:
         elif kind == wire.RECORD_MAP:
             self._refusals.mapped(wire.map_(data))
         elif kind == wire.RECORD_REFUSED:
-            self._refusals.refused(wire.refused(data, REGISTER_BYTES))
+            record = wire.refused(data, REGISTER_BYTES)
+            self._accounts.identity(record.key)  # it is to be remembered
+            self._refusals.refused(record)

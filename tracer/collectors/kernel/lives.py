@@ -28,14 +28,30 @@ class Life:
 
     process_id: int
     pid: int
-    process_ns: int
-    parent: ProcessKey | None
+    parent_id: int | None
     ppid: int | None
+    inherited: str | None
+    """The program that it was forked from; None for the command, or if that is unknown."""
     images: dict[int, Image] = field(default_factory=dict)
     leader_status: int | None = None
     status: int | None = None
     ended: bool = False
     threads: dict[int, int] = field(default_factory=dict)
+    wanted: bool = False
+    """Whether something refers to it for as long as the run lasts."""
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is to come of it but, rarely, the table of a late thread."""
+        return self.ended and self.status is not None
+
+    def executable(self, number: int) -> str | None:
+        """The path that an image was made of; an image made by fork has its parent's."""
+        for earlier in range(number, -1, -1):
+            image = self.images.get(earlier)
+            if image is not None and image.executable is not None:
+                return image.executable
+        return self.inherited
 
     def image_at(self, instant_ns: int) -> int:
         """The image that it was at an instant, such as that of a fork."""

@@ -34,13 +34,17 @@ class Refusals:
         self._decide = decide
         self._abis = abi_names()
         self._first: dict[bytes, wire.Refused] = {}
-        self._maps: defaultdict[tuple[int, int, int], list[Mapping]] = defaultdict(list)
+        # By process, then by image: each fork and each end of a process looks into it.
+        self._maps: dict[tuple[int, int], defaultdict[int, list[Mapping]]] = {}
+        # Processes with a refused call: their mappings are needed after their end.
+        self._wanted: set[tuple[int, int]] = set()
         self._namer = Namer()
         self._named: dict[bytes, tuple[Frame, ...]] = {}
 
     def mapped(self, map_: wire.Map) -> None:
         """An image maps a file to execute it: what later names its frames."""
-        self._maps[map_.pid, map_.process_ns, map_.image].append(
+        images = self._maps.setdefault((map_.pid, map_.process_ns), defaultdict(list))
+        images[map_.image].append(
             Mapping(
                 start=map_.start,
                 end=map_.start + map_.length,
@@ -54,20 +58,20 @@ class Refusals:
     def forked(self, start: wire.Start) -> None:
         """A child begins with the mappings of its parent."""
         if start.pid == start.tid and start.parent_ns:
-            images = [key for key in self._maps if key[:2] == (start.ppid, start.parent_ns)]
+            images = self._maps.get((start.ppid, start.parent_ns))
             if images:
-                self._maps[start.pid, start.process_ns, 0] = list(self._maps[max(images)])
+                own = self._maps.setdefault((start.pid, start.process_ns), defaultdict(list))
+                own[0] = list(images[max(images)])
 
     def refused(self, record: wire.Refused) -> None:
         """The first of some refused calls that are the same."""
         self._first[record.key_bytes] = record
+        self._wanted.add((record.key.pid, record.key.process_ns))
 
     def ended(self, pid: int, process_ns: int) -> None:
         """Forget the mappings of a process that is gone, if nothing of it needs naming."""
-        wanted = {(r.key.pid, r.key.process_ns) for r in self._first.values()}
-        if (pid, process_ns) not in wanted:
-            for key in [key for key in self._maps if key[:2] == (pid, process_ns)]:
-                del self._maps[key]
+        if (pid, process_ns) not in self._wanted:
+            self._maps.pop((pid, process_ns), None)
 
     def rows(
         self, counts: Iterable[tuple[bytes, tuple[int, int, int]]], accounts: Accounts
@@ -142,6 +146,7 @@ class Refusals:
     def _name(self, record: wire.Refused, accounts: Accounts) -> tuple[Frame, ...]:
         key = record.key
         abi, registers = thread_registers(platform.machine(), record.registers)
+        images: dict[int, list[Mapping]] = dict(self._maps.get((key.pid, key.process_ns), {}))
         return self._namer.frames(
             RawStack(
                 abi=abi,
@@ -149,8 +154,8 @@ class Refusals:
                 stack_address=key.sp,
                 stack=record.stack,
                 build_id_frames=build_id_frames(record.frames),
-                mappings=tuple(self._maps.get((key.pid, key.process_ns, key.image), ())),
-                executable=accounts.executable_of(key.pid, key.process_ns, key.image),
+                mappings=tuple(images.get(key.image, ())),
+                executable=accounts.executable_of(key),
                 code_start=record.code_start,
                 code_end=record.code_end,
                 pid=key.pid,
