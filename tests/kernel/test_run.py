@@ -149,6 +149,17 @@ def test_a_timeout_ends_the_whole_target_with_124(sbtrace: Sbtrace, name: str) -
     assert outcome(sbtrace) == "timed_out"
 
 
+def test_a_traced_target_that_forks_faster_than_it_is_read_is_ended_in_time(
+    sbtrace: Sbtrace,
+) -> None:
+    loop = "while :; do /bin/true; done"
+    options = ["--trace", "full", "--timeout", "1"]
+    with started(sbtrace.db, f"for n in 1 2 3; do ({loop}) & done; {loop}", options) as run:
+        begun = time.monotonic()
+        assert run.wait() == 124
+        assert time.monotonic() - begun < 15
+
+
 def test_a_target_that_ends_in_time_is_not_timed_out(sbtrace: Sbtrace) -> None:
     recorded = sbtrace.run("true", options=["--trace", "none", "--timeout", "60"])
     assert (recorded.process.returncode, recorded.record["outcome"]) == (0, "exited")

@@ -360,16 +360,3 @@ def test_what_the_launcher_used_is_not_in_the_targets_figures(
     direct = min(oracle.run_to_zombie([programs["nothing"]]).rusage.ru_minflt for _ in range(3))
     assert min(faults) <= direct + 20
     assert min(cpu) < 6_000_000
-
-
-def test_an_ordinary_targets_own_supervisor_cannot_be_traced(ordinary_sbtrace: Sbtrace) -> None:
-    script = (
-        "import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)\n"
-        "pid = os.getppid()\nup = []\n"
-        "while pid > 1 and len(up) < 3:\n"
-        "    up.append(libc.ptrace(16, pid, 0, 0))\n"
-        "    pid = int(open(f'/proc/{pid}/stat').read().rpartition(')')[2].split()[1])\n"
-        "print(up)\n"
-    )
-    done = ordinary_sbtrace("run", "-q", "/usr/bin/python3", "-c", script)
-    assert done.stdout == "[-1, -1, -1]\n", done.stderr
