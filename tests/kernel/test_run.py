@@ -203,14 +203,13 @@ def test_ctrl_z_stops_the_job_and_fg_lets_it_go_on(screen: Terminal) -> None:
 
 
 def test_a_job_can_go_on_in_the_background_and_is_stopped_when_it_reads(screen: Terminal) -> None:
-    screen.type("$S run -q --trace none sh -c 'echo ready; read line; echo got $line.'\n")
-    screen.expect("ready")
+    screen.type("$S run -q --trace none sh -c 'echo pid=$$.; read line; echo got $line.'\n")
+    pid = int(screen.expect(r"pid=(\d+)\.")[1])
     screen.type(CTRL_Z)
     screen.expect(r"Stopped")
-    screen.type("bg\n")
-    screen.expect(r"Stopped|PROMPT\$ ")
-    screen.type("jobs\n")
+    screen.type("bg; sleep 0.5; jobs\n")
     screen.expect(r"Stopped")
+    assert state(pid) == "T"
     screen.type("fg\n")
     screen.type("hello\n")
     screen.expect(r"got hello\.")
