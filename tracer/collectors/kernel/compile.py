@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import re
 import sys
 import tempfile
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ from tracer.resources import bpf_dir
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+MAIN = "sbtrace.c"
+_PART = re.compile(r'#include "(\w+\.h)"')
 RING_BYTES = 8 << 20
 
 RAW_TRACEPOINTS = (
@@ -51,13 +54,26 @@ def compile_program(options: Sequence[str]) -> Artifact:
         ) from error
     if not hasattr(BPF, "RAW_TRACEPOINT"):
         raise KernelError("bcc: this is not the BPF Compiler Collection: pip uninstall bcc")
-    source = bpf_dir() / "sbtrace.c"
     with _kernel_source(bpf_dir()), _captured_stderr() as printed:
         try:
-            module = BPF(text=source.read_bytes(), cflags=[*options, *offset_flags()])
+            module = BPF(text=source().encode(), cflags=[*options, *offset_flags()])
             return _artifact(module)
         except Exception as error:
-            raise KernelError(_reason(source, error, printed)) from error
+            raise KernelError(_reason(error, printed)) from error
+
+
+def source() -> str:
+    """Return the program as one file: bcc rewrites the access to maps in the main file alone."""
+    folder = bpf_dir()
+    lines = []
+    for number, line in enumerate((folder / MAIN).read_text().splitlines(), 1):
+        included = _PART.fullmatch(line)
+        if included:
+            part = folder / included[1]
+            lines += [f'#line 1 "{part.name}"', part.read_text(), f'#line {number + 1} "{MAIN}"']
+        else:
+            lines.append(line)
+    return "\n".join(lines) + "\n"
 
 
 def flags(*, logging: bool = False) -> list[str]:
@@ -153,9 +169,9 @@ def _captured_stderr() -> Iterator[BinaryIO]:
             os.close(saved)
 
 
-def _reason(source: Path, error: Exception, printed: BinaryIO) -> str:
+def _reason(error: Exception, printed: BinaryIO) -> str:
     """Make one line of bcc's exception and of the first error that was printed before it."""
     printed.seek(0)
     lines = printed.read().decode(errors="replace").splitlines()
     first = next((line for line in lines if "error:" in line or "not permitted" in line), "")
-    return f"{source.name}: {error}" + (f" ({first.strip()})" if first else "")
+    return f"{MAIN}: {error}" + (f" ({first.strip()})" if first else "")

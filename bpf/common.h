@@ -1,0 +1,91 @@
+/* What every part of the program uses: bounded access, losses, and finding a task's table. */
+#ifndef SBTRACE_COMMON_H
+#define SBTRACE_COMMON_H
+
+#define LIKELY(condition)   __builtin_expect(!!(condition), 1)
+#define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+
+#define ON(event) int on_##event(struct bpf_raw_tracepoint_args *ctx)
+
+#define FIELD(type, base, offset)                                                                  \
+    ({                                                                                             \
+        type value_ = 0;                                                                           \
+        bpf_probe_read_kernel(&value_, sizeof(value_), (char *)(base) + (offset));                 \
+        value_;                                                                                    \
+    })
+
+/* Keeps a value in one register, so that the verifier sees its bound where it is used. */
+#define BOUNDED(value) asm volatile("" : "+r"(value))
+
+/* A loop that stays one: unrolled memsets made half of the compiler's work. */
+static __always_inline void clear(void *start, u32 bytes) {
+    u64 *words = start;
+
+#pragma clang loop unroll(disable)
+    for (u32 i = 0; i < bytes / sizeof(u64); i++) {
+        words[i] = 0;
+        asm volatile("" ::: "memory");
+    }
+}
+
+static __always_inline void lose(int what, u64 count) {
+    u64 *cell = losses.lookup(&what);
+
+    if (cell)
+        __sync_fetch_and_add(cell, count);
+}
+
+/* Of this CPU: raw tracepoints run with preemption off. */
+static __always_inline struct scratch *scratch(void) {
+    u32 zero = 0;
+
+    return scratches.lookup(&zero);
+}
+
+static __always_inline struct thread *lane_of(u64 regs) {
+    /* Kernel stacks are aligned to at least 8 KiB: what differs is above. */
+    u32 lane = ((u32)(regs >> 13) * 2654435761u) >> (32 - LANE_BITS);
+
+    return lanes.lookup(&lane);
+}
+
+/* The table of the current task, whose registers lie at `regs`; NULL if it is not followed. */
+static __always_inline struct thread *followed(u64 regs) {
+    struct thread *lane = lane_of(regs);
+
+    if (!lane)
+        return NULL;
+    if (LIKELY(lane->owner == regs))
+        return lane;
+    if (LIKELY(lane->guests == 0))
+        return NULL;
+    return threads.task_storage_get(bpf_get_current_task_btf(), 0, 0);
+}
+
+/* Where the registers of the current task lie. Through memory, since the verifier lets no
+ * pointer be counted with. */
+static __always_inline u64 own_regs(struct task_struct *current) {
+    struct scratch *work = scratch();
+
+    if (!work)
+        return 0;
+    work->address = (u64)bpf_task_pt_regs(current);
+    return *(volatile u64 *)&work->address;
+}
+
+/* sbtrace drains the ring buffer on its own clock, and is woken early only when a quarter has
+ * been written since: a storm of short processes must not wake it once for each. */
+static __always_inline u64 wakeup(u64 bytes) {
+    u32 zero = 0;
+    u64 *written = written_bytes.lookup(&zero);
+
+    if (!written)
+        return 0;
+    __sync_fetch_and_add(written, bytes);
+    if (*written < RING_PAGES * PAGE_SIZE / 4)
+        return BPF_RB_NO_WAKEUP;
+    *written = 0;
+    return BPF_RB_FORCE_WAKEUP;
+}
+
+#endif

@@ -1,0 +1,134 @@
+/* Who is followed: children take up what their parents noted, images are announced. */
+#ifndef SBTRACE_FOLLOW_H
+#define SBTRACE_FOLLOW_H
+
+/* PIDs as sbtrace sees them: its own PID namespace, given by the loader. */
+static __always_inline u32 own_pid(u32 *tid) {
+    struct bpf_pidns_info info = {};
+
+    if (bpf_get_ns_current_pid_tgid(PIDNS_DEV, PIDNS_INO, &info, sizeof(info)) == 0) {
+        *tid = info.pid;
+        return info.tgid;
+    }
+    u64 both = bpf_get_current_pid_tgid();
+    *tid = (u32)both;
+    return both >> 32;
+}
+
+static __always_inline void write_start(struct thread *thread) {
+    struct start_record record = {.kind = RECORD_START};
+
+    record.image = thread->head.image;
+    record.pid = thread->head.pid;
+    record.tid = thread->head.tid;
+    record.ppid = thread->head.ppid;
+    record.process_ns = thread->head.process_ns;
+    record.parent_ns = thread->head.parent_ns;
+    record.thread_ns = thread->head.thread_ns;
+    if (records.ringbuf_output(&record, sizeof(record), wakeup(sizeof(record))))
+        lose(LOST_EVENTS, 1);
+}
+
+/* Begins to follow the current task: with its lane, or where that is taken in task storage. */
+static __always_inline struct thread *follow(struct task_struct *current, u64 regs, u64 now) {
+    struct thread *lane = lane_of(regs), *thread;
+
+    if (!lane)
+        return NULL;
+    __sync_fetch_and_add(&lane->claims, 1);
+    if (*(volatile u64 *)&lane->claims == 1) {
+        /* Whoever came later has seen 2, so it is ours alone. */
+        thread = lane;
+        thread->owner = regs;
+    } else {
+        __sync_fetch_and_add(&lane->claims, -1);
+        thread = threads.task_storage_get(current, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+        if (!thread) {
+            lose(LOST_THREADS, 1);
+            return NULL;
+        }
+        __sync_fetch_and_add(&lane->guests, 1);
+    }
+    clear(&thread->head, sizeof(thread->head));
+    clear_table(thread, now);
+    return thread;
+}
+
+/* Ends following: the lane is free for the next task. */
+static __always_inline void leave(struct thread *thread, u64 regs) {
+    struct thread *lane = lane_of(regs);
+
+    if (!lane)
+        return;
+    if (thread->owner == regs) {
+        thread->owner = 0;
+        __sync_fetch_and_add(&lane->claims, -1);
+    } else {
+        thread->head.flags |= THREAD_ARMED; /* a snapshot must not show it again */
+        __sync_fetch_and_add(&lane->guests, -1);
+    }
+}
+
+/* A task that is not followed may be a new child in its first event: take the note. */
+static __always_inline struct thread *adopt(u64 regs) {
+    u32 zero = 0, tid = (u32)bpf_get_current_pid_tgid();
+    u64 *pending = noted.lookup(&zero);
+    struct thread *thread;
+    struct note *note;
+
+    if (!pending || *pending == 0)
+        return NULL;
+    note = notes.lookup(&tid);
+    if (!note)
+        return NULL;
+    thread = follow(bpf_get_current_task_btf(), regs, note->image_ns);
+    if (thread) {
+        struct head *head = &thread->head;
+
+        head->pid = own_pid(&head->tid);
+        head->ppid = note->ppid;
+        head->image = note->image;
+        head->process_ns = note->process_ns;
+        head->parent_ns = note->parent_ns;
+        head->thread_ns = note->start_ns;
+        write_start(thread);
+    }
+    notes.delete(&tid);
+    __sync_fetch_and_add(pending, -1);
+    return thread;
+}
+
+static __always_inline void write_exec(struct thread *thread, void *bprm, u64 now) {
+    u32 zero = 0;
+    struct exec_record *record = exec_scratch.lookup(&zero);
+    void *task = (void *)bpf_get_current_task();
+
+    if (!record)
+        return;
+    void *mm = FIELD(void *, task, OFFSET_task_struct_mm);
+    u64 start = FIELD(u64, mm, OFFSET_mm_struct_arg_start);
+    u64 end = FIELD(u64, mm, OFFSET_mm_struct_arg_end);
+    u64 bytes = end > start ? end - start : 0;
+
+    record->kind = RECORD_EXEC;
+    record->image = thread->head.image;
+    record->pid = thread->head.pid;
+    record->tid = thread->head.tid;
+    record->process_ns = thread->head.process_ns;
+    record->at_ns = now;
+    record->argv_whole = bytes;
+    record->filename[0] = 0;
+    bpf_probe_read_kernel_str(record->filename, sizeof(record->filename),
+                              FIELD(void *, bprm, OFFSET_linux_binprm_filename));
+    BOUNDED(bytes);
+    if (bytes > ARGV_BYTES)
+        bytes = ARGV_BYTES;
+    if (bytes == 0 || bpf_probe_read_user(record->argv, bytes, (void *)start))
+        bytes = 0;
+    record->argv_bytes = bytes;
+    if (records.ringbuf_output(record, __builtin_offsetof(struct exec_record, argv) + bytes,
+                               wakeup(sizeof(*record))))
+        lose(LOST_EVENTS, 1);
+}
+
+#endif
