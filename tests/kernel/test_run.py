@@ -223,8 +223,7 @@ def test_an_interactive_shell_works_as_the_target(screen: Terminal) -> None:
     screen.type(CTRL_Z)
     screen.expect(r"Stopped")
     screen.expect("INNER> ")
-    screen.type("kill %1; exit 5\n")
-    screen.type("exit 5\n")
+    screen.type("kill %1; wait; exit 5\n")
     screen.expect(r"PROMPT\$ ")
     screen.type("echo status=$?.\n")
     screen.expect(r"status=5\.")
@@ -237,6 +236,8 @@ def test_a_full_screen_pager_works(screen: Terminal, tmp_path: Path) -> None:
     screen.expect("line 5")
     screen.type("G")
     screen.expect("line 499")
+    screen.expect("END")
+    time.sleep(0.3)  # less takes a signal to heart only once it waits for a key
     screen.type(CTRL_Z)
     screen.expect("Stopped")
     screen.expect(r"PROMPT\$ ")
