@@ -52,9 +52,14 @@ def compile_c(source: Path, folder: Path, *flags: str) -> Path:
     return program
 
 
-def become_subreaper() -> None:
-    """Have orphans among the descendants of this process become its children."""
-    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+def become_subreaper(*, wanted: bool = True) -> None:
+    """Have orphans among the descendants of this process become its children, or no longer.
+
+    Left on, it would make orphans of other tests children of this process, and so part of
+    the next target.
+    """
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    if prctl(PR_SET_CHILD_SUBREAPER, int(wanted), 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
@@ -81,7 +86,10 @@ def observe(
     os.close(exec_r)
     if says_its_use:
         collector.set_launcher(LauncherUse(*_USE.unpack(use)))
-    return _supervise(pid, collector, interval_ns)
+    try:
+        return _supervise(pid, collector, interval_ns)
+    finally:
+        become_subreaper(wanted=False)
 
 
 def _launch(ready_r: int, ready_w: int, argv: list[str], use: mmap.mmap) -> None:

@@ -171,7 +171,6 @@ def test_what_the_launcher_used_up_is_taken_off_where_it_says_it() -> None:
     alone = observe(["/bin/true"], says_its_use=True).baseline
     assert alone.minor_faults < with_launcher.minor_faults
     assert 30 < alone.minor_faults < 150
-    assert alone.user_ns + alone.system_ns <= with_launcher.user_ns + with_launcher.system_ns
 
 
 def test_a_death_by_sigsys_is_counted_from_the_wait_status() -> None:

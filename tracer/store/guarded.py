@@ -95,6 +95,11 @@ def running(reader: Reader, timeout_s: float | None) -> Iterator[None]:
         if isinstance(error, duckdb.InterruptException) and not late.is_set():
             raise KeyboardInterrupt from error
         raise _translated(error, timeout_s) from error
+    except RuntimeError as error:
+        # DuckDB looks at Python's signals by itself, too, and may be first to see Ctrl-C.
+        if "interrupted" not in str(error):
+            raise
+        raise KeyboardInterrupt from error
     finally:
         if timer is not None:
             timer.cancel()
