@@ -172,3 +172,10 @@ def test_the_programs_own_frame_is_found_by_its_executable_else_outside_libc() -
 )
 def test_each_outcome_has_its_words(changes: dict[str, object], text: str) -> None:
     assert text in outcome.words(replace(RUN, **changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("uid", "said"), [(0, True), (1000, False)])
+def test_root_is_said(uid: int, said: bool) -> None:
+    """Whoever lets a program run as root is told so."""
+    text = summary.render(replace(RECORD, run=replace(RUN, target_uid=uid)))
+    assert ("as root" in text) is said

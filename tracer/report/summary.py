@@ -47,7 +47,8 @@ def _headline(sheet: Sheet, style: Style, run: Run) -> None:
     mark = style.good if outcome.is_good(run) else style.bad
     sheet.line(f"{style.strong('sbtrace')}: {mark(outcome.words(run))}")
     sheet.field("command", outcome.command(run.argv))
-    sheet.field("run", f"{run.run_id}, profile {run.profile}")
+    whose = ", as root" if run.target_uid == 0 else ""
+    sheet.field("run", f"{run.run_id}, profile {run.profile}{whose}")
     if run.limit_hit is not None:
         sheet.field("limit", run.limit_hit)
 
