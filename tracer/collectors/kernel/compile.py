@@ -54,7 +54,7 @@ def compile_program(options: Sequence[str]) -> Artifact:
         ) from error
     if not hasattr(BPF, "RAW_TRACEPOINT"):
         raise KernelError("bcc: this is not the BPF Compiler Collection: pip uninstall bcc")
-    with _kernel_source(bpf_dir()), _captured_stderr() as printed:
+    with kernel_source(bpf_dir()), _captured_stderr() as printed:
         try:
             module = BPF(text=source().encode(), cflags=[*options, *offset_flags()])
             return _artifact(module)
@@ -144,7 +144,7 @@ def _uapi_folders() -> Iterator[str]:
 
 
 @contextmanager
-def _kernel_source(folder: Path) -> Iterator[None]:
+def kernel_source(folder: Path) -> Iterator[None]:
     """Point bcc at our headers, whatever BCC_* the environment says, and leave no trace."""
     before = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("BCC_")}
     os.environ["BCC_KERNEL_SOURCE"] = os.fspath(folder)
