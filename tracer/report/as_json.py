@@ -31,7 +31,8 @@ def run_object(record: RunRecord, remedy: Remedy | None = None) -> Object:
 
     The keys are the fields of ``model.Run`` (without the profile's text) and ``syscalls``,
     ``syscall_errors``, ``blocked_calls``, ``processes`` and ``losses``. What eBPF alone
-    tells is null if it did not run.
+    tells is null if it did not run. Of a run that has just ended, ``processes`` has the last
+    4,096 that ended and those with a blocked call; the database has all of them.
     """
     run = dataclasses.asdict(record.run)
     del run["profile_source"]
