@@ -37,7 +37,10 @@ class TakeInResult:
 
 
 def take_in(
-    database: Path, queue_s: float = locks.QUEUE_S, foreign_s: float = locks.FOREIGN_S
+    database: Path,
+    queue_s: float = locks.QUEUE_S,
+    foreign_s: float = locks.FOREIGN_S,
+    ready: duckdb.DuckDBPyConnection | None = None,
 ) -> TakeInResult:
     """Bring every run that waits for ``database`` into it; what cannot be, goes on waiting.
 
@@ -47,6 +50,7 @@ def take_in(
     ``queue_s`` seconds, another program for ``foreign_s``; whoever holds the lock
     takes in the runs of those that wait, which then have nothing left to do. Nothing is
     raised for a database that cannot be written: the reason is in ``waiting``.
+    ``ready``: DuckDB if the caller has it started already, from ``database.engine()``.
     """
     with as_invoking_user() as user:
         found = waiting.abandoned(database, user)
@@ -58,19 +62,21 @@ def take_in(
 
         try:
             with locks.exclusive(database, user, queue_s, foreign_s, served):
-                return _take_in_all(database, user)
+                return _take_in_all(database, user, ready)
         except locks.Served:
             return TakeInResult()
         except (locks.Busy, OSError, StoreError) as error:
             return _all_waiting(found, _reason(database, error))
 
 
-def _take_in_all(database: Path, user: Identity) -> TakeInResult:
+def _take_in_all(
+    database: Path, user: Identity, ready: duckdb.DuckDBPyConnection | None
+) -> TakeInResult:
     found = waiting.abandoned(database, user)  # others may have taken in ours while we queued
     if not found:
         return TakeInResult()
     try:
-        with open_writer(database, user) as connection:
+        with open_writer(database, user, ready) as connection:
             return _take_in_each(database, connection, found)
     except (locks.Busy, OSError, StoreError) as error:
         # Closing may fail too; what was committed is known by its spool being gone.
@@ -79,11 +85,13 @@ def _take_in_all(database: Path, user: Identity) -> TakeInResult:
 
 
 @contextmanager
-def open_writer(database: Path, user: Identity) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_writer(
+    database: Path, user: Identity, ready: duckdb.DuckDBPyConnection | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open ``database`` to write within ``locks.exclusive``; DuckDB's errors come as StoreError."""
     from tracer.store import database as files
 
-    with as_store_error(database), files.writer(database, user) as connection:
+    with as_store_error(database), files.writer(database, user, ready) as connection:
         yield connection
 
 
