@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import ctypes
 import os
 import secrets
 import signal
@@ -134,6 +134,10 @@ def _sbtrace() -> list[str]:
 
 
 def programs_alive() -> set[int]:
-    """Ids of all BPF programs that the kernel holds, by bpftool."""
-    listing = subprocess.run(["bpftool", "prog", "show", "-j"], capture_output=True, check=True)
-    return {program["id"] for program in json.loads(listing.stdout or b"[]")}
+    """Ids of all BPF programs that the kernel holds: BPF_PROG_GET_NEXT_ID of bpf(2)."""
+    libbpf = ctypes.CDLL("libbpf.so.1")
+    found: set[int] = set()
+    number = ctypes.c_uint32()
+    while libbpf.bpf_prog_get_next_id(number, ctypes.byref(number)) == 0:
+        found.add(number.value)
+    return found
