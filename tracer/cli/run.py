@@ -76,11 +76,16 @@ def run(
     The command keeps stdin and stdout; the summary goes to stderr. The exit status is the
     command's own.
     """
-    from tracer import session
+    from tracer.session.guard import enter, leave
+    from tracer.store import deputy
+
+    guard = enter(deputy.serve)  # first of all: DuckDB gets ready beside what follows
     from tracer.report.delivery import Delivery
     from tracer.report.live import LiveLine
+    from tracer.session import request as requests
+    from tracer.session.run import run as run_session
 
-    request = session.Request(
+    request = requests.Request(
         tuple(command),
         profile,
         db,
@@ -91,13 +96,14 @@ def run(
         _tags(tag or []),
         context.obj,
     )
-    plan = session.plan(request)
+    plan = requests.plan(request)
     delivery = Delivery.open(output, as_json=json, quiet=quiet)
-    finished = session.run(plan, LiveLine(sys.stderr, quiet=quiet), session.enter())
-    delivery.write(finished.record, finished.troubles)
+    finished = run_session(plan, LiveLine(sys.stderr, quiet=quiet), guard)
+    delivery.write(finished.record)  # while the run goes into the database
+    delivery.tell(finished.settle())
     if require_exact and not finished.record.run.exact:
         raise InexactRun(finished.record.run.run_id)
-    raise typer.Exit(finished.exit_status)
+    leave(finished.exit_status)
 
 
 def _tags(given: list[str]) -> dict[str, str]:

@@ -42,14 +42,17 @@ class Delivery:
             ) from error
         return cls(file, as_json=as_json, quiet=quiet)
 
-    def write(self, record: RunRecord, troubles: Sequence[str]) -> None:
-        """Give out the summary, and then what kept the record from its place, on stderr."""
+    def write(self, record: RunRecord) -> None:
+        """Give out the summary."""
         if not self._quiet or self._file is not None:
             text = self._text(record)
             if self._file is None:
                 _print(text)
             else:
                 self._save(text)
+
+    def tell(self, troubles: Sequence[str]) -> None:
+        """Say on stderr what kept the record from its place."""
         for trouble in troubles:
             _print(f"sbtrace: {trouble}\n")
 

@@ -8,7 +8,7 @@
 All three are child subreapers (prctl(2)). Whoever of them dies, what it leaves falls to the
 one above, which kills it; and the supervisor, which sees the death of the others, ends the
 target itself and still records the run. PDEATHSIG alone would reach the command but not its
-children.
+children. As the guard has nothing to do while all goes well, it is given work beside the run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tracer.session.family import children, end_children
 from tracer.session.signals import FORWARDED, HELD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable
 
 _GUARD_NAME = b"trace-guard"
 """Not matched by `pkill sbtrace` and `killall sbtrace`, which are to end the run, not to let
@@ -48,6 +48,10 @@ class Guard:
     """Pipe from the front: a byte for each signal that a process sent to it."""
     watched: tuple[int, ...]
     """Descriptors that become readable when the front or the guard is dead."""
+    orders_fd: int
+    """Pipe to the work that the guard was given, which ends when this end is closed."""
+    answers_fd: int
+    """Pipe back from it."""
 
     def relayed(self) -> list[int]:
         """Return the signals that came to the front since the last time."""
@@ -70,20 +74,27 @@ class Guard:
             signal.pidfd_send_signal(self.watched[0], number)
 
 
-def enter() -> Guard:
+def enter(work: Callable[[int, int], None]) -> Guard:
     """Go on as the supervisor. The calling process becomes the front and never returns.
+
+    ``work(orders, answers)`` is what the guard does meanwhile, with the other ends of
+    ``Guard.orders_fd`` and ``answers_fd``; it has to return once ``orders`` ends, by which the
+    guard learns that the supervisor is gone. SIGINT ends the supervisor as it ends any Python
+    program, until ``hold`` is called; the other signals of ``HELD`` wait.
 
     Call it with one thread and nothing in the buffers of the standard streams. Raises
     SandboxError, in the calling process, if the two cannot be forked.
     """
     signals = hold(HELD)
     try:
-        return _split(signals)
+        guard = _split(signals, work)
     except OSError as error:
         raise _cannot_split(error) from error
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT} - signals.mask)
+    return guard
 
 
-def _split(signals: SignalState) -> Guard:
+def _split(signals: SignalState, work: Callable[[int, int], None]) -> Guard:
     front, front_fd = os.getpid(), os.pidfd_open(os.getpid())
     linux.prctl(linux.PR_SET_DUMPABLE, 0)  # no target of the same user may trace the two
     linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
@@ -96,9 +107,17 @@ def _split(signals: SignalState) -> Guard:
         _Front(guard, relay).stay(told)
     for descriptor in (told, relay):
         os.close(descriptor)
-    guard_fd = _fork_supervisor(tell, (front_fd, relayed))
+    ordered, orders = os.pipe()
+    answered, answers = os.pipe()
+    guard_fd, supervisor = _fork_supervisor(tell)
     os.close(tell)
-    return Guard(signals, front, relayed, (front_fd, guard_fd))
+    if supervisor:
+        for descriptor in (guard_fd, front_fd, relayed, orders, answered):
+            os.close(descriptor)
+        _keep_watch(supervisor, lambda: work(ordered, answers))
+    for descriptor in (ordered, answers):
+        os.close(descriptor)
+    return Guard(signals, front, relayed, (front_fd, guard_fd), orders, answered)
 
 
 def _cannot_split(error: OSError) -> SandboxError:
@@ -106,6 +125,14 @@ def _cannot_split(error: OSError) -> SandboxError:
         f"cannot fork, or open a pipe: {error.strerror}: raise the limit on processes or "
         "open files (ulimit -u, ulimit -n)"
     )
+
+
+def leave(status: int) -> NoReturn:
+    """End the supervisor: as a forked process, and without the 10 ms of the interpreter's end."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, OSError, ValueError):  # none, or nobody reads it any more
+            stream.flush()
+    os._exit(status)
 
 
 def leave_streams(*numbers: int) -> None:
@@ -116,37 +143,42 @@ def leave_streams(*numbers: int) -> None:
     os.close(null)
 
 
-def _fork_supervisor(tell: int, closed: Iterable[int]) -> int:
-    """Fork, and return in the child alone, with a pidfd of the parent, which is the guard."""
+def _fork_supervisor(tell: int) -> tuple[int, int]:
+    """Fork. Return a pidfd of the parent, which is the guard, and, to the parent, a pid."""
     try:
         own_fd = os.pidfd_open(os.getpid())
         child = os.fork()
     except OSError as error:
-        os.write(tell, (-(error.errno or 1)).to_bytes(_PID_BYTES, sys.byteorder, signed=True))
+        _tell(tell, -(error.errno or 1))
         os._exit(EXIT_FAILED)
     if child == 0:
         linux.prctl(linux.PR_SET_DUMPABLE, 1)  # for the launcher; its time comes later
-        return own_fd
+    else:
+        _tell(tell, child)
+    return own_fd, child
+
+
+def _tell(tell: int, number: int) -> None:
+    with suppress(BrokenPipeError):  # the front is dead, which the supervisor will see
+        os.write(tell, number.to_bytes(_PID_BYTES, sys.byteorder, signed=True))
+
+
+def _keep_watch(supervisor: int, work: Callable[[], None]) -> NoReturn:
+    """Work until the supervisor is gone, end what it left, and end as it did."""
     try:
-        os.write(tell, child.to_bytes(_PID_BYTES, sys.byteorder, signed=True))
-        for descriptor in (tell, own_fd, *closed):
-            os.close(descriptor)
-        _keep_watch(child)
+        os.setsid()
+        linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
+        linux.set_name(_GUARD_NAME)
+        leave_streams(0, 1, 2)
+        with suppress(Exception):  # what keeps the guard from this work must not end its watch
+            work()
+        status = os.waitpid(supervisor, 0)[1]
+        end_children()
+        if os.WIFSIGNALED(status):
+            os.kill(os.getpid(), signal.SIGKILL)
+        os._exit(os.waitstatus_to_exitcode(status))
     finally:
         os._exit(EXIT_FAILED)
-
-
-def _keep_watch(supervisor: int) -> NoReturn:
-    """Wait for the supervisor, end what it left, and end as it did."""
-    os.setsid()
-    linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
-    linux.set_name(_GUARD_NAME)
-    leave_streams(0, 1, 2)
-    status = os.waitpid(supervisor, 0)[1]
-    end_children()
-    if os.WIFSIGNALED(status):
-        os.kill(os.getpid(), signal.SIGKILL)
-    os._exit(os.waitstatus_to_exitcode(status))
 
 
 class _Front:

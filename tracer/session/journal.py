@@ -15,14 +15,24 @@ if TYPE_CHECKING:
 
     from tracer.collectors.kernel import KernelCollector, KernelRecords
     from tracer.model import Run, RunRecord, Sample
+    from tracer.store.deputy import Deputy
 
 
 class Journal:
     """Keeps a run. What cannot be kept is a line in ``troubles``; the target goes on."""
 
-    def __init__(self, database: Path, begun: Run, kernel: KernelCollector | None) -> None:
+    def __init__(
+        self,
+        database: Path,
+        begun: Run,
+        kernel: KernelCollector | None,
+        deputy: Deputy | None = None,
+    ) -> None:
+        """``deputy``: who takes the run into the database; None: the calling process."""
         self._database = database
+        self._run_id = begun.run_id
         self._kernel = kernel
+        self._deputy = deputy
         self._spool: Spool | None = None
         self.troubles: list[str] = []
         """What kept the record from going where it should, and where it is instead."""
@@ -48,7 +58,7 @@ class Journal:
             self._keep(lambda: spool.snapshot(_not_final(record, kernel)))
 
     def finish(self, final: RunRecord, kernel: KernelRecords | None) -> None:
-        """Bring the whole run into the database, or say in ``troubles`` why it waits."""
+        """Put the whole run on the disk, and have it taken into the database from there."""
         spool = self._spool
         if spool is None:
             return
@@ -56,9 +66,19 @@ class Journal:
         self._keep(lambda: spool.finish(_not_final(final, kernel)))
         if spool.trouble:
             self.troubles.append(spool.trouble)
-        for waiting in take_in(self._database).waiting:
-            if waiting.run_id == final.run.run_id:
-                self.troubles.append(waiting.reason)
+        if self._deputy is not None:
+            self._deputy.order(self._database)
+
+    def settle(self) -> Sequence[str]:
+        """Wait until the finished run is in the database, or say why it waits; all troubles."""
+        if self._spool is not None:
+            taken_in = self._deputy.result() if self._deputy is not None else None
+            if taken_in is None:
+                taken_in = take_in(self._database)
+            for waiting in taken_in.waiting:
+                if waiting.run_id == self._run_id:
+                    self.troubles.append(waiting.reason)
+        return self.troubles
 
     def _open(self, begun: Run) -> None:
         self._spool = Spool.create(self._database, begun)

@@ -32,8 +32,11 @@ from tracer.session.guard import leave_streams
 from tracer.session.journal import Journal
 from tracer.session.signals import HELD, SignalInbox
 from tracer.session.supervision import Supervision, Watcher
+from tracer.store.deputy import Deputy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from tracer.collectors.kernel import KernelRecords
     from tracer.model import Loss, Run, RunRecord
     from tracer.session.guard import Guard
@@ -50,8 +53,9 @@ class Finished:
     record: RunRecord
     exit_status: int
     """What sbtrace is to exit with: the target's own, by the shell's convention."""
-    troubles: tuple[str, ...]
-    """What kept the record from going where it should, and where it is instead."""
+    settle: Callable[[], Sequence[str]]
+    """Waits until the run is in the database; returns what kept it from there, and where it is
+    instead."""
 
 
 def run(plan: Plan, watcher: Watcher, guard: Guard | None = None) -> Finished:
@@ -78,7 +82,8 @@ class _Session:
 
     def __init__(self, plan: Plan, guard: Guard | None, stack: ExitStack) -> None:
         self._plan, self._guard = plan, guard
-        signals = guard.signals if guard is not None else hold(HELD)
+        held = hold(HELD)
+        signals = guard.signals if guard is not None else held
         linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
         descriptors = _make_room()
         inbox = SignalInbox()
@@ -159,7 +164,7 @@ class _Session:
 
     def attend(self, begun: Run, watcher: Watcher) -> Finished:
         """Stay with the target to its end, and record the run."""
-        journal = Journal(self._plan.database, begun, self._kernel)
+        journal = Journal(self._plan.database, begun, self._kernel, self._deputy())
         self._supervision.watch(
             self._start_ns,
             self._plan.timeout_s,
@@ -172,7 +177,11 @@ class _Session:
         kernel = self._kernel.stop() if self._kernel is not None else None
         final = self._final(begun, kernel, wall_ns)
         journal.finish(final, kernel)
-        return Finished(final, exit_status(final.run), tuple(journal.troubles))
+        return Finished(final, exit_status(final.run), journal.settle)
+
+    def _deputy(self) -> Deputy | None:
+        guard = self._guard
+        return Deputy(guard.orders_fd, guard.answers_fd) if guard is not None else None
 
     def _snapshot(self, begun: Run, journal: Journal) -> None:
         kernel = self._kernel.snapshot() if self._kernel is not None else None

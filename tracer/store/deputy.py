@@ -1,0 +1,52 @@
+"""Runs taken into the database by another process than the one that records them.
+
+Importing DuckDB and starting it takes longer than all else of a short run and needs nothing of
+it, so it is done beside the run. The two processes talk by lines of JSON over two pipes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from tracer.store.writer import TakeInResult, Waiting, take_in
+
+
+class Deputy:
+    """The deputy as the recording process sees it."""
+
+    def __init__(self, orders: int, answers: int) -> None:
+        """``orders``, ``answers``: the ends of two pipes; ``serve`` has the others."""
+        self._orders, self._answers = orders, answers
+
+    def order(self, database: Path) -> None:
+        """Let ``take_in`` begin for ``database``; ``result`` waits for it."""
+        with suppress(BrokenPipeError):  # then there is no result either
+            os.write(self._orders, json.dumps(os.fspath(database)).encode() + b"\n")
+
+    def result(self) -> TakeInResult | None:
+        """Wait for what ``take_in`` returned; None if the deputy died over it."""
+        with open(self._answers, "rb", closefd=False) as answers:
+            line = answers.readline()
+        if not line.endswith(b"\n"):
+            return None
+        told = json.loads(line)
+        waiting = tuple(Waiting(run_id, Path(path), why) for run_id, path, why in told["waiting"])
+        return TakeInResult(tuple(told["taken"]), waiting)
+
+
+def serve(orders: int, answers: int) -> None:
+    """Start DuckDB, then take in what is ordered, until the recording process is gone."""
+    from tracer.identity import as_invoking_user
+    from tracer.store import database
+
+    with as_invoking_user():
+        ready = database.engine()
+    with ready, open(orders, encoding="utf-8") as lines:
+        for line in lines:
+            done = take_in(Path(json.loads(line)), ready=ready)
+            waiting = [(item.run_id, os.fspath(item.folder), item.reason) for item in done.waiting]
+            told = json.dumps({"taken": done.taken, "waiting": waiting})
+            os.write(answers, told.encode() + b"\n")
