@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.kernel.supervised import Started, children, programs_alive, started, state, until
+from tests.unit.test_store_take_in import Holder
 
 if TYPE_CHECKING:
     from tests.support import Sbtrace
@@ -106,6 +107,23 @@ def test_a_run_whose_sbtrace_was_killed_is_recorded_as_interrupted(
         gone(run, everybody)
     assert sbtrace("runs").returncode == 0
     assert [row["outcome"] for row in sbtrace.sql("SELECT outcome FROM runs")] == ["interrupted"]
+
+
+def test_a_guard_that_dies_over_the_database_leaves_that_to_the_supervisor(
+    sbtrace: Sbtrace, tmp_path: Path
+) -> None:
+    assert sbtrace("run", "-q", "true").returncode == 0
+    go = tmp_path / "go"
+    with started(sbtrace.db, f"until [ -e {go} ]; do sleep 0.01; done; exit 4") as run:
+        until(run.target, "the target is there")
+        guard, supervisor = run.guard, run.supervisor
+        with Holder(sbtrace.db):  # so that taking the run in lasts a moment
+            go.touch()
+            until(lambda: not children(supervisor), "the target is gone")
+            os.kill(guard, signal.SIGKILL)
+            until(lambda: children(run.front) == [supervisor], "the front has the supervisor")
+        assert run.wait() == 4
+    assert [row["exit_code"] for row in sbtrace.sql("SELECT exit_code FROM runs")] == [0, 4]
 
 
 def test_the_caller_of_a_killed_supervisor_gets_125_and_a_line(tmp_path: Path) -> None:

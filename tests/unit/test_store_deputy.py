@@ -1,0 +1,77 @@
+"""The deputy takes runs in for another process, and its death is noticed."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tests.unit.store_records import a_record
+from tests.unit.test_store_spool import database, finished
+from tests.unit.test_store_take_in import Holder, recorded
+from tracer.store.deputy import Deputy, serve
+from tracer.store.reader import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["database"]
+
+
+@contextmanager
+def serving() -> Iterator[Deputy]:
+    """A deputy in a thread, which has to end when its orders do."""
+    ordered, orders = os.pipe()
+    answered, answers = os.pipe()
+    thread = threading.Thread(target=serve, args=(ordered, answers))
+    thread.start()
+    try:
+        yield Deputy(orders, answered)
+    finally:
+        os.close(orders)
+        thread.join(30)
+        os.close(answered)
+        os.close(answers)
+    assert not thread.is_alive()
+
+
+def test_runs_are_taken_in_by_the_deputy_one_after_the_other(database: Path) -> None:
+    with serving() as deputy:
+        for _ in range(2):
+            record = a_record()
+            finished(database, record)
+            deputy.order(database)
+            result = deputy.result()
+            assert result is not None
+            assert result.taken == (record.run.run_id,)
+            assert result.waiting == ()
+            with Reader(database) as reader:
+                assert reader.load(record.run.run_id).run.run_id == record.run.run_id
+
+
+def test_what_is_in_the_way_comes_back_whole(database: Path) -> None:
+    recorded(database)
+    record = a_record()
+    finished(database, record)
+    with serving() as deputy, Holder(database) as pid:
+        deputy.order(database)
+        result = deputy.result()
+    assert result is not None
+    (waiting,) = result.waiting
+    assert waiting.run_id == record.run.run_id
+    assert waiting.folder.is_dir()
+    assert f"in use by pid {pid} (" in waiting.reason
+
+
+def test_a_dead_deputy_is_no_result_and_no_error(database: Path) -> None:
+    ordered, orders = os.pipe()
+    answered, answers = os.pipe()
+    os.close(ordered)
+    os.close(answers)
+    deputy = Deputy(orders, answered)
+    deputy.order(database)
+    assert deputy.result() is None
+    os.close(orders)
+    os.close(answered)
