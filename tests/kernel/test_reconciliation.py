@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -152,7 +151,7 @@ def test_the_view_takes_off_what_proc_does_not_count(
         syscall_errors=(failed("read", "EBADF", 2), failed("readv", "EBADF", 1)),
     )
     database = tmp_path / "sbtrace.duckdb"
-    Spool.create(database, replace(record.run, outcome="running")).finish(record)
+    Spool.create(database, record.run._replace(outcome="running")).finish(record)
     with Reader(database) as reader:
         sql = "SELECT difference, explanation FROM reconciliation WHERE family = $family"
         ((got, explanation),) = reader.execute(sql, {"family": "read"})

@@ -30,14 +30,13 @@ KILLS = 40
 
 WRITER = """
 import pathlib, sys
-from dataclasses import replace
 from tests.unit.store_records import a_record, a_sample
 from tracer.store.spool import Spool
 from tracer.store.writer import take_in
 database, forever = pathlib.Path(sys.argv[1]), sys.argv[2] == "forever"
 while True:
     record = a_record()
-    spool = Spool.create(database, replace(record.run, outcome="running"))
+    spool = Spool.create(database, record.run._replace(outcome="running"))
     for at_ns in range(3):
         spool.add_samples([a_sample(at_ns)])
         spool.snapshot(record)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from tracer.model import (
@@ -36,6 +35,8 @@ RUN = Run(
     profile_path="profiles/strict.toml",
     version="0.1",
     trace="full",
+    trace_missing=None,
+    tags={},
     outcome="exited",
     exit_code=0,
     wall_ns=12_345_678,
@@ -79,7 +80,7 @@ def stat(name: str, nr: int, calls: int, **changes: object) -> SyscallStat:
         max_ns=1100 if calls else None,
         histogram=tuple(histogram),
     )
-    return replace(base, **changes)  # type: ignore[arg-type]
+    return base._replace(**changes)  # type: ignore[arg-type]
 
 
 def process(process_id: int, image: int = 0, **changes: object) -> Process:
@@ -99,7 +100,7 @@ def process(process_id: int, image: int = 0, **changes: object) -> Process:
         exit_code=0,
         term_signal=None,
     )
-    return replace(base, **changes)  # type: ignore[arg-type]
+    return base._replace(**changes)  # type: ignore[arg-type]
 
 
 FRAMES = (
@@ -130,7 +131,7 @@ def blocked_call(**changes: object) -> BlockedCall:
         frames=FRAMES,
         count=1,
     )
-    return replace(base, **changes)  # type: ignore[arg-type]
+    return base._replace(**changes)  # type: ignore[arg-type]
 
 
 RECORD = RunRecord(
@@ -145,10 +146,8 @@ RECORD = RunRecord(
     syscall_errors=(SyscallError(1, 70, 0, 1, 70, "x86_64", 257, "openat", 2, "ENOENT", 3, 0),),
 )
 
-KILLED = replace(
-    RECORD,
-    run=replace(
-        RUN,
+KILLED = RECORD._replace(
+    run=RUN._replace(
         outcome="blocked",
         exit_code=None,
         term_signal=31,
@@ -160,8 +159,7 @@ KILLED = replace(
 )
 
 BASELINE_ONLY = RunRecord(
-    run=replace(
-        RUN,
+    run=RUN._replace(
         trace="none",
         trace_missing="eBPF needs root: run it with sudo",
         total_syscalls=None,
@@ -175,8 +173,7 @@ BASELINE_ONLY = RunRecord(
     )
 )
 
-INEXACT = replace(
-    RECORD,
-    run=replace(RUN, exact=False),
+INEXACT = RECORD._replace(
+    run=RUN._replace(exact=False),
     losses=(Loss("kernel", "lost_calls", 3), Loss("procfs", "late_sample", 1, 5, 5)),
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,9 +39,10 @@ def a_run(**changes: Any) -> Run:
         profile_path="/profiles/strict.toml",
         version="0",
         trace="full",
+        trace_missing=None,
         tags={"ticket": "a=b", ODD: ODD},
     )
-    return replace(run, **changes)
+    return run._replace(**changes)
 
 
 def a_sample(at_ns: int) -> Sample:

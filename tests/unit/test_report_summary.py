@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -89,8 +88,8 @@ def test_a_kill_names_the_call_its_action_caller_arguments_and_remedy() -> None:
 
 
 def test_a_kill_without_ebpf_says_that_the_call_is_unknown() -> None:
-    run = replace(BASELINE_ONLY.run, outcome="blocked", exit_code=None, term_signal=31, sigsys=1)
-    text = summary.render(replace(BASELINE_ONLY, run=run))
+    run = BASELINE_ONLY.run._replace(outcome="blocked", exit_code=None, term_signal=31, sigsys=1)
+    text = summary.render(BASELINE_ONLY._replace(run=run))
     assert "by SIGSYS; which call it was is unknown without eBPF" in text
 
 
@@ -100,14 +99,14 @@ def test_refusals_that_killed_nobody_take_one_line() -> None:
         blocked_call(action="ERRNO", errno=13, name="socket", nr=41),
         blocked_call(action="LOG", name="ptrace", nr=101),
     )
-    text = summary.render(replace(RECORD, blocked_calls=calls))
+    text = summary.render(RECORD._replace(blocked_calls=calls))
     assert "refused   socket 23x (ERRNO EACCES): sbtrace why 0123456789ab" in text
     assert "logged    ptrace 1x (LOG)" in text
 
 
 def test_more_than_ten_syscalls_are_counted_not_shown() -> None:
     stats = tuple(stat(f"call{n:02}", n, 100 - n) for n in range(13))
-    text = summary.render(replace(RECORD, syscalls=stats))
+    text = summary.render(RECORD._replace(syscalls=stats))
     assert "call09" in text
     assert "call10" not in text
     assert "and 3 more syscalls: sbtrace show 0123456789ab --by syscall" in text
@@ -115,11 +114,10 @@ def test_more_than_ten_syscalls_are_counted_not_shown() -> None:
 
 def test_text_of_the_target_cannot_act_on_the_terminal() -> None:
     evil = "x\x1b[2J\n\udcff"
-    record = replace(
-        KILLED,
-        run=replace(KILLED.run, argv=(evil,), limit_hit=evil),
+    record = KILLED._replace(
+        run=KILLED.run._replace(argv=(evil,), limit_hit=evil),
         processes=(process(1, argv=(evil,), executable=evil),),
-        blocked_calls=(blocked_call(frames=(replace(FRAMES[0], object=evil, function=evil),)),),
+        blocked_calls=(blocked_call(frames=(FRAMES[0]._replace(object=evil, function=evil),)),),
     )
     for text in (summary.render(record, remedy=lambda _: evil), why.render(record)):
         assert "\x1b" not in text
@@ -132,7 +130,7 @@ def test_why_gives_every_distinct_call_with_its_whole_stack_the_deadly_first() -
         blocked_call(action="ERRNO", errno=13, name="socket", nr=41, at_ns=1, frames=()),
         blocked_call(),
     )
-    text = why.render(replace(KILLED, blocked_calls=calls), remedy=_remedy)
+    text = why.render(KILLED._replace(blocked_calls=calls), remedy=_remedy)
     assert text.index("clone (x86_64 56)") < text.index("socket (x86_64 41): failed with EACCES")
     for frame in FRAMES:
         assert f"{frame.function}+" in text
@@ -143,7 +141,7 @@ def test_why_gives_every_distinct_call_with_its_whole_stack_the_deadly_first() -
 def test_why_says_so_where_there_is_nothing_or_nothing_is_known() -> None:
     assert "nothing: the filter refused no call" in why.render(RECORD)
     assert "is unknown: eBPF needs root" in why.render(BASELINE_ONLY)
-    lost = replace(RECORD, run=replace(RUN, blocked_syscalls=7))
+    lost = RECORD._replace(run=RUN._replace(blocked_syscalls=7))
     assert "7 calls, of which no details are recorded" in why.render(lost)
 
 
@@ -171,11 +169,11 @@ def test_the_programs_own_frame_is_found_by_its_executable_else_outside_libc() -
     ],
 )
 def test_each_outcome_has_its_words(changes: dict[str, object], text: str) -> None:
-    assert text in outcome.words(replace(RUN, **changes))  # type: ignore[arg-type]
+    assert text in outcome.words(RUN._replace(**changes))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("uid", "said"), [(0, True), (1000, False)])
 def test_root_is_said(uid: int, said: bool) -> None:
     """Whoever lets a program run as root is told so."""
-    text = summary.render(replace(RECORD, run=replace(RUN, target_uid=uid)))
+    text = summary.render(RECORD._replace(run=RUN._replace(target_uid=uid)))
     assert ("as root" in text) is said

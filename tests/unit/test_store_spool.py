@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -36,7 +35,7 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def keep(database: Path, record: RunRecord) -> Spool:
     location.check_writable(database)
-    spool = Spool.create(database, replace(record.run, outcome="running"))
+    spool = Spool.create(database, record.run._replace(outcome="running"))
     spool.add_samples(record.samples)
     return spool
 
@@ -113,7 +112,7 @@ def test_a_run_whose_sbtrace_died_is_interrupted_with_its_last_snapshot(database
     take_in(database)
     with Reader(database) as reader:
         got = reader.load("last")
-    assert got.run == replace(record.run, outcome="interrupted", exact=False)
+    assert got.run == record.run._replace(outcome="interrupted", exact=False)
     assert (got.syscalls, got.samples) == (record.syscalls, record.samples)
     last = record.samples[-1].at_ns
     assert got.losses == (*record.losses, Loss("store", "interrupted", 1, last))

@@ -170,9 +170,9 @@ def test_no_line_is_told_of_a_file_that_is_no_longer_the_same(
 ) -> None:
     own = innermost_own_frame(Namer().frames(forked.raw), str(pie))
     assert own is not None
-    stale = replace(own, build_id="00" * 20)
-    unknown = replace(own, build_id=None)
-    missing = replace(own, object=str(folder / "gone"))
+    stale = own._replace(build_id="00" * 20)
+    unknown = own._replace(build_id=None)
+    missing = own._replace(object=str(folder / "gone"))
     assert source_lines([stale, unknown, missing]) == (None, None, None)
 
 

@@ -34,7 +34,7 @@ def run_object(record: RunRecord, remedy: Remedy | None = None) -> Object:
     tells is null if it did not run. Of a run that has just ended, ``processes`` has the last
     4,096 that ended and those with a blocked call; the database has all of them.
     """
-    run = dataclasses.asdict(record.run)
+    run = record.run._asdict()
     del run["profile_source"]
     run["started_at"] = record.run.started_at.isoformat()
     counted = record.run.trace != "none"
@@ -43,8 +43,8 @@ def run_object(record: RunRecord, remedy: Remedy | None = None) -> Object:
         "syscalls": syscall_objects(record) if counted else None,
         "syscall_errors": error_objects(record) if counted else None,
         "blocked_calls": blocked_objects(record.blocked_calls, remedy) if counted else None,
-        "processes": [dataclasses.asdict(item) for item in record.processes] if counted else None,
-        "losses": [dataclasses.asdict(loss) for loss in record.losses],
+        "processes": [item._asdict() for item in record.processes] if counted else None,
+        "losses": [loss._asdict() for loss in record.losses],
     }
 
 
@@ -86,7 +86,8 @@ def blocked_objects(calls: Sequence[BlockedCall], remedy: Remedy | None = None) 
 def _blocked(call: BlockedCall, remedy: Remedy | None) -> Object:
     """The record as it is, with the call decoded and what would allow it."""
     return {
-        **dataclasses.asdict(call),
+        **call._asdict(),
+        "frames": [frame._asdict() for frame in call.frames],
         "call": blocked.call_words(call),
         "remedy": remedy(call) if remedy else None,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -52,7 +51,7 @@ def folded(calls: Iterable[BlockedCall]) -> list[BlockedCall]:
             found[key] = call
         else:
             last_ns = max(first.last_ns, call.last_ns)
-            found[key] = replace(first, count=first.count + call.count, last_ns=last_ns)
+            found[key] = first._replace(count=first.count + call.count, last_ns=last_ns)
     return list(found.values())
 
 

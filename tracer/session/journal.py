@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tracer.errors import StoreError
@@ -102,8 +101,7 @@ def _not_final(record: RunRecord, kernel: KernelRecords | None) -> RunRecord:
     """Return the record as a snapshot has it: with the rows that may change yet, by thread."""
     if kernel is None:
         return record
-    return replace(
-        record,
+    return record._replace(
         syscalls=tuple(kernel.live.stats),
         syscall_errors=tuple(kernel.live.errors),
         processes=tuple(kernel.live.processes),

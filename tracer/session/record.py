@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import tracer
@@ -86,8 +86,7 @@ def closing(
     if ended.status is not None:
         code = os.WEXITSTATUS(ended.status) if os.WIFEXITED(ended.status) else None
         signal_ = os.WTERMSIG(ended.status) if os.WIFSIGNALED(ended.status) else None
-    run = replace(
-        run,
+    run = run._replace(
         outcome=_outcome(ended, signal_, kernel),
         exit_code=code,
         term_signal=signal_,
@@ -116,8 +115,7 @@ def _measured(
     losses: tuple[Loss, ...],
     wall_ns: int,
 ) -> Run:
-    run = replace(
-        run,
+    run = run._replace(
         wall_ns=wall_ns,
         user_ns=baseline.user_ns,
         system_ns=baseline.system_ns,
@@ -132,8 +130,7 @@ def _measured(
     )
     if kernel is None:
         return run
-    return replace(
-        run,
+    return run._replace(
         total_syscalls=sum(row.calls for row in kernel.totals.stats),
         unfinished_syscalls=sum(row.unfinished for row in kernel.totals.stats),
         error_syscalls=sum(row.errors for row in kernel.totals.stats),

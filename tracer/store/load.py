@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tracer.model import Loss
@@ -57,7 +56,7 @@ def _load_tables(connection: duckdb.DuckDBPyConnection, claimed: Claimed) -> Non
         losses.append(Loss(COLLECTOR, "interrupted", 1, _last_instant(connection, claimed)))
     if losses and run["trace"] == "full":
         run["exact"] = False
-    lost = [{"run_id": claimed.run_id, **asdict(item)} for item in losses]
+    lost = [{"run_id": claimed.run_id, **item._asdict()} for item in losses]
     _insert(connection, columns, "losses", lost)
     _insert(connection, columns, "runs", [run])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from tracer.store import folder
 from tracer.store.encode import json_lines
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 class Log:
     """One table's appended rows. Methods raise OSError, and then the file is as it was."""
 
-    def __init__(self, file: int, kind: type) -> None:
+    def __init__(self, file: int, kind: type[NamedTuple]) -> None:
         self._file, self._kind = file, kind
         self.size = 0
         """Bytes of whole rows."""
 
     @classmethod
-    def create(cls, table: str, kind: type, at: int) -> Self:
+    def create(cls, table: str, kind: type[NamedTuple], at: int) -> Self:
         """Make the empty log of ``table`` in the folder ``at``."""
         return cls(folder.new_file(file_name(table), at, flags=os.O_RDWR | os.O_APPEND), kind)
 
-    def append(self, rows: Sequence[object]) -> None:
+    def append(self, rows: Sequence[NamedTuple]) -> None:
         """Add rows, all of this log's kind."""
         self._write("".join(json_lines(self._kind, rows)).encode())
 

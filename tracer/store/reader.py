@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import ExitStack, suppress
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any, Self, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, get_args, get_type_hints
 
 from tracer.errors import RunNotFound, StoreError
 from tracer.identity import as_invoking_user
@@ -41,7 +40,7 @@ _ORDER = {
     "samples": "at_ns, pid",
     "losses": "collector, kind",
 }
-_KINDS: Mapping[str, type] = {
+_KINDS: Mapping[str, type[NamedTuple]] = {
     "processes": Process,
     "syscalls": SyscallStat,
     "syscall_errors": SyscallError,
@@ -152,8 +151,8 @@ class Reader:
         }
         return RunRecord(run=run, **rest)
 
-    def _records(self, kind: type, table: str, run_id: str, order: str) -> list[Any]:
-        names = [item.name for item in fields(kind)]
+    def _records(self, kind: type[NamedTuple], table: str, run_id: str, order: str) -> list[Any]:
+        names = kind._fields
         quoted = ", ".join(f'"{name}"' for name in names)
         found = self.execute(
             f"SELECT {quoted} FROM {table} WHERE run_id = ? ORDER BY {order}",  # noqa: S608 - names of ours

@@ -19,7 +19,7 @@ import fcntl
 import os
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from tracer.errors import StoreError
 from tracer.identity import Identity, as_invoking_user
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 FORMAT = 2
 """Version of the folder's layout, in ``run.json``."""
-COUNTED: dict[str, type] = {
+COUNTED: dict[str, type[NamedTuple]] = {
     "processes": Process,
     "syscalls": SyscallStat,
     "syscall_errors": SyscallError,
@@ -45,13 +45,13 @@ COUNTED: dict[str, type] = {
     "losses": Loss,
 }
 """Table (and field of RunRecord) -> its record, for what each snapshot replaces."""
-FINAL: dict[str, type] = {
+FINAL: dict[str, type[NamedTuple]] = {
     "processes": Process,
     "syscalls": SyscallStat,
     "syscall_errors": SyscallError,
 }
 """Counted tables whose rows may become final while the run goes on."""
-LOGGED: dict[str, type] = {"samples": Sample, **FINAL}
+LOGGED: dict[str, type[NamedTuple]] = {"samples": Sample, **FINAL}
 """Every table that is appended to."""
 RUN = "run.json"
 LOCK = "lock"
@@ -111,7 +111,7 @@ class Spool:
         """Append samples. They survive the death of sbtrace at once, a power cut at a snapshot."""
         self._keep(lambda: self._place.logs["samples"].append(samples))
 
-    def add_final(self, table: str, rows: Sequence[object]) -> None:
+    def add_final(self, table: str, rows: Sequence[NamedTuple]) -> None:
         """Append rows of one of ``FINAL`` that will not change; no snapshot repeats them."""
         if rows:
             self._keep(lambda: self._place.logs[table].append(rows))

@@ -5,7 +5,7 @@ A run may see a million of them; one run of a small build has fifty thousand.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -60,20 +60,19 @@ def _add(
         where = (error.abi, error.nr, error.errno)
         before = errors.get(where)
         if before is None:
-            errors[where] = replace(error, process_id=0, pid=0, image=0, thread_id=0, tid=0)
+            errors[where] = error._replace(process_id=0, pid=0, image=0, thread_id=0, tid=0)
         else:
             failed, blocked = before.failed + error.failed, before.blocked + error.blocked
-            errors[where] = replace(before, failed=failed, blocked=blocked)
+            errors[where] = before._replace(failed=failed, blocked=blocked)
 
 
 def _of_nobody(stat: SyscallStat) -> SyscallStat:
     """A row that is added up over all threads has zeros in place of one."""
-    return replace(stat, process_id=0, pid=0, image=0, thread_id=0, tid=0)
+    return stat._replace(process_id=0, pid=0, image=0, thread_id=0, tid=0)
 
 
 def _sum(one: SyscallStat, other: SyscallStat) -> SyscallStat:
-    return replace(
-        one,
+    return one._replace(
         calls=one.calls + other.calls,
         errors=one.errors + other.errors,
         blocked=one.blocked + other.blocked,
