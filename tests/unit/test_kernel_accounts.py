@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -35,7 +34,7 @@ def head(pid: int, at: int, **how: Any) -> wire.Head:
         process_ns=at, parent_ns=0, thread_ns=at, image_ns=at, end_ns=at + 500, returned=0,
         call_ns=0, call_nr=0, call_abi=0, slots=0, sigsys=0, comm=b"name\0junk",
     )  # fmt: skip
-    return replace(plain, **how)
+    return plain._replace(**how)
 
 
 def slot(nr: int, calls: int = 0, errors: int = 0, blocked: int = 0, abi: int = 0) -> wire.Slot:
@@ -130,8 +129,8 @@ def test_what_overflowed_is_added_to_its_thread() -> None:
     accounts.overflowed(
         [
             (key, slot(READ, 4, errors=3)),
-            (replace(key, errno_blocked=13), slot(READ, errors=3)),
-            (replace(key, errno_blocked=wire.ERRNO_BLOCKED | 13, nr=GETPPID), slot(0, errors=2)),
+            (key._replace(errno_blocked=13), slot(READ, errors=3)),
+            (key._replace(errno_blocked=wire.ERRNO_BLOCKED | 13, nr=GETPPID), slot(0, errors=2)),
         ]
     )
     rows = accounts.take_final()

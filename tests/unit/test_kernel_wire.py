@@ -6,7 +6,6 @@ import platform
 import re
 import shutil
 import subprocess
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -169,7 +168,7 @@ def test_each_field_is_read_where_c_has_it(places: Places, struct: str, field: s
     """Set alone, it is read back alone."""
     read, names = FIELDS[struct]
     value = 7  # small enough for counts of what follows, too
-    before, after = (asdict(read(record(places, struct, **v))) for v in ({}, {field: value}))
+    before, after = (read(record(places, struct, **v))._asdict() for v in ({}, {field: value}))
     changed = {name for name in after if after[name] != before[name]} - {"key_bytes"}
     assert after[names[field]] == value
     assert changed == {names[field]}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -191,9 +190,9 @@ def test_frame_pointers_are_followed_where_there_are_no_unwind_tables(
 def test_what_the_kernel_saw_goes_on_where_the_copy_of_the_stack_ends(forked: Capture) -> None:
     full = Namer().frames(forked.raw)
     seen = tuple(BuildIdFrame(2, None, None, frame.address) for frame in full)
-    short = replace(forked.raw, stack=forked.raw.stack[:16])
+    short = forked.raw._replace(stack=forked.raw.stack[:16])
     assert len(Namer().frames(short)) < len(full)
-    assert Namer().frames(replace(short, build_id_frames=seen)) == full
+    assert Namer().frames(short._replace(build_id_frames=seen)) == full
 
 
 def test_build_ids_and_offsets_alone_are_turned_into_addresses(forked: Capture) -> None:
@@ -202,7 +201,7 @@ def test_build_ids_and_offsets_alone_are_turned_into_addresses(forked: Capture) 
     assert full[0].build_id is not None
     assert full[0].offset is not None
     one = BuildIdFrame(1, bytes.fromhex(full[0].build_id), full[0].offset, None)
-    bare = replace(forked.raw, registers=(), stack=b"", build_id_frames=(one,))
+    bare = forked.raw._replace(registers=(), stack=b"", build_id_frames=(one,))
     assert Namer().frames(bare) == full[:1]
 
 

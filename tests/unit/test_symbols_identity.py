@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +39,7 @@ def libc_of(raw: RawStack) -> Mapping:
 
 def with_libc(raw: RawStack, libc: Mapping) -> RawStack:
     others = tuple(m for m in raw.mappings if m != libc_of(raw))
-    return replace(raw, mappings=(*others, libc))
+    return raw._replace(mappings=(*others, libc))
 
 
 def test_a_library_is_found_by_inode_and_device_whatever_its_path(forked: Capture) -> None:
@@ -56,7 +55,7 @@ def test_a_library_of_the_same_name_but_another_identity_is_not_used(
     field: str, forked: Capture
 ) -> None:
     libc = libc_of(forked.raw)
-    other = replace(libc, **{field: 12345})
+    other = libc._replace(**{field: 12345})
     frames = Namer().frames(with_libc(forked.raw, other))
     assert [(f.object, f.function, f.offset) for f in frames] == [(libc.name, None, None)]
 
@@ -64,15 +63,15 @@ def test_a_library_of_the_same_name_but_another_identity_is_not_used(
 def test_a_build_id_finds_a_library_and_refuses_another(forked: Capture) -> None:
     libc = libc_of(forked.raw)
     good = Namer().frames(forked.raw)[0].build_id
-    anonymous = replace(libc, inode=None, device=None)
-    named = functions(with_libc(forked.raw, replace(anonymous, build_id=good)))
+    anonymous = libc._replace(inode=None, device=None)
+    named = functions(with_libc(forked.raw, anonymous._replace(build_id=good)))
     assert named == functions(forked.raw)
-    wrong = replace(anonymous, build_id="ab" * 20)
+    wrong = anonymous._replace(build_id="ab" * 20)
     assert functions(with_libc(forked.raw, wrong)) == [None]
 
 
 def test_a_name_without_identity_is_not_enough(forked: Capture) -> None:
-    libc = replace(libc_of(forked.raw), inode=None, device=None)
+    libc = libc_of(forked.raw)._replace(inode=None, device=None)
     assert functions(with_libc(forked.raw, libc)) == [None]
 
 
@@ -80,9 +79,9 @@ def test_a_path_from_the_kernel_without_identity_must_have_the_extent_of_the_map
     forked: Capture,
 ) -> None:
     path = Namer().frames(forked.raw)[0].object
-    libc = replace(libc_of(forked.raw), inode=None, device=None, path=path)
+    libc = libc_of(forked.raw)._replace(inode=None, device=None, path=path)
     assert functions(with_libc(forked.raw, libc)) == functions(forked.raw)
-    shorter = replace(libc, end=libc.end - 4096)
+    shorter = libc._replace(end=libc.end - 4096)
     assert functions(with_libc(forked.raw, shorter)) == [None]
 
 
@@ -94,9 +93,9 @@ def test_the_kernels_build_id_of_the_innermost_frame_finds_a_library_that_nobody
     assert first.build_id is not None
     assert first.offset is not None
     seen = BuildIdFrame(1, bytes.fromhex(first.build_id), first.offset, None)
-    unseen = replace(forked.raw, mappings=(), build_id_frames=(seen,))
+    unseen = forked.raw._replace(mappings=(), build_id_frames=(seen,))
     assert functions(unseen) == functions(forked.raw)
-    assert functions(replace(forked.raw, mappings=())) == [None]
+    assert functions(forked.raw._replace(mappings=())) == [None]
 
 
 def test_a_program_that_was_built_anew_since_is_not_named_from(tmp_path: Path) -> None:
@@ -127,10 +126,10 @@ def test_the_inode_of_the_program_decides_where_the_caller_knows_it(
     status = program.stat()
     page = start - start % 4096
     own = Mapping(page, end, 0x1000, None, "program", status.st_ino, status.st_dev)
-    known = replace(forked.raw, mappings=(*forked.raw.mappings, own))
+    known = forked.raw._replace(mappings=(*forked.raw.mappings, own))
     assert functions(known) == functions(forked.raw)
     copy = shutil.copy2(program, tmp_path / "copy")
-    assert "violate" not in functions(replace(known, executable=str(copy)))
+    assert "violate" not in functions(known._replace(executable=str(copy)))
 
 
 def test_the_inode_of_the_programs_file_refuses_a_copy_of_it(
@@ -138,11 +137,11 @@ def test_the_inode_of_the_programs_file_refuses_a_copy_of_it(
 ) -> None:
     """The same bytes, but not the same file: nobody has seen that one run."""
     status = program.stat()
-    own = replace(forked.raw, executable_inode=status.st_ino, executable_device=status.st_dev)
+    own = forked.raw._replace(executable_inode=status.st_ino, executable_device=status.st_dev)
     assert functions(own) == functions(forked.raw)
     copy = shutil.copy2(program, tmp_path / "copy")
-    assert "violate" in functions(replace(forked.raw, executable=str(copy)))
-    assert "violate" not in functions(replace(own, executable=str(copy)))
+    assert "violate" in functions(forked.raw._replace(executable=str(copy)))
+    assert "violate" not in functions(own._replace(executable=str(copy)))
 
 
 def test_a_program_written_anew_in_place_is_not_named_from(tmp_path: Path) -> None:
@@ -151,7 +150,7 @@ def test_a_program_written_anew_in_place_is_not_named_from(tmp_path: Path) -> No
     compile_c(program)
     seen = capture(program, "fork", tmp_path / "seen")
     status = program.stat()
-    raw = replace(seen.raw, executable_inode=status.st_ino, executable_device=status.st_dev)
+    raw = seen.raw._replace(executable_inode=status.st_ino, executable_device=status.st_dev)
     assert "violate" in functions(raw)
     program.write_bytes(other.read_bytes())
     assert program.stat().st_ino == status.st_ino
@@ -163,7 +162,7 @@ def test_a_script_leads_to_the_program_that_interprets_it(
 ) -> None:
     script = tmp_path / "script"
     script.write_text(f"#! {program} -x\n")
-    raw = replace(forked.raw, executable=str(script))
+    raw = forked.raw._replace(executable=str(script))
     frames = Namer().frames(raw)
     assert "violate" in [frame.function for frame in frames]
     own = innermost_own_frame(frames, str(script))
@@ -172,7 +171,7 @@ def test_a_script_leads_to_the_program_that_interprets_it(
 
 
 def test_a_program_of_unknown_path_keeps_its_frames_without_names(forked: Capture) -> None:
-    frames = Namer().frames(replace(forked.raw, executable=None))
+    frames = Namer().frames(forked.raw._replace(executable=None))
     assert [f.function for f in frames][:2] == functions(forked.raw)[:2]
     assert all(f.object is None and f.function is None for f in frames[2:3])
 
@@ -191,8 +190,8 @@ def test_a_library_is_found_in_the_closure_of_what_the_program_needs(tmp_path: P
     library = compile_c(tmp_path / "libplugin.so", "-shared", "-fPIC", source=PLUGIN)
     program = compile_c(tmp_path / "program", "-Wl,--no-as-needed", str(library))
     seen = capture(program, "fork", tmp_path / "seen")
-    nameless = tuple(replace(mapping, name=None) for mapping in seen.raw.mappings)
-    assert functions(replace(seen.raw, mappings=nameless)) == functions(seen.raw)
+    nameless = tuple(mapping._replace(name=None) for mapping in seen.raw.mappings)
+    assert functions(seen.raw._replace(mappings=nameless)) == functions(seen.raw)
 
 
 @pytest.mark.parametrize("kind", ["fifo", "device", "folder", "loop", "empty", "missing", "null"])
@@ -214,7 +213,7 @@ def test_what_is_no_regular_file_is_never_opened(
             Path(path).touch()
         case "null":
             path = "a\0b"
-    raw = replace(forked.raw, executable=path)
+    raw = forked.raw._replace(executable=path)
     assert functions(raw)[:2] == functions(forked.raw)[:2]
     assert "violate" not in functions(raw)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -26,7 +25,7 @@ def list_(json: _Json = False) -> None:
     from tracer.profile import render
 
     found = profile.available()
-    _print([asdict(entry) for entry in found] if json else render.listing(found))
+    _print([entry._asdict() for entry in found] if json else render.listing(found))
 
 
 def show(
@@ -65,7 +64,7 @@ def check(
             _print({"valid": False, "error": str(error), "findings": []})
         raise
     entries = profile.check(found)
-    data = {"valid": True, "error": None, "findings": [asdict(entry) for entry in entries]}
+    data = {"valid": True, "error": None, "findings": [entry._asdict() for entry in entries]}
     _print(data if json else render.findings(found, entries))
 
 

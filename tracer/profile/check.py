@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tracer import syscalls
 from tracer.profile.records import FULL_MASK, Action
@@ -23,8 +22,7 @@ _LOADER = (
 _RINGS = ("io_uring_setup", "io_uring_enter")
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """Something about a profile that its author should know; never an error."""
 
     level: Literal["warning", "note"]

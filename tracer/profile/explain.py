@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tracer import syscalls
 from tracer.errors import ProfileError
@@ -29,8 +29,7 @@ _DECIDING = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Remedy:
+class Remedy(NamedTuple):
     """The change to a profile that would let one blocked call through."""
 
     path: str

@@ -12,9 +12,8 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tracer.errors import ProfileError
 from tracer.identity import as_invoking_user, home_of, invoking_user
@@ -31,8 +30,7 @@ _SYSTEM = Path("/etc/sbtrace/profiles")
 _MOST_BYTES = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Available:
+class Available(NamedTuple):
     """A profile that can be given by name."""
 
     name: str

@@ -1,10 +1,8 @@
 """A profile as data: frozen records, and the decision that they amount to."""
 
-from __future__ import annotations
-
 import functools
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tracer import syscalls
 
@@ -46,8 +44,7 @@ IPC_CALLS = {
 MULTIPLEXED = frozenset(SOCKETCALLS) | frozenset(IPC_CALLS.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(NamedTuple):
     """What becomes of a call: one of seccomp's actions."""
 
     kind: ActionKind
@@ -68,11 +65,10 @@ ALLOW = Action("allow")
 KILL_PROCESS = Action("kill_process")
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(NamedTuple):
     """A comparison of one argument register, unsigned, 64 bits wide (32 on a 32-bit ABI)."""
 
-    index: int
+    index: int  # type: ignore[assignment] # the argument's, not tuple.index
     """0 to 5."""
     op: Operator
     value: int
@@ -106,8 +102,7 @@ def _readable(value: int) -> str:
     return str(value) if value < 1024 else f"{value:#x}"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """One entry of a profile: a name or group in an action's list, or a ``[[rule]]``."""
 
     line: int
@@ -126,8 +121,7 @@ class Rule:
         return self.entry.startswith("@")
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """Resource limits of the target; None = left as it is."""
 
     cpu_seconds: int | None = None
@@ -146,8 +140,7 @@ class Limits:
     """Time by the clock after which the whole target is ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(NamedTuple):
     """A name that the profile lists and that the filter leaves out, with the reason."""
 
     line: int
@@ -155,8 +148,7 @@ class Skipped:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What the filter does with one call, and by which entry of the profile."""
 
     action: Action

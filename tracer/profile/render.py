@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tracer import syscalls
@@ -85,7 +84,7 @@ def _rule(rule: Rule) -> str:
 
 
 def _limits(profile: Profile) -> Iterable[str]:
-    given = {key: value for key, value in asdict(profile.limits).items() if value is not None}
+    given = {key: value for key, value in profile.limits._asdict().items() if value is not None}
     if given:
         yield "\nlimits"
     for key, value in given.items():
@@ -147,7 +146,7 @@ def as_dict(profile: Profile) -> dict[str, Any]:
             for rule in profile.rules
             if rule.conditions
         ],
-        "limits": asdict(profile.limits),
+        "limits": profile.limits._asdict(),
     }
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.errors import ProfileError
 
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
     from tracer.profile.lines import Lines
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
+class Where(NamedTuple):
     """The file that is being read, with the means to say where in it something stands."""
 
     path: str

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import ctypes.util
 import errno
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from tracer import syscalls
 from tracer.errors import ProfileError, SandboxError
@@ -26,8 +25,7 @@ _OPERATORS = {"==": "EQ", "!=": "NE", "<": "LT", "<=": "LE", ">": "GT", ">=": "G
 _ARCH_NAMES = {"i386": "X86", "x32": "X32", "arm": "ARM"}
 
 
-@dataclass(frozen=True, slots=True)
-class Unfiltered:
+class Unfiltered(NamedTuple):
     """A call on a foreign ABI that the profile allows and that libseccomp cannot express.
 
     It gets the default action, so less is allowed than the profile says, never more.

@@ -17,8 +17,7 @@ import select
 import signal
 import struct
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from tracer.errors import (
     CommandNotExecutable,
@@ -40,8 +39,7 @@ _USE = struct.Struct("=QQQQQ")  # the fields of LauncherUse
 _USE_AT = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
+class Launch(NamedTuple):
     """What is to be started, and under which constraints."""
 
     file: str

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
+from typing import NamedTuple
 
 CHANGED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 """Ignored by the interpreter from its start on, whatever they were: the target gets the
 default, as every program that Python's subprocess starts."""
 
 
-@dataclass(frozen=True, slots=True)
-class SignalState:
+class SignalState(NamedTuple):
     """The caller's signal mask and what it ignored; nohup(1) is the common case."""
 
     mask: frozenset[int]

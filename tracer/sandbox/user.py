@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import pwd
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tracer.errors import UserError
 from tracer.identity import invoking_user
 
 
-@dataclass(frozen=True, slots=True)
-class TargetUser:
+class TargetUser(NamedTuple):
     """The credentials that the target gets, with the home that goes with them."""
 
     uid: int

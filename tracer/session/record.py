@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import tracer
 from tracer.errors import EXIT_SIGNAL_BASE
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
     from tracer.session.request import Plan
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """How the target ended."""
 
     status: int | None

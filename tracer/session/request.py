@@ -6,9 +6,9 @@ import os
 import platform
 import resource
 import socket
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tracer import profile as profiles
 from tracer import syscalls
@@ -31,8 +31,7 @@ MIN_INTERVAL_MS = 10
 MAX_INTERVAL_MS = 60_000
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """The command line of ``run``, as it was given."""
 
     command: tuple[str, ...]
@@ -43,13 +42,12 @@ class Request:
     timeout_s: float | None = None
     interval_ms: int = 100
     trace: TraceWish = "auto"
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = MappingProxyType({})
     closed: tuple[int, ...] = ()
     """Standard descriptors that sbtrace itself was started without."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """A request that was found good: every mistake it can hold has been reported."""
 
     request: Request

@@ -7,8 +7,7 @@ import os
 import signal
 import struct
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,8 +29,7 @@ _WAIT_FOR_GROUP_S = 0.05
 """The same signal to the whole process group reaches all of it within microseconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(NamedTuple):
     """One signal that came to sbtrace."""
 
     number: int

@@ -5,14 +5,11 @@ the Arm 64-bit Architecture. A program counter that has no number of its own in 
 standard's table of saved registers is kept in the last place.
 """
 
-from __future__ import annotations
-
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Abi:
+class Abi(NamedTuple):
     """How one instruction set numbers its registers in DWARF, and where a frame links."""
 
     name: str

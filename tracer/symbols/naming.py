@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +38,7 @@ def _absolute(raw: RawStack) -> RawStack:
         path = None if "\0" in raw.executable else str(Path.cwd() / raw.executable)
     except (OSError, ValueError):  # the current folder is gone, or the text is no file name
         path = None
-    return replace(raw, executable=path)
+    return raw._replace(executable=path)
 
 
 def _kernels_steps(raw: RawStack, abi: Abi, space: AddressSpace, steps: list[Step]) -> list[Step]:

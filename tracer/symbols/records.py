@@ -1,10 +1,8 @@
 """What a collector hands over to have the frames of a stopped or dead thread named."""
 
-from __future__ import annotations
-
 import os
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 STATUS_VALID = 1
 """BPF_STACK_BUILD_ID_VALID (include/uapi/linux/bpf.h): build id and file offset are known."""
@@ -16,8 +14,7 @@ BUILD_ID_SIZE = 20
 _BUILD_ID_FRAME = struct.Struct("<i20sQ")
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(NamedTuple):
     """One executable, file-backed mapping of the target's address space."""
 
     start: int
@@ -36,8 +33,7 @@ class Mapping:
     """Hex; None if unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class BuildIdFrame:
+class BuildIdFrame(NamedTuple):
     """One ``struct bpf_stack_build_id`` of ``bpf_get_stack`` with BPF_F_USER_BUILD_ID."""
 
     status: int
@@ -49,8 +45,7 @@ class BuildIdFrame:
     """The address; None unless ``status`` is STATUS_IP."""
 
 
-@dataclass(frozen=True, slots=True)
-class RawStack:
+class RawStack(NamedTuple):
     """The state of one thread at one instant: all that naming its frames may use."""
 
     abi: str

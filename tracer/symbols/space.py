@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -114,7 +114,7 @@ class AddressSpace:
             if found is not None and virtual is not None:
                 self._mappings += _segments(found, bias=pc - virtual)
         elif known.build_id is None and pc - known.start + known.file_offset == first.offset:
-            self._mappings.append(replace(known, build_id=build_id))
+            self._mappings.append(known._replace(build_id=build_id))
 
 
 def _segments(found: ElfObject, bias: int) -> list[Mapping]:

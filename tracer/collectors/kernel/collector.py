@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.collectors.kernel import wire
 from tracer.collectors.kernel.accounts import Accounts
@@ -20,8 +19,7 @@ NAME = "kernel"
 _DRAIN_S = 0.02
 
 
-@dataclass(frozen=True, slots=True)
-class KernelRecords:
+class KernelRecords(NamedTuple):
     """What eBPF told: rows of the tables, and what is known to be missing from them."""
 
     processes: tuple[Process, ...]

@@ -4,16 +4,11 @@ Every name and order here is that of the C structures; ``check`` compares the si
 what the loaded program says, so the two cannot drift apart unseen.
 """
 
-from __future__ import annotations
-
 import struct
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from tracer.model import HISTOGRAM_BUCKETS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 RECORD_THREAD, RECORD_EXEC, RECORD_MAP, RECORD_REFUSED, RECORD_START = 1, 2, 3, 4, 5
 END_SNAPSHOT, END_EXEC, END_EXIT = 0, 1, 2
@@ -62,8 +57,7 @@ SLOT_BYTES = _SLOT.size
 OVERFLOW_KEY_BYTES = _OVERFLOW_KEY.size
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """struct head: whose table it is, and why it was written. Instants: CLOCK_MONOTONIC ns."""
 
     kind: int
@@ -88,8 +82,7 @@ class Head:
     comm: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """struct slot: one syscall of one thread and image."""
 
     nr: int
@@ -102,19 +95,17 @@ class Slot:
     histogram: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Errno:
+class Errno(NamedTuple):
     """struct errno_slot."""
 
     nr: int
     abi: int
     errno: int
     blocked: bool
-    count: int
+    count: int  # type: ignore[assignment] # the C structure's name, not tuple.count
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """One thread's table, as it was written at its end or in a snapshot."""
 
     head: Head
@@ -122,8 +113,7 @@ class Table:
     slots: tuple[Slot, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(NamedTuple):
     """struct start_record: a process (image 0, pid == tid) or a thread begins."""
 
     kind: int
@@ -137,8 +127,7 @@ class Start:
     thread_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Exec:
+class Exec(NamedTuple):
     """struct exec_record: an image begins."""
 
     image: int
@@ -151,8 +140,7 @@ class Exec:
     argv: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Map:
+class Map(NamedTuple):
     """struct map_record: an executable file mapping."""
 
     image: int
@@ -166,8 +154,7 @@ class Map:
     name: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class RefusedKey:
+class RefusedKey(NamedTuple):
     """struct refused_key: what makes two refused calls the same."""
 
     process_ns: int
@@ -185,8 +172,7 @@ class RefusedKey:
     args: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """struct refused_record: the first of some refused calls that are the same."""
 
     at_ns: int
@@ -203,8 +189,7 @@ class Refused:
     stack: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class OverflowKey:
+class OverflowKey(NamedTuple):
     """struct overflow_key."""
 
     process_ns: int

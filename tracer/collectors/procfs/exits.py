@@ -12,9 +12,8 @@ import os
 import socket
 import struct
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,8 +39,7 @@ _PEAKS = struct.Struct("=QQ")
 _PEAKS_AT = 200  # hiwater_rss, hiwater_vm in KiB
 
 
-@dataclass(frozen=True, slots=True)
-class _Exit:
+class _Exit(NamedTuple):
     pid: int
     """Of the thread."""
     parent: int

@@ -4,11 +4,9 @@ psutil reads the same files, but has no VmPeak and no page faults, and would rea
 twice to give them beside the rest: 73 us a process against 24 us here.
 """
 
-from __future__ import annotations
-
 import os
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _READ_SIZE = 16_384
@@ -17,8 +15,7 @@ _CPUCLOCK_SCHED = 2
 """Kind of a CPU clock: by the scheduler's own account (linux/posix-timers.h)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stat:
+class Stat(NamedTuple):
     """``/proc/PID/stat``: readable by everyone, and of a zombie too."""
 
     comm: str
@@ -37,8 +34,7 @@ class Stat:
     threads: int
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """``/proc/PID/status``. The sizes are None for a zombie: its memory is gone."""
 
     rss_bytes: int | None
@@ -50,8 +46,7 @@ class Status:
     """The kernel reaps its children itself, and adds their accounts to nobody's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Io:
+class Io(NamedTuple):
     """``/proc/PID/io``: of the process and of all descendants it has waited for."""
 
     read_chars: int

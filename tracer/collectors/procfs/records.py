@@ -1,12 +1,9 @@
 """What goes into and comes out of the baseline collector besides samples and losses."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
+class Baseline(NamedTuple):
     """The baseline figures of one run: fields of ``Run``, with the same units and meaning."""
 
     read_syscalls: int | None
@@ -21,8 +18,7 @@ class Baseline:
     sigsys: int
 
 
-@dataclass(frozen=True, slots=True)
-class LauncherUse:
+class LauncherUse(NamedTuple):
     """What the launcher had used just before execve: its own getrusage(RUSAGE_SELF)."""
 
     user_ns: int
