@@ -1,7 +1,7 @@
 """The exceptions that sbtrace raises on purpose, each with the exit status it ends with.
 
 Every message is one line that names the thing, the reason and the remedy. They are
-caught once, in ``tracer.cli.main``, and printed on stderr without a traceback.
+caught in ``tracer.cli``, and printed on stderr without a traceback.
 The statuses are those of env(1), timeout(1) and the shell.
 """
 

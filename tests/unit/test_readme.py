@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tracer.cli.main import VERBS
+from tracer.cli.app import VERBS
 from tracer.resources import profiles_dir, queries_dir
 
 README = (Path(__file__).parents[2] / "README.md").read_text()

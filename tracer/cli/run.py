@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tracer.errors import InexactRun, UsageError
+from tracer.cli.main import split
+from tracer.cli.order import Order
+from tracer.errors import UsageError
 
 
 class Trace(StrEnum):
@@ -76,34 +77,25 @@ def run(
     The command keeps stdin and stdout; the summary goes to stderr. The exit status is the
     command's own.
     """
-    from tracer.session.guard import enter, leave
-    from tracer.store import deputy
-
-    guard = enter(deputy.serve)  # first of all: DuckDB gets ready beside what follows
-    from tracer.report.delivery import Delivery
-    from tracer.report.live import LiveLine
-    from tracer.session import request as requests
-    from tracer.session.run import run as run_session
-
-    request = requests.Request(
-        tuple(command),
-        profile,
-        db,
-        user,
-        timeout,
-        interval,
-        trace.value,
-        _tags(tag or []),
-        context.obj,
+    order = Order(
+        {
+            "command": command,
+            "profile": profile,
+            "database": db,
+            "user": user,
+            "timeout_s": timeout,
+            "interval_ms": interval,
+            "trace": trace.value,
+            "tags": _tags(tag or []),
+            "closed": context.obj.closed,
+        },
+        None if output is None else str(output),
+        json,
+        quiet,
+        require_exact,
     )
-    plan = requests.plan(request)
-    delivery = Delivery.open(output, as_json=json, quiet=quiet)
-    finished = run_session(plan, LiveLine(sys.stderr, quiet=quiet), guard)
-    delivery.write(finished.record)  # while the run goes into the database
-    delivery.tell(finished.settle())
-    if require_exact and not finished.record.run.exact:
-        raise InexactRun(finished.record.run.run_id)
-    leave(finished.exit_status)
+    front = context.obj.front or split()
+    front.hand_over(order.dump())
 
 
 def _tags(given: list[str]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Three processes instead of one, so that no death of sbtrace leaves a part of the target alive.
 
-    front        what the caller started and waits for: passes signals on and the exit status back
+    front        what the caller started and waits for: reads the command line, then passes
+                 signals on and the exit status back
       guard        in a session of its own, so that no signal to the process group reaches it
         supervisor   does all the work; in the process group of the front, as the target is
           target
@@ -14,12 +15,12 @@ children. As the guard has nothing to do while all goes well, it is given work b
 from __future__ import annotations
 
 import os
+import resource
 import select
 import signal
 import sys
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from tracer.errors import EXIT_FAILED, SandboxError
 from tracer.sandbox import linux
@@ -35,19 +36,23 @@ _GUARD_NAME = b"trace-guard"
 the target go."""
 _FRONT_HELD = HELD | {signal.SIGCONT}
 _PID_BYTES = 4
+_OPEN_FILES = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Guard:
+class Guard(NamedTuple):
     """The two processes above the supervisor, as it sees them."""
 
     signals: SignalState
     """What sbtrace's caller had set."""
+    open_files: tuple[int, int]
+    """The caller's limit on them, soft and hard."""
     front_pid: int
-    relay_fd: int
-    """Pipe from the front: a byte for each signal that a process sent to it."""
     watched: tuple[int, ...]
     """Descriptors that become readable when the front or the guard is dead."""
+    wish_fd: int
+    """Pipe from the front: what is wanted; it ends with nothing if nothing is."""
+    relay_fd: int
+    """Pipe from the front: a byte for each signal that a process sent to it."""
     orders_fd: int
     """Pipe to the work that the guard was given, which ends when this end is closed."""
     answers_fd: int
@@ -74,50 +79,107 @@ class Guard:
             signal.pidfd_send_signal(self.watched[0], number)
 
 
-def enter(work: Callable[[int, int], None]) -> Guard:
-    """Go on as the supervisor. The calling process becomes the front and never returns.
+def split(supervise: Callable[[Guard], NoReturn], work: Callable[[int, int], None]) -> Front:
+    """Fork guard and supervisor, which begin at once; the calling process is the front.
 
-    ``work(orders, answers)`` is what the guard does meanwhile, with the other ends of
+    ``supervise`` is what the supervisor does; ``Guard.wish_fd`` gives it what ``Front.hand_over``
+    was given. ``work(orders, answers)`` is what the guard does meanwhile, with the other ends of
     ``Guard.orders_fd`` and ``answers_fd``; it has to return once ``orders`` ends, by which the
     guard learns that the supervisor is gone. SIGINT ends the supervisor as it ends any Python
-    program, until ``hold`` is called; the other signals of ``HELD`` wait.
+    program, until ``hold`` is called there; the other signals of ``HELD`` wait.
 
     Call it with one thread and nothing in the buffers of the standard streams. Raises
-    SandboxError, in the calling process, if the two cannot be forked.
+    SandboxError if the two cannot be forked.
     """
     signals = hold(HELD)
+    open_files = make_room()
     try:
-        guard = _split(signals, work)
+        return _split((signals, open_files), supervise, work)
     except OSError as error:
         raise _cannot_split(error) from error
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT} - signals.mask)
-    return guard
 
 
-def _split(signals: SignalState, work: Callable[[int, int], None]) -> Guard:
-    front, front_fd = os.getpid(), os.pidfd_open(os.getpid())
+class _Pipes(NamedTuple):
+    """All that connects the three, opened while there is one of them: so that it can fail."""
+
+    front_fd: int
+    told: int
+    tell: int
+    wished: int
+    wish: int
+    relayed: int
+    relay: int
+    ordered: int
+    orders: int
+    answered: int
+    answers: int
+
+    @classmethod
+    def open(cls) -> _Pipes:
+        """Open all of them, or none. Raises OSError."""
+        with ExitStack() as stack:
+            opened = [os.pidfd_open(os.getpid())]
+            stack.callback(os.close, opened[0])
+            for flags in (0, 0, os.O_NONBLOCK, 0, 0):
+                pair = os.pipe2(os.O_CLOEXEC | flags)
+                stack.callback(_close, *pair)
+                opened += pair
+            stack.pop_all()
+            return cls(*opened)
+
+    def close_all_but(self, *kept: int) -> None:
+        """Leave to a process what it uses."""
+        _close(*set(self).difference(kept))
+
+
+def _split(
+    found: tuple[SignalState, tuple[int, int]],
+    supervise: Callable[[Guard], NoReturn],
+    work: Callable[[int, int], None],
+) -> Front:
+    front = os.getpid()
+    pipes = _Pipes.open()
     linux.prctl(linux.PR_SET_DUMPABLE, 0)  # no target of the same user may trace the two
     linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
-    told, tell = os.pipe()
-    relayed, relay = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     guard = os.fork()
     if guard:
-        for descriptor in (tell, relayed, front_fd):
-            os.close(descriptor)
-        _Front(guard, relay).stay(told)
-    for descriptor in (told, relay):
-        os.close(descriptor)
-    ordered, orders = os.pipe()
-    answered, answers = os.pipe()
-    guard_fd, supervisor = _fork_supervisor(tell)
-    os.close(tell)
+        pipes.close_all_but(pipes.told, pipes.wish, pipes.relay)
+        return Front(guard, pipes.told, pipes.wish, pipes.relay)
+    guard_fd, supervisor = _fork_supervisor(pipes.tell)
     if supervisor:
-        for descriptor in (guard_fd, front_fd, relayed, orders, answered):
-            os.close(descriptor)
-        _keep_watch(supervisor, lambda: work(ordered, answers))
-    for descriptor in (ordered, answers):
+        os.close(guard_fd)
+        pipes.close_all_but(pipes.ordered, pipes.answers)
+        _keep_watch(supervisor, work, (pipes.ordered, pipes.answers))
+    own = (pipes.wished, pipes.relayed, pipes.orders, pipes.answered)
+    pipes.close_all_but(pipes.front_fd, *own)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT} - found[0].mask)
+    return _leave_to(supervise, Guard(*found, front, (pipes.front_fd, guard_fd), *own))
+
+
+def _leave_to(supervise: Callable[[Guard], NoReturn], guard: Guard) -> NoReturn:
+    """Never return into what the front is to go on with, whatever happens."""
+    try:
+        supervise(guard)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        raise
+    finally:
+        os._exit(EXIT_FAILED)
+
+
+def make_room() -> tuple[int, int]:
+    """Let sbtrace itself have the open files that it needs; return the caller's limit."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = max(before[0], _OPEN_FILES)
+    most = max(before[1], wanted) if os.geteuid() == 0 else before[1]
+    with suppress(OSError, ValueError):  # then what there is has to do
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, most), most))
+    return before
+
+
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
         os.close(descriptor)
-    return Guard(signals, front, relayed, (front_fd, guard_fd), orders, answered)
 
 
 def _cannot_split(error: OSError) -> SandboxError:
@@ -163,7 +225,9 @@ def _tell(tell: int, number: int) -> None:
         os.write(tell, number.to_bytes(_PID_BYTES, sys.byteorder, signed=True))
 
 
-def _keep_watch(supervisor: int, work: Callable[[], None]) -> NoReturn:
+def _keep_watch(
+    supervisor: int, work: Callable[[int, int], None], pipes: tuple[int, int]
+) -> NoReturn:
     """Work until the supervisor is gone, end what it left, and end as it did."""
     try:
         os.setsid()
@@ -171,7 +235,10 @@ def _keep_watch(supervisor: int, work: Callable[[], None]) -> NoReturn:
         linux.set_name(_GUARD_NAME)
         leave_streams(0, 1, 2)
         with suppress(Exception):  # what keeps the guard from this work must not end its watch
-            work()
+            work(*pipes)
+        for descriptor in pipes:
+            with suppress(OSError):  # closed by the work
+                os.close(descriptor)
         status = os.waitpid(supervisor, 0)[1]
         end_children()
         if os.WIFSIGNALED(status):
@@ -181,34 +248,44 @@ def _keep_watch(supervisor: int, work: Callable[[], None]) -> NoReturn:
         os._exit(EXIT_FAILED)
 
 
-class _Front:
-    """The process that the caller knows."""
+class Front:
+    """The process that the caller knows, over the other two."""
 
-    def __init__(self, guard: int, relay: int) -> None:
+    def __init__(self, guard: int, told: int, wish: int, relay: int) -> None:
         self._guard = guard
-        self._relay = relay
+        self._told, self._wish, self._relay = told, wish, relay
         self._supervisor = 0
         self._ends: dict[int, int] = {}
         """Wait statuses of the guard, and of a supervisor that lost its guard."""
 
-    def stay(self, told: int) -> NoReturn:
-        """Pass signals on until all is over; then exit as the supervisor did.
-
-        Raises SandboxError if there is no supervisor.
-        """
+    def hand_over(self, wish: bytes) -> NoReturn:
+        """Let the supervisor do what is wished; pass signals on until all is over, and exit
+        as it did. Raises SandboxError if there is no supervisor."""
         signal.pthread_sigmask(signal.SIG_BLOCK, _FRONT_HELD)
-        answer = int.from_bytes(os.read(told, _PID_BYTES), sys.byteorder, signed=True)
-        if answer <= 0:
-            os.waitpid(self._guard, 0)
-            raise _cannot_split(OSError(-answer, os.strerror(-answer)))
-        self._supervisor = answer
+        self._learn_supervisor()
         try:
+            with suppress(BrokenPipeError), os.fdopen(self._wish, "wb") as pipe:
+                pipe.write(wish)
             leave_streams(0, 1)
             while not self._over():
                 self._pass_on(signal.sigwaitinfo(_FRONT_HELD))
             self._exit()
         finally:
             os._exit(EXIT_FAILED)
+
+    def dismiss(self) -> None:
+        """End the two others, which have begun nothing yet."""
+        with suppress(SandboxError, ChildProcessError):  # there may be none of the two
+            self._learn_supervisor()
+            os.kill(self._supervisor, signal.SIGKILL)
+        end_children()
+
+    def _learn_supervisor(self) -> None:
+        answer = int.from_bytes(os.read(self._told, _PID_BYTES), sys.byteorder, signed=True)
+        if answer <= 0:
+            os.waitpid(self._guard, 0)
+            raise _cannot_split(OSError(-answer, os.strerror(-answer)))
+        self._supervisor = answer
 
     def _pass_on(self, info: signal.struct_siginfo) -> None:
         sent = info.si_signo in FORWARDED and info.si_code <= 0

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import resource
 import secrets
 import select
 import signal
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -28,7 +26,7 @@ from tracer.sandbox.signals import hold
 from tracer.session import record as records
 from tracer.session.controls import Controls
 from tracer.session.counting import kernel_collector
-from tracer.session.guard import leave_streams
+from tracer.session.guard import leave_streams, make_room
 from tracer.session.journal import Journal
 from tracer.session.signals import HELD, SignalInbox
 from tracer.session.supervision import Supervision, Watcher
@@ -41,9 +39,6 @@ if TYPE_CHECKING:
     from tracer.model import Loss, Run, RunRecord
     from tracer.session.guard import Guard
     from tracer.session.request import Plan
-
-
-_DESCRIPTORS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +80,7 @@ class _Session:
         held = hold(HELD)
         signals = guard.signals if guard is not None else held
         linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
-        descriptors = _make_room()
+        open_files = guard.open_files if guard is not None else make_room()
         inbox = SignalInbox()
         stack.callback(inbox.close)
         self._bound = self._make_bound(stack)
@@ -93,7 +88,7 @@ class _Session:
         stack.callback(self._launcher.close)
         if guard is not None:
             leave_streams(0, 1)
-        self._launcher.limit_descriptors(descriptors)
+        self._launcher.limit_descriptors(open_files)
         if self._bound is not None:
             self._launcher.bound(self._bound.rlimits)
             self._bound.enrol(self._launcher.pid)
@@ -205,16 +200,6 @@ class _Session:
 
     def _losses(self, kernel: KernelRecords | None) -> list[Loss]:
         return [*(kernel.losses if kernel is not None else ()), *self._procfs.losses()]
-
-
-def _make_room() -> tuple[int, int]:
-    """Let sbtrace itself have the descriptors that it needs; return the caller's limit."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = max(before[0], _DESCRIPTORS)
-    most = max(before[1], wanted) if os.geteuid() == 0 else before[1]
-    with suppress(OSError, ValueError):  # then what there is has to do
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, most), most))
-    return before
 
 
 def exit_status(run: Run) -> int:

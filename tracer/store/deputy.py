@@ -1,7 +1,8 @@
 """Runs taken into the database by another process than the one that records them.
 
 Importing DuckDB and starting it takes longer than all else of a short run and needs nothing of
-it, so it is done beside the run. The two processes talk by lines of JSON over two pipes.
+it, so it is done beside the run. The two processes talk by lines of JSON over two pipes. Little
+is imported before they part.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import json
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tracer.store.writer import TakeInResult, Waiting, take_in
+if TYPE_CHECKING:
+    from tracer.store.writer import TakeInResult
 
 
 class Deputy:
@@ -28,6 +31,8 @@ class Deputy:
 
     def result(self) -> TakeInResult | None:
         """Wait for what ``take_in`` returned; None if the deputy died over it."""
+        from tracer.store.writer import TakeInResult, Waiting
+
         with open(self._answers, "rb", closefd=False) as answers:
             line = answers.readline()
         if not line.endswith(b"\n"):
@@ -41,6 +46,7 @@ def serve(orders: int, answers: int) -> None:
     """Start DuckDB, then take in what is ordered, until the recording process is gone."""
     from tracer.identity import as_invoking_user
     from tracer.store import database
+    from tracer.store.writer import take_in
 
     with as_invoking_user():
         ready = database.engine()

@@ -1,0 +1,94 @@
+"""The command line: puts the verbs together, and turns every known error into one line."""
+
+from __future__ import annotations
+
+import signal
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import typer
+
+import tracer
+from tracer.cli import failure
+from tracer.errors import EXIT_SIGNAL_BASE, EXIT_USAGE, SbtraceError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tracer.session.guard import Front
+
+VERBS = ("run", "show", "why", "runs", "query", "profile", "db", "doctor")
+
+# Typer brings its own copy of click from some version on, and names only the subclasses.
+_WrongCommandLine: Any = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)
+
+app = typer.Typer(
+    name="sbtrace",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit status: the target's own; 124 timed out, 125 sbtrace failed, 126 not "
+    "executable, 127 not found, 128+N ended by signal N, 2 wrong command line.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"sbtrace {tracer.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def sbtrace(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
+    ),
+) -> None:
+    """Run a command under a seccomp profile, and know exactly what it asks of the kernel.
+
+    Example:  sudo sbtrace run --profile=STRICT -- ls -l
+    """
+
+
+class Start(NamedTuple):
+    """How sbtrace was started; ``obj`` of Typer's context."""
+
+    closed: tuple[int, ...]
+    """Standard descriptors that were closed."""
+    front: Front | None
+    """Of the processes of a run, if ``run`` was seen to be the verb."""
+
+
+def main(words: Sequence[str], start: Start) -> int:
+    """Do what the command line says; return the exit status."""
+    for verb in _verbs(words[:1]):
+        import_module(f"tracer.cli.{verb}").register(app)
+    try:
+        status = app(words, obj=start, prog_name="sbtrace", standalone_mode=False)
+    except SbtraceError as error:
+        failure.say(error)
+        return error.exit_status
+    except typer.Abort:
+        return EXIT_SIGNAL_BASE + signal.SIGINT
+    except _WrongCommandLine as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()
+        else:
+            failure.say(_one_line(error))
+        return EXIT_USAGE
+    return status if isinstance(status, int) else 0
+
+
+def _verbs(first: Sequence[str]) -> Sequence[str]:
+    """Return the verbs that the command line may need; preparing all of them costs 15 ms."""
+    return first if first and first[0] in VERBS else VERBS
+
+
+def _one_line(error: Any) -> str:  # noqa: ANN401 - a click exception; whose click, is Typer's affair
+    reason = " ".join(error.format_message().split()).rstrip(".")
+    path = error.ctx.command_path if getattr(error, "ctx", None) else "sbtrace"
+    return f"{reason}: see {path} --help"

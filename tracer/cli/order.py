@@ -1,0 +1,26 @@
+"""What the command line of ``run`` asks for, from the process that read it to the one that runs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+
+class Order(NamedTuple):
+    """A command line of ``run`` that Typer found well-formed."""
+
+    request: dict[str, Any]
+    """The fields of ``tracer.session.request.Request``."""
+    output: str | None
+    json: bool
+    quiet: bool
+    require_exact: bool
+
+    def dump(self) -> bytes:
+        """Return the order as bytes for ``parse``; words that are not UTF-8 survive."""
+        return json.dumps(self).encode()
+
+    @classmethod
+    def parse(cls, data: bytes) -> Order:
+        """Return what was dumped."""
+        return cls(*json.loads(data))

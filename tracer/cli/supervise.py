@@ -1,0 +1,57 @@
+"""What the supervisor of ``sbtrace run`` does, while and after the front reads the command line."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from tracer.cli import failure
+from tracer.cli.order import Order
+from tracer.errors import EXIT_SIGNAL_BASE, InexactRun, SbtraceError
+from tracer.session.guard import leave
+
+if TYPE_CHECKING:
+    from tracer.session.guard import Guard
+
+
+def supervise(guard: Guard) -> NoReturn:
+    """Run what the front hands over, and end with the exit status for it."""
+    try:
+        status = _run(guard)
+    except SbtraceError as error:
+        failure.say(error)
+        status = error.exit_status
+    except KeyboardInterrupt:
+        status = EXIT_SIGNAL_BASE + signal.SIGINT
+    leave(status)
+
+
+def _run(guard: Guard) -> int:
+    # Imported before anybody knows what is wanted: that takes as long as to import Typer.
+    from tracer.report.delivery import Delivery
+    from tracer.report.live import LiveLine
+    from tracer.session.request import Request, plan
+    from tracer.session.run import run
+
+    order = _order(guard)
+    if order is None:
+        return 0
+    planned = plan(Request(**order.request))
+    output = None if order.output is None else Path(order.output)
+    delivery = Delivery.open(output, as_json=order.json, quiet=order.quiet)
+    finished = run(planned, LiveLine(sys.stderr, quiet=order.quiet), guard)
+    delivery.write(finished.record)  # while the run goes into the database
+    delivery.tell(finished.settle())
+    if order.require_exact and not finished.record.run.exact:
+        raise InexactRun(finished.record.run.run_id)
+    return finished.exit_status
+
+
+def _order(guard: Guard) -> Order | None:
+    """Wait for the order; None if the front is gone without one."""
+    with os.fdopen(guard.wish_fd, "rb") as pipe:
+        data = pipe.read()
+    return Order.parse(data) if data else None
