@@ -20,25 +20,31 @@ static __always_inline bool was_cut_short(long ret) {
     return ret == -EINTR || (ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK);
 }
 
-static __always_inline void returned(struct thread *thread, u64 start, long ret) {
+/* What the call returned, read where it is used: of a kept value the verifier would follow each
+ * thing that was found out about it on a path of its own. */
+static __always_inline long result(struct bpf_raw_tracepoint_args *ctx) {
+    return *(volatile u64 *)&ctx->args[1];
+}
+
+static __always_inline void returned(struct thread *thread, u64 start,
+                                     struct bpf_raw_tracepoint_args *ctx) {
     /* rt_sigreturn's exit carries the number -1, so it is taken from the entry. */
     u32 nr = thread->head.call_nr, abi = thread->head.call_abi;
     u64 ns = bpf_ktime_get_ns() - start;
     struct slot *slot = slot_of(thread, abi, nr);
+    long ret = result(ctx);
 
     thread->head.returned++;
     if (UNLIKELY(!slot)) {
         lose(LOST_SLOTS, 1);
         return;
     }
+    slot->histogram[bucket_of(ns)]++;
     slot->total_ns += ns;
     if (ns < slot->min_ns)
         slot->min_ns = ns;
     if (ns > slot->max_ns)
         slot->max_ns = ns;
-    u32 bucket = bucket_of(ns);
-    if (bucket < HISTOGRAM_BUCKETS)
-        slot->histogram[bucket]++;
     if (UNLIKELY(ret < 0 && ret >= -4095)) {
         slot->errors++;
         count_errno(thread, abi, nr, -ret);

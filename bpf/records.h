@@ -14,7 +14,8 @@
  * kernel's own header, so that it comes from an order-3 page. 104 distinct syscalls in one
  * thread and image is far above what programs do; what goes beyond lands in `overflow`. */
 #define SLOTS       104
-#define ERRNO_SLOTS 64 /* a power of two */
+#define ERRNO_BITS  6
+#define ERRNO_SLOTS (1 << ERRNO_BITS)
 #define ERRNO_TRIES 6
 #define LANE_BITS   8
 #define LANES       (1 << LANE_BITS)
@@ -62,10 +63,17 @@ struct slot {
     u64 histogram[HISTOGRAM_BUCKETS];
 };
 
-struct errno_slot {
+struct errno_key {
     u32 nr;
     u16 abi;
     u16 errno_blocked; /* errno, with bit 15 set if the filter returned it */
+};
+
+struct errno_slot {
+    union {
+        struct errno_key key;
+        u64 whole; /* the key, to be compared at once */
+    };
     u64 count;
 };
 

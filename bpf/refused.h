@@ -28,8 +28,8 @@ static __always_inline void write_refused(void *ctx, struct scratch *work, u64 n
     void *mm = FIELD(void *, task, OFFSET_task_struct_mm);
     record->kind = RECORD_REFUSED;
     record->at_ns = now;
-    record->key = work->refused;
-    record->regs = work->regs;
+    bpf_probe_read_kernel(&record->key, sizeof(record->key), &work->refused);
+    bpf_probe_read_kernel(&record->regs, sizeof(record->regs), &work->regs);
     record->code_start = FIELD(u64, mm, OFFSET_mm_struct_start_code);
     record->code_end = FIELD(u64, mm, OFFSET_mm_struct_end_code);
     void *program =
@@ -102,8 +102,10 @@ static __always_inline void count_refused(void *ctx, struct thread *thread, void
     if (!work || thread->head.flags & THREAD_ARMED)
         return;
     bpf_probe_read_kernel(&work->regs, sizeof(work->regs), kernel_regs);
-    u32 nr = refused_nr(&work->regs, kernel_regs);
-    u32 abi = abi_of(bpf_get_current_task_btf(), nr);
+    work->refused.nr = refused_nr(&work->regs, kernel_regs);
+    work->refused.abi = abi_of(bpf_get_current_task_btf(), work->refused.nr);
+    /* From memory: of a kept value, the verifier would follow each ABI on its own path. */
+    u32 nr = *(volatile u32 *)&work->refused.nr, abi = *(volatile u32 *)&work->refused.abi;
 
     slot = slot_of(thread, abi, nr);
     if (slot)
@@ -112,8 +114,6 @@ static __always_inline void count_refused(void *ctx, struct thread *thread, void
         lose(LOST_SLOTS, 1);
     if (how == REFUSED_RETURN && ret < 0 && ret >= -4095)
         count_errno(thread, abi, nr, -ret | 0x8000);
-    work->refused.nr = nr;
-    work->refused.abi = abi;
     work->refused.how = how;
     work->refused.ret = how == REFUSED_RETURN ? ret : 0;
     record_refused(ctx, thread, kernel_regs, work);

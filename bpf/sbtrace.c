@@ -132,29 +132,29 @@ ON(sys_enter) {
 
 /* TP_PROTO(struct pt_regs *regs, long ret) */
 ON(sys_exit) {
-    struct thread *thread = followed(ctx->args[0]);
-    long ret = ctx->args[1];
+    void *regs = (void *)ctx->args[0];
+    struct thread *thread = followed((u64)regs);
 
     if (!thread) {
         /* A child's first event is the exit of its clone, with 0: no call of its own. */
-        if (ret == 0)
-            adopt(ctx->args[0]);
+        if (result(ctx) == 0)
+            adopt((u64)regs);
         return 0;
     }
     u64 start = thread->head.call_ns;
     if (UNLIKELY(start == 0)) {
-        count_refused(ctx, thread, (void *)ctx->args[0],
-                      thread->head.sigsys ? REFUSED_SIGSYS : REFUSED_RETURN, ret);
+        count_refused(ctx, thread, regs, thread->head.sigsys ? REFUSED_SIGSYS : REFUSED_RETURN,
+                      result(ctx));
         return 0;
     }
-    if (UNLIKELY(was_cut_short(ret)) && is_killed(bpf_get_current_task_btf()))
+    if (UNLIKELY(was_cut_short(result(ctx))) && is_killed(bpf_get_current_task_btf()))
         return 0; /* it stays in flight, as the program sees it: unfinished */
     /* Cleared here, or the next refused call would inherit it. */
     thread->head.call_ns = 0;
-    returned(thread, start, ret);
-    if (UNLIKELY(thread->head.call_nr == NR_EXEC_MAP) && ret > 0 &&
+    returned(thread, start, ctx);
+    if (UNLIKELY(thread->head.call_nr == NR_EXEC_MAP) && result(ctx) > 0 &&
         thread->head.call_abi == ABI_NATIVE)
-        write_map(thread, (void *)ctx->args[0], ret);
+        write_map(thread, regs, result(ctx));
     return 0;
 }
 

@@ -5,7 +5,6 @@
 static __always_inline struct slot *overflow_slot(struct head *head, u32 abi, u32 nr,
                                                   u16 errno_blocked) {
     struct overflow_key key = {};
-    struct slot *slot;
 
     key.process_ns = head->process_ns;
     key.thread_ns = head->thread_ns;
@@ -15,35 +14,37 @@ static __always_inline struct slot *overflow_slot(struct head *head, u32 abi, u3
     key.nr = nr;
     key.abi = abi;
     key.errno_blocked = errno_blocked;
-    slot = overflow.lookup(&key);
-    if (slot)
-        return slot;
-    struct scratch *work = scratch();
-    if (!work)
-        return NULL;
-    clear(&work->slot, sizeof(work->slot));
-    work->slot.nr = nr;
-    work->slot.abi = abi;
-    work->slot.min_ns = ~0ULL;
-    overflow.update(&key, &work->slot);
+    if (!overflow.lookup(&key)) {
+        struct scratch *work = scratch();
+
+        if (!work)
+            return NULL;
+        clear(&work->slot, sizeof(work->slot));
+        work->slot.nr = nr;
+        work->slot.abi = abi;
+        work->slot.min_ns = ~0ULL;
+        overflow.update(&key, &work->slot);
+    }
+    /* Looked up again also where it was there: from here on there is one path to verify. */
     return overflow.lookup(&key);
 }
 
 /* Where thread->direct has the slot of a number below DIRECT_NRS. */
 static __always_inline u64 direct_index(u32 abi, u32 nr) {
-    u64 index = nr + (abi == ABI_COMPAT ? DIRECT_NRS : 0);
+    u64 index = nr + (abi & ABI_COMPAT) * DIRECT_NRS; /* ABI_X32 has no such numbers */
 
     BOUNDED(index);
     return index % (2 * DIRECT_NRS);
 }
 
-static __always_inline struct slot *new_slot(struct thread *thread, u32 abi, u32 nr) {
+/* Returns the index of a new slot, SLOTS if it has to be in `overflow`. */
+static __always_inline u64 begin_slot(struct thread *thread, u32 abi, u32 nr) {
     u64 used = thread->head.slots;
 
     BOUNDED(used);
     /* A number beyond the direct tables is x32's or nonsense: rare, and the hash has room. */
     if (used >= SLOTS || nr >= DIRECT_NRS)
-        return overflow_slot(&thread->head, abi, nr, 0);
+        return SLOTS;
     thread->direct[direct_index(abi, nr)] = used + 1;
     struct slot *slot = &thread->slots[used];
     clear(slot, sizeof(*slot)); /* an image before this one may have used it */
@@ -51,7 +52,7 @@ static __always_inline struct slot *new_slot(struct thread *thread, u32 abi, u32
     slot->abi = abi;
     slot->min_ns = ~0ULL;
     thread->head.slots = used + 1;
-    return slot;
+    return used;
 }
 
 static __always_inline struct slot *slot_of(struct thread *thread, u32 abi, u32 nr) {
@@ -61,25 +62,35 @@ static __always_inline struct slot *slot_of(struct thread *thread, u32 abi, u32 
         index = thread->direct[direct_index(abi, nr)];
     index--;
     BOUNDED(index);
-    if (UNLIKELY(index >= SLOTS)) /* none yet: 0 - 1 */
-        return new_slot(thread, abi, nr);
+    if (UNLIKELY(index >= SLOTS)) { /* none yet: 0 - 1 */
+        index = begin_slot(thread, abi, nr);
+        if (index >= SLOTS)
+            return overflow_slot(&thread->head, abi, nr, 0);
+    }
     return &thread->slots[index];
 }
 
-static __always_inline void count_errno(struct thread *thread, u32 abi, u32 nr, u16 errno_blocked) {
-    u64 at = nr * 7 + errno_blocked;
+/* The key as one number. By way of the stack, where the verifier forgets what it knew of its
+ * parts: what comes after is one path, whatever they are. */
+static __always_inline u64 errno_key(u32 abi, u32 nr, u16 errno_blocked) {
+    struct errno_slot slot = {.key = {nr, abi, errno_blocked}};
 
-    /* Open addressing with a short run of tries: no loop that the verifier has to walk. */
+    asm volatile("" : : "r"(&slot) : "memory");
+    return slot.whole;
+}
+
+static __always_inline void count_errno(struct thread *thread, u32 abi, u32 nr, u16 errno_blocked) {
+    u64 key = errno_key(abi, nr, errno_blocked);
+    u64 at = key * 0x9e3779b97f4a7c15 >> (64 - ERRNO_BITS);
+
+    /* Open addressing with a short run of tries. */
 #pragma unroll
     for (int try = 0; try < ERRNO_TRIES; try++) {
         struct errno_slot *entry = &thread->errnos[(at + try) % ERRNO_SLOTS];
 
-        if (entry->count == 0) {
-            entry->nr = nr;
-            entry->abi = abi;
-            entry->errno_blocked = errno_blocked;
-        }
-        if (entry->nr == nr && entry->abi == abi && entry->errno_blocked == errno_blocked) {
+        if (entry->count == 0)
+            entry->whole = key;
+        if (entry->whole == key) {
             entry->count++;
             return;
         }
@@ -91,31 +102,23 @@ static __always_inline void count_errno(struct thread *thread, u32 abi, u32 nr, 
         lose(LOST_ERRNOS, 1);
 }
 
-/* floor(log2(ns)) by halves, moved so that bucket 0 ends at 2^HISTOGRAM_FIRST_SHIFT. */
-static __always_inline u32 bucket_of(u64 ns) {
-    u64 v = ns >> (HISTOGRAM_FIRST_SHIFT - 1);
-    u32 r = 0;
+/* floor(log2(ns)) by halves, moved so that bucket 0 ends at 2^HISTOGRAM_FIRST_SHIFT. Whether v
+ * is above a half is told by the sign of a difference: each branch would double the paths that
+ * the verifier walks. */
+static __always_inline u64 bucket_of(u64 ns) {
+    u64 v = ns >> (HISTOGRAM_FIRST_SHIFT - 1), r, half;
 
-    if (v >> 32)
-        return HISTOGRAM_BUCKETS - 1;
-    if (v >= 1 << 16) {
-        v >>= 16;
-        r += 16;
-    }
-    if (v >= 1 << 8) {
-        v >>= 8;
-        r += 8;
-    }
-    if (v >= 1 << 4) {
-        v >>= 4;
-        r += 4;
-    }
-    if (v >= 1 << 2) {
-        v >>= 2;
-        r += 2;
-    }
-    if (v >= 1 << 1)
-        r += 1;
+    r = (0xffff - v) >> 59 & 16;
+    v >>= r;
+    half = (0xff - v) >> 60 & 8;
+    v >>= half;
+    r |= half;
+    half = (0xf - v) >> 61 & 4;
+    v >>= half;
+    r |= half;
+    half = (0x3 - v) >> 62 & 2;
+    v >>= half;
+    r |= half | v >> 1;
     return r < HISTOGRAM_BUCKETS ? r : HISTOGRAM_BUCKETS - 1;
 }
 
