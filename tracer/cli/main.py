@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
-from tracer.errors import SbtraceError
+from tracer.errors import EXIT_SIGNAL_BASE, SbtraceError
 
 if TYPE_CHECKING:
     from tracer.session.guard import Front
@@ -26,6 +27,8 @@ def main() -> None:
 
         failure.say(error)
         status = error.exit_status
+    except KeyboardInterrupt:  # while all this is imported; later Typer sees to it
+        status = EXIT_SIGNAL_BASE + signal.SIGINT
     finally:
         if front is not None:
             front.dismiss()
