@@ -21,6 +21,8 @@ from tracer.profile.records import (
     Limits,
     Profile,
     Rule,
+    conditional,
+    narrowest,
 )
 from tracer.profile.where import Where, did_you_mean
 
@@ -28,7 +30,8 @@ _LISTS = [kind for kind in ACTION_KINDS if kind != "errno"]
 _KEYS = ["name", "description", "default_action", "abis", *_LISTS, "errno", "rule", "limits"]
 _RULE_KEYS = ["syscalls", "action", "args"]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_TOML_LINE = re.compile(r"^(.*) \(at line (\d+), column \d+\)$", re.DOTALL)
+# A text: re compiles it when it is first needed, which a start seldom does.
+_TOML_LINE = r"(?s)^(.*) \(at line (\d+), column \d+\)$"
 _ABIS_FORM = 'abis is a list such as ["native", "i386"]'
 
 
@@ -44,7 +47,8 @@ def parse(source: str, path: str, native: str | None = None) -> Profile:
     _known_keys(table, _KEYS, (), where)
     abis, any_abi = _abis(table, native or syscalls.native_abi(), where)
     names = NameList(abis, where)
-    rules = [*_lists(table, names, where), *_rules(table, names, where)]
+    unordered = [*_lists(table, names, where), *_rules(table, names, where)]
+    rules = tuple(sorted(unordered, key=lambda rule: rule.line))
     default = _default_action(table, where)
     profile = Profile(
         name=_name(table, path, where),
@@ -55,7 +59,9 @@ def parse(source: str, path: str, native: str | None = None) -> Profile:
         default_action=default,
         abis=abis,
         any_abi=any_abi,
-        rules=tuple(sorted(rules, key=lambda rule: rule.line)),
+        rules=rules,
+        unconditional=narrowest(rules),
+        conditional=conditional(rules),
         limits=parse_limits(table["limits"], where) if "limits" in table else Limits(),
         skipped=tuple(names.skipped),
     )
@@ -79,7 +85,7 @@ def _toml(source: str, where: Where) -> dict[str, Any]:
         return tomllib.loads(source)
     except tomllib.TOMLDecodeError as error:
         message, line = str(error), None
-        if match := _TOML_LINE.match(message):
+        if match := re.match(_TOML_LINE, message):
             message, line = match[1], int(match[2])
         raise where.error(line, f"not valid TOML: {message}") from None
     except RecursionError:

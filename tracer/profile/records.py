@@ -1,7 +1,6 @@
 """A profile as data: frozen records, and the decision that they amount to."""
 
-import functools
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from tracer import syscalls
@@ -158,8 +157,7 @@ class Decision(NamedTuple):
     """True if the call came through an ABI that the profile does not list."""
 
 
-@dataclass(frozen=True)
-class Profile:
+class Profile(NamedTuple):
     """A named policy: seccomp rules and resource limits, checked."""
 
     name: str
@@ -178,32 +176,12 @@ class Profile:
     """True if the other ABIs are let through as well; only where nothing is restricted."""
     rules: tuple[Rule, ...]
     """In the order of the file."""
+    unconditional: dict[str, Rule]
+    """For each name, the list entry that decides: what ``narrowest`` makes of ``rules``."""
+    conditional: dict[str, tuple[Rule, ...]]
+    """For each name, its ``[[rule]]`` entries; they come before the lists."""
     limits: Limits
     skipped: tuple[Skipped, ...] = ()
-
-    @functools.cached_property
-    def unconditional(self) -> dict[str, Rule]:
-        """For each name, the list entry that decides: the narrowest that covers it.
-
-        A name beats a group, and a group beats the groups that contain it.
-        """
-        chosen: dict[str, Rule] = {}
-        for rule in self.rules:
-            if not rule.conditions:
-                for name in rule.syscalls:
-                    if name not in chosen or narrower(rule, chosen[name]):
-                        chosen[name] = rule
-        return chosen
-
-    @functools.cached_property
-    def conditional(self) -> dict[str, tuple[Rule, ...]]:
-        """For each name, its ``[[rule]]`` entries; they come before the lists."""
-        found: dict[str, list[Rule]] = {}
-        for rule in self.rules:
-            if rule.conditions:
-                for name in rule.syscalls:
-                    found.setdefault(name, []).append(rule)
-        return {name: tuple(rules) for name, rules in found.items()}
 
     @property
     def restricts(self) -> bool:
@@ -235,6 +213,30 @@ class Profile:
         if undecided and abi == "i386" and (hidden := demultiplex(name, args)):
             found = self.unconditional.get(hidden, found)
         return found
+
+
+def narrowest(rules: Iterable[Rule]) -> dict[str, Rule]:
+    """For each name, the narrowest list entry that covers it.
+
+    A name beats a group, and a group beats the groups that contain it.
+    """
+    chosen: dict[str, Rule] = {}
+    for rule in rules:
+        if not rule.conditions:
+            for name in rule.syscalls:
+                if name not in chosen or narrower(rule, chosen[name]):
+                    chosen[name] = rule
+    return chosen
+
+
+def conditional(rules: Iterable[Rule]) -> dict[str, tuple[Rule, ...]]:
+    """For each name, its rules with conditions, in their order."""
+    found: dict[str, list[Rule]] = {}
+    for rule in rules:
+        if rule.conditions:
+            for name in rule.syscalls:
+                found.setdefault(name, []).append(rule)
+    return {name: tuple(rules) for name, rules in found.items()}
 
 
 def narrower(rule: Rule, other: Rule) -> bool:

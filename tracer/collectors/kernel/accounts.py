@@ -92,8 +92,8 @@ class Accounts:
             over = sorted(life.images)
         self._finish(
             Rows(
-                list(self._rows(life, table)),
-                list(self._error_rows(life, table)),
+                self._rows(life, table),
+                self._error_rows(life, table),
                 self._ended_images(life, over),
             )
         )
@@ -122,9 +122,9 @@ class Accounts:
                 blocked = bool(key.errno_blocked & wire.ERRNO_BLOCKED)
                 number = key.errno_blocked & ~wire.ERRNO_BLOCKED
                 errno = wire.Errno(key.nr, key.abi, number, blocked, slot.errors)
-                self._finish(Rows([], list(self._errnos(where, key.tid, (errno,)))))
+                self._finish(Rows([], self._errnos(where, key.tid, (errno,))))
             else:
-                self._finish(Rows([self._stat(where, key.tid, slot, 0)], []))
+                self._finish(Rows([self._stat(where, key.tid, slot, 0)]))
 
     def identity(self, key: wire.RefusedKey) -> tuple[int, int]:
         """Return (process_id, thread_id) of the thread behind a refused call."""

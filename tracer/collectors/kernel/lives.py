@@ -2,43 +2,49 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 ProcessKey = tuple[int, int]
 """(pid, start): the kernel can give a pid away again, but not within the same nanosecond."""
 
 
-@dataclass(slots=True)
 class Image:
     """One program within a process. Instants: CLOCK_MONOTONIC ns, None = not known yet."""
 
-    start_ns: int
-    end_ns: int | None = None
-    comm: str | None = None
-    executable: str | None = None
-    argv: tuple[str, ...] | None = None
-    argv_truncated: bool = False
-    final: bool = False
-    """Whether its row has been handed on: nothing more is to come."""
+    __slots__ = ("argv", "argv_truncated", "comm", "end_ns", "executable", "final", "start_ns")
+
+    def __init__(self, start_ns: int) -> None:
+        self.start_ns = start_ns
+        self.end_ns: int | None = None
+        self.comm: str | None = None
+        self.executable: str | None = None
+        self.argv: tuple[str, ...] | None = None
+        self.argv_truncated = False
+        self.final = False
+        """Whether its row has been handed on: nothing more is to come."""
 
 
-@dataclass(slots=True)
 class Life:
     """One process, as its records tell it."""
 
-    process_id: int
-    pid: int
-    parent_id: int | None
-    ppid: int | None
-    inherited: str | None
-    """The program that it was forked from; None for the command, or if that is unknown."""
-    images: dict[int, Image] = field(default_factory=dict)
-    leader_status: int | None = None
-    status: int | None = None
-    ended: bool = False
-    threads: dict[int, int] = field(default_factory=dict)
-    wanted: bool = False
-    """Whether something refers to it for as long as the run lasts."""
+    def __init__(
+        self,
+        process_id: int,
+        pid: int,
+        parent_id: int | None,
+        ppid: int | None,
+        inherited: str | None,
+    ) -> None:
+        """``inherited``: the program that it was forked from; None for the command, or if
+        that is unknown."""
+        self.process_id, self.pid = process_id, pid
+        self.parent_id, self.ppid = parent_id, ppid
+        self.inherited = inherited
+        self.images: dict[int, Image] = {}
+        self.threads: dict[int, int] = {}
+        self.leader_status: int | None = None
+        self.status: int | None = None
+        self.ended = False
+        self.wanted = False
+        """Whether something refers to it for as long as the run lasts."""
 
     @property
     def over(self) -> bool:

@@ -5,7 +5,6 @@ A run may see a million of them; one run of a small build has fifty thousand.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,13 +13,16 @@ if TYPE_CHECKING:
     from tracer.model import Process, SyscallError, SyscallStat
 
 
-@dataclass(slots=True)
 class Rows:
     """Rows of ``syscalls``, ``syscall_errors`` and ``processes``."""
 
-    stats: list[SyscallStat] = field(default_factory=list)
-    errors: list[SyscallError] = field(default_factory=list)
-    processes: list[Process] = field(default_factory=list)
+    def __init__(
+        self,
+        stats: Iterable[SyscallStat] = (),
+        errors: Iterable[SyscallError] = (),
+        processes: Iterable[Process] = (),
+    ) -> None:
+        self.stats, self.errors, self.processes = list(stats), list(errors), list(processes)
 
     def extend(self, other: Rows) -> None:
         """Add the rows of ``other``."""
@@ -44,7 +46,7 @@ class Totals:
         """Return the sums with ``live`` added to them, which may change yet."""
         stats, errors = dict(self._stats), dict(self._errors)
         _add(stats, errors, live)
-        return Rows(list(stats.values()), list(errors.values()))
+        return Rows(stats.values(), errors.values())
 
 
 def _add(

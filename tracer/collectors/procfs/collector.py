@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.collectors.procfs.accounts import Accounts
 from tracer.collectors.procfs.cpu import CpuMeter
@@ -37,8 +36,7 @@ _LAUNCHER_LAST_STEP_BYTES = 512 * 1024
 """What execve itself may add to the launcher's peak, and the batching of the counters."""
 
 
-@dataclass(slots=True)
-class _Seen:
+class _Seen(NamedTuple):
     """What the last sample said of a process that was alive then."""
 
     stat: Stat
@@ -47,13 +45,13 @@ class _Seen:
     """CPU of the process and of all descendants that it has waited for."""
 
 
-@dataclass(slots=True)
 class _Span:
     """Something that happened ``count`` times between two instants of the run."""
 
-    count: int = 0
-    first_ns: int | None = None
-    last_ns: int | None = None
+    def __init__(self) -> None:
+        self.count = 0
+        self.first_ns: int | None = None
+        self.last_ns: int | None = None
 
     def add(self, at_ns: int) -> None:
         self.count += 1
