@@ -74,7 +74,8 @@ _KERNEL_ERRNOS = {
     529: "EIOCBQUEUED",
     530: "ERECALLCONFLICT",
 }
-_UNNAMED = re.compile(r"syscall_0x([0-9a-f]{1,8})")
+# A text: re compiles it when it is first needed, which a start seldom does.
+_UNNAMED = r"syscall_0x([0-9a-f]{1,8})"
 
 
 @functools.cache
@@ -127,7 +128,7 @@ def number(abi: str, name: str) -> int | None:
     ``syscall_0x1d4`` is that number, so that what ``name`` gives can always be given back.
     """
     nr = _numbers(abi).get(name)
-    if nr is None and (unnamed := _UNNAMED.fullmatch(name)):
+    if nr is None and (unnamed := re.fullmatch(_UNNAMED, name)):
         nr = int(unnamed[1], 16)
     return nr
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from tracer.profile.where import Where
 
 _NUMBER = r"0[xX][0-9a-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+|-?[0-9][0-9_]*"
-_CONDITION = re.compile(
+# A text: re compiles it when it is first needed, which a start seldom does.
+_CONDITION = (
     rf"arg(?P<index>\d+)\s*(?:&\s*(?P<mask>{_NUMBER})\s*)?"
     rf"(?P<op>==|!=|<=|>=|<|>)\s*(?P<value>{_NUMBER})"
 )
@@ -32,7 +33,7 @@ def parse_condition(text: object, line: int | None, where: Where) -> Condition:
 
     Raises ProfileError for another form, an argument beyond 5, or a value out of range.
     """
-    match = _CONDITION.fullmatch(text.strip()) if isinstance(text, str) else None
+    match = re.fullmatch(_CONDITION, text.strip()) if isinstance(text, str) else None
     if match is None:
         raise where.error(line, f"a condition is written {_FORM}, not {text!r}")
     index, op = int(match["index"]), _OPERATORS[match["op"]]

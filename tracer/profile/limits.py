@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from tracer.profile.where import Where
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
-_SIZE = re.compile(r"(\d{1,18})\s*([KMGT]?)(?:i?B)?")
+# A text: re compiles it when it is first needed, which a start seldom does.
+_SIZE = r"(\d{1,18})\s*([KMGT]?)(?:i?B)?"
 _MOST = 2**63 - 1  # more is infinity to the kernel
 # Key of the table -> field of Limits, smallest value, and whether it is a size.
 _KEYS: dict[str, tuple[str, int, bool]] = {
@@ -49,7 +50,7 @@ def parse_limits(table: object, where: Where) -> Limits:
 
 def _number(key: str, value: object, kind: tuple[int, bool], line: int | None, where: Where) -> int:
     least, is_size = kind
-    if is_size and isinstance(value, str) and (match := _SIZE.fullmatch(value.strip())):
+    if is_size and isinstance(value, str) and (match := re.fullmatch(_SIZE, value.strip())):
         value = int(match[1]) * _UNITS[match[2]]
     if isinstance(value, bool) or not isinstance(value, int):
         wanted = 'bytes, or a text such as "512M"' if is_size else "a whole number"

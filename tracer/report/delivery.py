@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
@@ -64,7 +63,7 @@ class Delivery:
         from tracer.report import style, summary
 
         on_terminal = self._file is None and sys.stderr is not None and sys.stderr.isatty()
-        width = shutil.get_terminal_size().columns if on_terminal else 80
+        width = _columns() if on_terminal else 80
         colour = on_terminal and style.wants_colour(sys.stderr)
         return summary.render(record, width, colour=colour, remedy=remedy_for(record))
 
@@ -75,6 +74,12 @@ class Delivery:
                 file.write(text)
         except OSError as error:
             _print(f"sbtrace: {self._file.name}: cannot be written: {error.strerror}\n")
+
+
+def _columns() -> int:
+    import shutil
+
+    return shutil.get_terminal_size().columns
 
 
 def remedy_for(record: RunRecord) -> Callable[[BlockedCall], str | None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from typing import TextIO
 
 from tracer.report.units import count, duration, percent, size
@@ -41,6 +40,8 @@ class LiveLine:
         """Draw the line again. Figures as in ``live_text``; None is shown as ``-``."""
         if not self.enabled:
             return
+        import shutil
+
         # One column stays free: a full line would wrap, and its first part could not be erased.
         room = shutil.get_terminal_size().columns - 1
         text = "sbtrace: " + live_text(elapsed_ns, cpu_percent, memory_bytes, calls)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -61,7 +60,7 @@ def make(parent: Path, limit: int) -> PidsCgroup:
     for entry in parent.glob(f"{_PREFIX}*"):
         _remove_if_stale(entry)
     while True:
-        folder = parent / f"{_PREFIX}{secrets.token_hex(6)}"
+        folder = parent / f"{_PREFIX}{os.urandom(6).hex()}"
         folder.mkdir()
         try:
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

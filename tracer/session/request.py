@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import platform
 import resource
-import socket
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -82,6 +80,7 @@ def plan(request: Request) -> Plan:
     user = target_user(request.user)
     database = resolve_database(request.database)
     check_writable(database)
+    machine = os.uname()
     timeout_s, is_limit = _nearer(request.timeout_s, profile.limits.wall_seconds)
     return Plan(
         request=request,
@@ -101,8 +100,8 @@ def plan(request: Request) -> Plan:
         timeout_s=timeout_s,
         timeout_is_limit=is_limit,
         cwd=_cwd(),
-        host=socket.gethostname(),
-        kernel=platform.release(),
+        host=machine.nodename,
+        kernel=machine.release,
     )
 
 

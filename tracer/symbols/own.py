@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
     from tracer.model import Frame
 
+# A text: re compiles it when it is first needed, which a start seldom does.
 # The C and C++ run time: what a program calls to make a system call, never its own code.
-_RUN_TIME = re.compile(
+_RUN_TIME = (
     r"(libc|libpthread|libm|librt|libdl|libutil|libresolv|libgcc_s|libstdc\+\+|libc\+\+|libc\+\+abi"
     r"|ld-linux[\w-]*|ld-musl-\w+|ld|libc\.musl-\w+)(-\d[\d.]*)?\.so(\.[\d.]+)?|\[vdso\]"
 )
@@ -37,4 +38,4 @@ def innermost_own_frame(frames: Iterable[Frame], executable: str | None) -> Fram
 
 
 def _is_run_time(path: str) -> bool:
-    return _RUN_TIME.fullmatch(PurePosixPath(path).name) is not None
+    return re.fullmatch(_RUN_TIME, PurePosixPath(path).name) is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
@@ -20,7 +19,7 @@ from tracer.symbols import (
     thread_registers,
 )
 
-REGISTER_BYTES = {"x86_64": 168, "aarch64": 272}[platform.machine()]
+REGISTER_BYTES = {"x86_64": 168, "aarch64": 272}[os.uname().machine]
 """sizeof(user_regs) of bpf/include/arch.h."""
 
 Decide = Callable[[str, int, tuple[int, ...]], str]
@@ -145,7 +144,7 @@ class Refusals:
 
     def _name(self, record: wire.Refused, accounts: Accounts) -> tuple[Frame, ...]:
         key = record.key
-        abi, registers = thread_registers(platform.machine(), record.registers)
+        abi, registers = thread_registers(os.uname().machine, record.registers)
         images: dict[int, list[Mapping]] = dict(self._maps.get((key.pid, key.process_ns), {}))
         return self._namer.frames(
             RawStack(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import psutil
+import os
 
 
 class CpuMeter:
@@ -15,7 +15,7 @@ class CpuMeter:
 
     def __init__(self, interval_ns: int) -> None:
         self._shortest_span_ns = max(interval_ns * 9 // 10, 1)
-        self._most_percent = 100.0 * (psutil.cpu_count() or 1)
+        self._most_percent = 100.0 * (os.cpu_count() or 1)
         self._reaped_ns = 0
         self._base: tuple[int, int] | None = None
         self._processes: dict[int, tuple[int, int, int]] = {}

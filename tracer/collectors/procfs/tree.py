@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import psutil
-
 _MANY_THREADS = 64
 """Reading ``children`` takes one file for each thread (5 us), asking psutil one for each
 process of the machine (13 us): above this many threads psutil's way is the cheaper one."""
@@ -24,6 +22,8 @@ class ProcessTree:
         self._excluded = excluded
         # Present with CONFIG_PROC_CHILDREN, as every distribution has it.
         self._has_children_files = Path(f"/proc/{top_pid}/task/{top_pid}/children").exists()
+        if not self._has_children_files:
+            self._ask_psutil()  # importing it now makes no sample late
 
     def pids(self) -> list[int]:
         """Pids of all processes below the top, zombies included, parents first.
@@ -53,6 +53,8 @@ class ProcessTree:
         return found
 
     def _ask_psutil(self) -> list[int]:
+        import psutil  # 10 ms of a start, and most targets never come here
+
         try:
             children = psutil.Process(self._top_pid).children(recursive=True)
         except psutil.NoSuchProcess:
