@@ -121,7 +121,8 @@ ARRAYS = {
     "refused_key": ("args",),
     "refused_record": ("key", "frames_bytes", "frames", "regs", "stack_bytes", "stack"),
     "thread": ("head", "errnos", "slots"),
-    "errno_slot": ("nr", "abi", "errno_blocked", "count"),
+    "errno_key": ("nr", "abi", "errno_blocked"),
+    "errno_slot": ("key", "count"),
     "refused_count": ("count", "first_ns", "last_ns"),
 }
 
@@ -201,7 +202,8 @@ def test_a_table_ends_with_the_last_slot_in_use(places: Places) -> None:
 
     def table(tid: int, calls: tuple[int, ...]) -> bytes:
         data = bytearray(record(places, "head", tid=tid, slots=len(calls), comm=b"name"))
-        errno = record(places, "errno_slot", nr=3, errno_blocked=0x8000 | 13, count=5)
+        key = record(places, "errno_key", nr=3, errno_blocked=0x8000 | 13)
+        errno = record(places, "errno_slot", key=key[: places["errno_slot.key"][1]], count=5)
         data[errnos_at : errnos_at + 16] = errno[:16]
         for i, nr in enumerate(calls):
             histogram = b"".join(n.to_bytes(8, "little") for n in range(HISTOGRAM_BUCKETS))
