@@ -172,6 +172,8 @@ class _Session:
         kernel = self._kernel.stop() if self._kernel is not None else None
         final = self._final(begun, kernel, wall_ns)
         journal.finish(final, kernel)
+        if self._kernel is not None:
+            self._kernel.close()  # while the run goes into the database
         return Finished(final, exit_status(final.run), journal.settle)
 
     def _deputy(self) -> Deputy | None:

@@ -97,6 +97,10 @@ class KernelCollector:
         self._accounts.overflowed(self._program.overflow())
         return self.snapshot()
 
+    def close(self) -> None:
+        """Let go of the program and its maps; nothing can be asked after that."""
+        self._program.close()
+
     def _losses(self) -> Iterable[Loss]:
         for kind, count in self._program.losses().items():
             if count:
