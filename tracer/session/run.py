@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import select
 import signal
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.collectors.procfs import LauncherUse, ProcfsCollector
 from tracer.errors import (
@@ -41,8 +40,7 @@ if TYPE_CHECKING:
     from tracer.session.request import Plan
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(NamedTuple):
     """A run that is over."""
 
     record: RunRecord
@@ -133,7 +131,7 @@ class _Session:
         self._procfs.set_launcher(LauncherUse(*self._launcher.used()))
         return records.opening(
             self._plan,
-            secrets.token_hex(6),
+            os.urandom(6).hex(),
             started_at,
             self._missing,
             traced=self._kernel is not None,

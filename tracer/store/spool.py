@@ -18,7 +18,6 @@ from __future__ import annotations
 import fcntl
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from tracer.errors import StoreError
@@ -59,8 +58,7 @@ BUILDING = ".new-"
 """Prefix of a folder that is not whole yet."""
 
 
-@dataclass(slots=True)
-class _Place:
+class _Place(NamedTuple):
     """The open folder of a spool and its open files."""
 
     root: int

@@ -8,8 +8,7 @@ import os
 import re
 import time
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracer.errors import StoreError
 from tracer.store import folder, spool
@@ -26,8 +25,7 @@ _RUN_ID = re.compile(r"[0-9a-f]{12}")
 _STALE_S = 600.0  # no spool takes as long as this to make
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A spool folder that is ours to take in, until its lock is closed."""
 
     run_id: str
@@ -39,8 +37,7 @@ class Claimed:
     """``run.json``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A spool folder that nobody alive writes to."""
 
     run_id: str

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.errors import StoreError
 from tracer.identity import Identity, as_invoking_user
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
     import duckdb
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """A run that is kept in a spool folder because it could not be taken in yet."""
 
     run_id: str
@@ -27,8 +25,7 @@ class Waiting:
     """One line: what is in the way, and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class TakeInResult:
+class TakeInResult(NamedTuple):
     """What ``take_in`` did."""
 
     taken: tuple[str, ...] = ()
@@ -108,7 +105,7 @@ def upgrade(database: Path) -> None:
 @contextmanager
 def as_store_error(database: Path) -> Iterator[None]:
     """Turn an error of DuckDB within the block into a StoreError of one line."""
-    import duckdb
+    from tracer.store.engine import duckdb
 
     try:
         yield

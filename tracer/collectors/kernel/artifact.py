@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import struct
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,8 +16,7 @@ _PSEUDO_MAP_FD = 1
 FORMAT = 1
 
 
-@dataclass(frozen=True, slots=True)
-class MapShape:
+class MapShape(NamedTuple):
     """The definition of one map."""
 
     kind: int
@@ -28,8 +26,7 @@ class MapShape:
     flags: int
 
 
-@dataclass(frozen=True, slots=True)
-class Artifact:
+class Artifact(NamedTuple):
     """Programs, maps and type information, tied by names instead of descriptors."""
 
     programs: dict[str, bytes]
