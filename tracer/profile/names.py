@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tracer import syscalls
@@ -22,8 +23,12 @@ class NameList:
     def __init__(self, abis: tuple[str, ...], where: Where) -> None:
         self._abis = abis
         self._where = where
-        self._names = frozenset().union(*(syscalls.names(abi) for abi in abis))
         self.skipped: list[Skipped] = []
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        """Every name of the profile's ABIs, whose tables a profile without groups need not load."""
+        return frozenset().union(*(syscalls.names(abi) for abi in self._abis))
 
     def entries(self, value: object, path: _Path, action: Action) -> list[Rule]:
         """A rule for each entry of a list. Raises ProfileError for a name that nothing has."""
