@@ -6,10 +6,9 @@ import os
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-import duckdb
-
 from tracer.errors import StoreError
 from tracer.store import schema
+from tracer.store.engine import duckdb
 from tracer.store.folder import opened
 from tracer.store.location import check_file, check_trusted, spool_root
 from tracer.store.locks import Busy, describe

@@ -35,7 +35,7 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
 
 def version(connection: duckdb.DuckDBPyConnection) -> int | None:
     """Return the schema version of the database; None if sbtrace did not make it."""
-    import duckdb
+    from tracer.store.engine import duckdb
 
     try:
         rows = connection.execute("SELECT max(version) FROM schema_version").fetchall()

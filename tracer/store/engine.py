@@ -1,0 +1,15 @@
+"""DuckDB: its extension module by itself, without the Python package around it.
+
+The package re-exports the extension and adds a relational API, file systems and a look at its own
+metadata, of which sbtrace uses nothing; importing it takes four times as long
+(`python -m tests.bench.import_cost`).
+"""
+
+from __future__ import annotations
+
+try:
+    import _duckdb as duckdb
+except ImportError:  # a release that has it elsewhere, as those before 1.4
+    import duckdb  # type: ignore[no-redef]  # the same names
+
+__all__ = ["duckdb"]
