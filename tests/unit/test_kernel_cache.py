@@ -148,7 +148,9 @@ def test_a_program_is_that_of_its_sources(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_program_is_that_of_its_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its release, and its build beyond that."""
     before = cache.key([])
-    monkeypatch.setattr("platform.release", lambda: "0.0.1")
+    there = os.uname()
+    other = (there.sysname, there.nodename, "0.0.1", there.version, there.machine)
+    monkeypatch.setattr("os.uname", lambda: os.uname_result(other))
     assert cache.key([]) != before
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import platform
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -35,10 +34,10 @@ def key(flags: Sequence[str]) -> str:
     The offsets taken from BTF follow from the kernel, which its build id names
     (/sys/kernel/notes); where that is not readable, its release and version do.
     """
-    digest = hashlib.sha256()
+    digest, machine = hashlib.sha256(), os.uname()
     for source in sorted(bpf_dir().rglob("*.[ch]")):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
-    for word in (*flags, platform.release(), platform.version(), _compiler()):
+    for word in (*flags, machine.release, machine.version, _compiler()):
         digest.update(word.encode() + b"\0")
     with suppress(OSError):
         digest.update(_KERNEL_NOTES.read_bytes())
@@ -47,7 +46,7 @@ def key(flags: Sequence[str]) -> str:
 
 def _compiler() -> str:
     """Name the installed bcc without loading it: its library's file, size and time."""
-    for folder in ("/usr/lib/" + platform.machine() + "-linux-gnu", "/usr/lib64", "/usr/lib"):
+    for folder in ("/usr/lib/" + os.uname().machine + "-linux-gnu", "/usr/lib64", "/usr/lib"):
         with suppress(OSError):
             library = Path(folder, "libbcc.so.0").resolve(strict=True)
             info = library.stat()

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import re
 import sys
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -87,7 +85,7 @@ def flags(*, logging: bool = False) -> list[str]:
         f"-I{bpf_dir() / 'include'}",
         f"-I{bpf_dir()}",
         *(f"-I{folder}" for folder in _uapi_folders()),
-        f"-D__TARGET_ARCH_{_TARGET_ARCH[platform.machine()]}",
+        f"-D__TARGET_ARCH_{_TARGET_ARCH[os.uname().machine]}",
         f"-DPAGE_SIZE={page_bytes}",
         f"-DRING_PAGES={RING_BYTES // page_bytes}",
         f"-DPIDNS_DEV={namespace.st_dev}ULL",
@@ -132,7 +130,7 @@ def _artifact(module: Any) -> Artifact:  # noqa: ANN401 - bcc publishes no types
 
 def _uapi_folders() -> Iterator[str]:
     """Yield where the C library's copy of the kernel's user-space headers lies."""
-    roots = (f"/usr/include/{platform.machine()}-linux-gnu", "/usr/include")
+    roots = (f"/usr/include/{os.uname().machine}-linux-gnu", "/usr/include")
     for folder in roots:
         if Path(folder, "asm/ptrace.h").is_file() or folder == roots[-1]:
             yield folder
@@ -159,7 +157,7 @@ def kernel_source(folder: Path) -> Iterator[None]:
 def _captured_stderr() -> Iterator[BinaryIO]:
     """Let clang and the verifier print into a file, not between the user's lines."""
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as file:
+    with open(os.memfd_create("stderr"), "w+b") as file:  # noqa: PTH123 - it has no path
         saved = os.dup(2)
         os.dup2(file.fileno(), 2)
         try:

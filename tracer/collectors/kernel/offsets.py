@@ -8,7 +8,7 @@ Source: Documentation/bpf/btf.rst, /sys/kernel/btf/vmlinux.
 from __future__ import annotations
 
 import ctypes
-import platform
+import os
 from typing import TYPE_CHECKING
 
 from tracer.collectors.kernel.libbpf import lib
@@ -85,7 +85,7 @@ def kernel_offsets() -> dict[str, int]:
 
     Raises KernelError if the kernel has no BTF, or lacks a field that the program needs.
     """
-    machine = platform.machine()
+    machine = os.uname().machine
     if machine not in _ARCH_FIELDS:
         raise KernelError(f"eBPF counting is written for x86_64 and aarch64, not for {machine}")
     btf = _Btf()
