@@ -1,8 +1,8 @@
 """DuckDB: its extension module by itself, without the Python package around it.
 
 The package re-exports the extension and adds a relational API, file systems and a look at its own
-metadata, of which sbtrace uses nothing; importing it takes four times as long
-(`python -m tests.bench.import_cost`).
+metadata; importing it takes four times as long (`python -m tests.bench.import_cost`). Who writes
+does without; who reads uses relations, and imports the package.
 """
 
 from __future__ import annotations

@@ -12,8 +12,9 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import duckdb
+
 from tracer.errors import QueryError
-from tracer.store.engine import duckdb
 from tracer.store.reader import Reader
 from tracer.store.rows import Rows, select
 
