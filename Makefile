@@ -19,6 +19,8 @@ SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 # sudo clears the environment, and root should leave no caches in a user's checkout.
 AS_ROOT := $(if $(SUDO),sudo env PYTHONDONTWRITEBYTECODE=1 SBTRACE_REQUIRE_KERNEL=$(SBTRACE_REQUIRE_KERNEL))
 PYTEST := $(BIN)/pytest $(if $(SUDO),-p no:cacheprovider)
+BUILT_FROM := $(shell find bpf -name '*.[ch]') \
+  $(patsubst %,tracer/collectors/kernel/%.py,artifact built compile offsets variant)
 C_SOURCES = $(shell find bpf tests -name '*.[ch]')
 
 .PHONY: help
@@ -26,7 +28,7 @@ help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
 .PHONY: setup
-setup: $(VENV)/.runtime ## install what is missing and leave .venv/bin/sbtrace
+setup: $(VENV)/.built ## install what is missing and leave .venv/bin/sbtrace
 
 .PHONY: demo
 demo: setup ## set up, run echo under the STRICT profile, query what was recorded
@@ -74,7 +76,7 @@ format: $(VENV)/.dev ## rewrite sources to the house format
 
 .PHONY: clean
 clean: ## remove what make built, .venv too
-	rm -rf $(VENV) build dist tests/programs/bin *.egg-info \
+	rm -rf $(VENV) build dist bpf/built tests/programs/bin *.egg-info \
 	  .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find tracer tests -name __pycache__ -prune -exec rm -rf {} +
 
@@ -94,6 +96,13 @@ $(VENV)/.made: | packages
 $(VENV)/.runtime: pyproject.toml $(VENV)/.made | packages
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
 	touch $@
+
+# The BPF program, for any kernel; where there is none, a first start compiles it, for 1.5 s.
+# As root, since bcc makes the maps of what it compiles.
+$(VENV)/.built: $(BUILT_FROM) | $(VENV)/.runtime
+	@$(AS_ROOT) $(BIN)/python -m tracer.collectors.kernel.built || \
+	  echo "make: not compiled yet: sbtrace will do it when it is first started" >&2
+	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.made | packages
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'

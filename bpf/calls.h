@@ -7,7 +7,7 @@
 /* Whether this thread will never see user space again: the kernel gives SIGKILL to each
  * thread of a process that is ended (complete_signal, zap_other_threads). */
 static __always_inline bool is_killed(struct task_struct *task) {
-    return *(u32 *)((char *)task + OFFSET_task_struct_pending_signal) & SIGKILL_BIT;
+    return *(u32 *)AT(task, OFFSET_task_struct_pending_signal) & SIGKILL_BIT;
 }
 
 #define EINTR                 4
@@ -67,7 +67,7 @@ static __always_inline void write_map(struct thread *thread, void *kernel_regs, 
     void *files = FIELD(void *, task, OFFSET_task_struct_files);
     void *table = FIELD(void *, files, OFFSET_files_struct_fdt);
     void *array = FIELD(void *, table, OFFSET_fdtable_fd);
-    void *file = FIELD(void *, array, args[4] * sizeof(void *));
+    void *file = READ(void *, (char *)array + args[4] * sizeof(void *));
     void *inode = FIELD(void *, file, OFFSET_file_f_inode);
     void *super = FIELD(void *, inode, OFFSET_inode_i_sb);
     void *dentry = FIELD(void *, file, OFFSET_file_f_path_dentry);

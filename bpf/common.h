@@ -7,12 +7,13 @@
 
 #define ON(event) int on_##event(struct bpf_raw_tracepoint_args *ctx)
 
-#define FIELD(type, base, offset)                                                                  \
+#define READ(type, address)                                                                        \
     ({                                                                                             \
         type value_ = 0;                                                                           \
-        bpf_probe_read_kernel(&value_, sizeof(value_), (char *)(base) + (offset));                 \
+        bpf_probe_read_kernel(&value_, sizeof(value_), address);                                   \
         value_;                                                                                    \
     })
+#define FIELD(type, base, offset) READ(type, AT(base, offset))
 
 /* Keeps a value in one register, so that the verifier sees its bound where it is used. */
 #define BOUNDED(value) asm volatile("" : "+r"(value))

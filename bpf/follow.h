@@ -6,7 +6,7 @@
 static __always_inline u32 own_pid(u32 *tid) {
     struct bpf_pidns_info info = {};
 
-    if (bpf_get_ns_current_pid_tgid(PIDNS_DEV, PIDNS_INO, &info, sizeof(info)) == 0) {
+    if (bpf_get_ns_current_pid_tgid(VALUE(PIDNS_DEV), VALUE(PIDNS_INO), &info, sizeof(info)) == 0) {
         *tid = info.pid;
         return info.tgid;
     }

@@ -10,6 +10,22 @@
 #define ABI_COMPAT 1
 #define ABI_X32    2
 
+/* The names OFFSET_… and PIDNS_… are numbers that stand for what the loader puts in their place:
+ * it finds them where these two leave them, in one instruction that the compiler cannot look
+ * into. tracer/collectors/kernel/offsets.py has the names. */
+#define AT(base, offset)                                                                           \
+    ({                                                                                             \
+        char *at_ = (char *)(base);                                                                \
+        asm("%0 += %1" : "+r"(at_) : "i"(offset));                                                 \
+        at_;                                                                                       \
+    })
+#define VALUE(name)                                                                                \
+    ({                                                                                             \
+        u64 value_;                                                                                \
+        asm("%0 = %1 ll" : "=r"(value_) : "i"(name));                                              \
+        value_;                                                                                    \
+    })
+
 #if defined(__TARGET_ARCH_x86)
 
 #include <asm/ptrace.h>
@@ -23,7 +39,7 @@ typedef struct pt_regs user_regs;
 
 static __always_inline u32 abi_of(struct task_struct *task, u32 nr) {
     /* A direct load: the verifier knows the field, and a fault reads as 0. */
-    if (*(u32 *)((char *)task + OFFSET_thread_info_status) & TS_COMPAT)
+    if (*(u32 *)AT(task, OFFSET_thread_info_status) & TS_COMPAT)
         return ABI_COMPAT;
     return nr & X32_SYSCALL_BIT ? ABI_X32 : ABI_NATIVE;
 }
@@ -64,7 +80,7 @@ typedef struct user_pt_regs user_regs;
 #define NR_EXECVE      221
 
 static __always_inline u32 abi_of(struct task_struct *task, u32 nr) {
-    if (*(u64 *)((char *)task + OFFSET_thread_info_flags) & TIF_32BIT_MASK)
+    if (*(u64 *)AT(task, OFFSET_thread_info_flags) & TIF_32BIT_MASK)
         return ABI_COMPAT;
     return ABI_NATIVE;
 }
@@ -72,13 +88,13 @@ static __always_inline u32 abi_of(struct task_struct *task, u32 nr) {
 static __always_inline long refused_nr(user_regs *regs, void *kernel_regs) {
     s32 nr = -1;
 
-    bpf_probe_read_kernel(&nr, sizeof(nr), (char *)kernel_regs + OFFSET_pt_regs_syscallno);
+    bpf_probe_read_kernel(&nr, sizeof(nr), AT(kernel_regs, OFFSET_pt_regs_syscallno));
     return nr;
 }
 
 static __always_inline void arguments(user_regs *regs, u32 abi, void *kernel_regs, u64 *args) {
     /* x0 holds the return value by now; the kernel kept the first argument apart. */
-    bpf_probe_read_kernel(&args[0], 8, (char *)kernel_regs + OFFSET_pt_regs_orig_x0);
+    bpf_probe_read_kernel(&args[0], 8, AT(kernel_regs, OFFSET_pt_regs_orig_x0));
 #pragma unroll
     for (int i = 1; i < 6; i++)
         args[i] = regs->regs[i];

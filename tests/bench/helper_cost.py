@@ -19,6 +19,7 @@ from tests.bench.call_cost import BATCHES, CALLS, observed
 from tests.bench.measure import built
 from tracer.collectors.kernel import compile as compiler
 from tracer.collectors.kernel import libbpf
+from tracer.collectors.kernel.variant import variant
 
 _SOURCE = """
 struct value { u64 count; char pad[30000]; };
@@ -41,8 +42,9 @@ def loaded(body: str) -> tuple[int, Any]:
     """Compile and load one piece; return its descriptor and what keeps it."""
     from bcc import BPF
 
+    options = compiler.flags(variant(logging=False), {})
     with compiler.kernel_source(compiler.bpf_dir()):
-        module = BPF(text=(_SOURCE % body).encode(), cflags=compiler.flags())
+        module = BPF(text=(_SOURCE % body).encode(), cflags=options)
     return module.load_func(b"on_event", BPF.RAW_TRACEPOINT).fd, module
 
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tracer.collectors.kernel.compile import flags, offset_flags
+from tracer.collectors.kernel.compile import flags
+from tracer.collectors.kernel.offsets import kernel_values
+from tracer.collectors.kernel.variant import variant
 from tracer.resources import bpf_dir
 
 if TYPE_CHECKING:
@@ -76,7 +78,8 @@ class KernelEvents:
         os.environ["BCC_KERNEL_SOURCE"] = str(bpf_dir())
         try:
             text = Path(__file__).with_name("probe.c").read_text()
-            self._bpf = BPF(text=text, cflags=[*flags(), *offset_flags()])
+            options = flags(variant(logging=False), kernel_values())
+            self._bpf = BPF(text=text, cflags=options)
         finally:
             del os.environ["BCC_KERNEL_SOURCE"]
         self._events: list[Event] = []

@@ -132,7 +132,7 @@ def test_the_wheel_lists_the_queries_of_the_checkout(installed: Installed) -> No
 
 @pytest.mark.kernel
 def test_the_wheel_traces_a_run(installed: Installed) -> None:
-    """`sbtrace run` compiles the packaged BPF program and counts with it."""
+    """`sbtrace run` loads the packaged BPF program, built or compiled now, and counts with it."""
     output = installed.cwd / "out.json"
     done = installed("run", "--trace", "full", "--json", "-o", str(output), "/bin/echo", "hello")
     assert (done.returncode, done.stdout) == (os.EX_OK, "hello\n"), done.stderr

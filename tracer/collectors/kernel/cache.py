@@ -1,24 +1,27 @@
-"""Compiled programs on disk, for root alone: a second start needs no compiler.
+"""Programs on disk with what the kernel said, for root alone: a second start looks nothing up.
 
 What is in the folder gets loaded into the kernel, so only root may write there, and what
 is read is checked again: owner, mode and kind of the folder and of the file, neither
-through a link. Anything odd is left alone and the program is compiled afresh.
+through a link. Anything odd is left alone and the program is made afresh.
 """
 
 from __future__ import annotations
 
-import hashlib
+import json
 import os
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+from zlib import crc32
 
-from tracer.collectors.kernel.artifact import Artifact
+from tracer.collectors.kernel.artifact import FORMAT, Artifact
 from tracer.resources import bpf_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
+
+    from tracer.collectors.kernel.variant import Variant
 
 FOLDER = Path("/var/cache/sbtrace")
 """Fixed: no environment variable leads root to another place (file-hierarchy(7))."""
@@ -28,56 +31,63 @@ _KERNEL_NOTES = Path("/sys/kernel/notes")
 _KEPT = 8
 
 
-def key(flags: Sequence[str]) -> str:
-    """Return what a compiled program depends on: sources, options, kernel, compiler.
+class Kept(NamedTuple):
+    """What a start needs of an earlier one."""
 
-    The offsets taken from BTF follow from the kernel, which its build id names
-    (/sys/kernel/notes); where that is not readable, its release and version do.
+    artifact: Artifact
+    values: dict[str, int]
+    """``offsets.kernel_values()``."""
+
+
+def identity(which: Variant) -> str:
+    """Return what a kept program depends on: its sources, how it is made, the kernel.
+
+    The sources are told by their inodes and times: the time of a change (st_ctime) is the
+    kernel's own, whatever an installer makes of the others, and they need not be read. The
+    kernel is told by its build id (/sys/kernel/notes), or where that is not readable by its
+    release and version.
     """
-    digest, machine = hashlib.sha256(), os.uname()
+    kernel = os.uname()
+    words = [str(FORMAT), *which.definitions(), kernel.release, kernel.version]
     for source in sorted(bpf_dir().rglob("*.[ch]")):
-        digest.update(source.name.encode() + b"\0" + source.read_bytes())
-    for word in (*flags, machine.release, machine.version, _compiler()):
-        digest.update(word.encode() + b"\0")
+        info = source.stat()
+        words.append(f"{source} {info.st_ino} {info.st_size} {info.st_mtime_ns} {info.st_ctime_ns}")
     with suppress(OSError):
-        digest.update(_KERNEL_NOTES.read_bytes())
-    return digest.hexdigest()
+        words.append(_KERNEL_NOTES.read_bytes().hex())
+    return "\n".join(words)
 
 
-def _compiler() -> str:
-    """Name the installed bcc without loading it: its library's file, size and time."""
-    for folder in ("/usr/lib/" + os.uname().machine + "-linux-gnu", "/usr/lib64", "/usr/lib"):
-        with suppress(OSError):
-            library = Path(folder, "libbcc.so.0").resolve(strict=True)
-            info = library.stat()
-            return f"{library} {info.st_size} {info.st_mtime_ns}"
-    return "unknown"
-
-
-def load(name: str, folder: Path = FOLDER) -> Artifact | None:
-    """Return the program kept under ``name``; None if there is none that can be trusted."""
+def load(made_for: str, folder: Path = FOLDER) -> Kept | None:
+    """Return what is kept for an ``identity``; None if there is none that can be trusted."""
     try:
         with _Opened(folder) as at:
             # O_NONBLOCK: a FIFO in its place is refused below, not waited for
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            fd = os.open(name, flags, dir_fd=at)
+            fd = os.open(_name(made_for), flags, dir_fd=at)
             with os.fdopen(fd, "rb") as file:
                 if not _is_roots(os.fstat(fd), stat.S_ISREG):
                     return None
-                return Artifact.parse(file.read())
-    except (OSError, ValueError):
+                held, values, artifact = json.loads(file.read())
+                return Kept(Artifact.parse(artifact), dict(values)) if held == made_for else None
+    except (OSError, ValueError, TypeError):
         return None
 
 
-def save(name: str, artifact: Artifact, folder: Path = FOLDER) -> None:
-    """Keep a program under ``name``. Where that cannot be, the next start compiles again."""
+def save(made_for: str, kept: Kept, folder: Path = FOLDER) -> None:
+    """Keep a program for an ``identity``. Where that cannot be, the next start does the same."""
     if os.geteuid() != 0:
         return
     with suppress(OSError):
         folder.mkdir(mode=0o700, exist_ok=True)
         with _Opened(folder) as at:
-            _write(name, artifact.dump(), at)
+            data = json.dumps([made_for, kept.values, kept.artifact.dump()])
+            _write(_name(made_for), data.encode(), at)
             _forget_old(at)
+
+
+def _name(made_for: str) -> str:
+    """Return a file's name. Should two identities have the same, the later one is kept."""
+    return f"{crc32(made_for.encode()):08x}"
 
 
 def _write(name: str, data: bytes, at: int) -> None:

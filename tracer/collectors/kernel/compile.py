@@ -16,33 +16,40 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from tracer.collectors.kernel import libbpf
-from tracer.collectors.kernel.artifact import Artifact, MapShape, rewrite_maps
-from tracer.collectors.kernel.offsets import kernel_offsets
+from tracer.collectors.kernel.artifact import (
+    ADD,
+    INSTRUCTION,
+    LD_IMM64,
+    PSEUDO_MAP_FD,
+    Artifact,
+    Code,
+    MapShape,
+    instructions,
+)
+from tracer.collectors.kernel.offsets import names
+from tracer.collectors.kernel.variant import ITERATOR, RAW_TRACEPOINTS
 from tracer.errors import KernelError
 from tracer.resources import bpf_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from tracer.collectors.kernel.variant import Variant
 
 MAIN = "sbtrace.c"
 _PART = re.compile(r'#include "(\w+\.h)"')
-RING_BYTES = 8 << 20
-
-RAW_TRACEPOINTS = (
-    "signal_generate",
-    "sched_process_fork",
-    "sched_process_exec",
-    "sched_process_exit",
-    "sys_enter",
-    "sys_exit",
-)
-ITERATOR = "bpf_iter__task"
-
-_TARGET_ARCH = {"x86_64": "x86", "aarch64": "arm64"}
+_FIRST_GAP = 0x5B7ACE00
+"""The number that stands for the first of ``names``, far above any offset."""
 
 
-def compile_program(options: Sequence[str]) -> Artifact:
-    """Compile bpf/sbtrace.c with ``flags()``. Raises KernelError with reason and remedy."""
+def compile_program(which: Variant) -> Artifact:
+    """Compile bpf/sbtrace.c for any kernel. Raises KernelError with reason and remedy."""
+    stand_ins = {name: _FIRST_GAP + i for i, name in enumerate(names(which.machine))}
+    return compile_with(which, stand_ins)
+
+
+def compile_with(which: Variant, values: Mapping[str, int]) -> Artifact:
+    """Compile with ``values`` for what the kernel has to say. Raises as ``compile_program``."""
     try:
         from bcc import BPF
     except ImportError as error:
@@ -54,8 +61,8 @@ def compile_program(options: Sequence[str]) -> Artifact:
         raise KernelError("bcc: this is not the BPF Compiler Collection: pip uninstall bcc")
     with kernel_source(bpf_dir()), _captured_stderr() as printed:
         try:
-            module = BPF(text=source().encode(), cflags=[*options, *offset_flags()])
-            return _artifact(module)
+            module = BPF(text=source().encode(), cflags=flags(which, values))
+            return _artifact(module, names(which.machine))
         except Exception as error:
             raise KernelError(_reason(error, printed)) from error
 
@@ -74,45 +81,29 @@ def source() -> str:
     return "\n".join(lines) + "\n"
 
 
-def flags(*, logging: bool = False) -> list[str]:
-    """Return the compiler options, but for those that follow from the kernel.
-
-    ``logging``: with the code that records what SECCOMP_RET_LOG lets through.
-    """
-    namespace = Path("/proc/self/ns/pid").stat()
-    page_bytes = os.sysconf("SC_PAGE_SIZE")
+def flags(which: Variant, values: Mapping[str, int]) -> list[str]:
+    """Return the compiler options."""
     return [
         f"-I{bpf_dir() / 'include'}",
         f"-I{bpf_dir()}",
-        *(f"-I{folder}" for folder in _uapi_folders()),
-        f"-D__TARGET_ARCH_{_TARGET_ARCH[os.uname().machine]}",
-        f"-DPAGE_SIZE={page_bytes}",
-        f"-DRING_PAGES={RING_BYTES // page_bytes}",
-        f"-DPIDNS_DEV={namespace.st_dev}ULL",
-        f"-DPIDNS_INO={namespace.st_ino}ULL",
-        *(["-DLOGGING"] if logging else []),
+        *(f"-I{folder}" for folder in _uapi_folders(which.machine)),
+        *which.definitions(),
+        *(f"-D{name}={value}" for name, value in values.items()),
     ]
 
 
-def offset_flags() -> list[str]:
-    """Return the compiler options that the kernel's type information gives."""
-    return [f"-D{name}={offset}" for name, offset in kernel_offsets().items()]
-
-
-def _artifact(module: Any) -> Artifact:  # noqa: ANN401 - bcc publishes no types
+def _artifact(module: Any, gaps: Sequence[str]) -> Artifact:  # noqa: ANN401 - bcc has no types
     """Take instructions and map definitions out of bcc's module, descriptors made names."""
     from bcc.libbcc import lib
 
     handle = ctypes.c_void_p(module.module)
     lib.bpf_table_name.restype = ctypes.c_char_p  # bcc declares only what it uses itself
-    names = [lib.bpf_table_name(handle, i).decode() for i in range(lib.bpf_num_tables(handle))]
-    descriptors = [lib.bpf_table_fd(handle, name.encode()) for name in names]
+    tables = [lib.bpf_table_name(handle, i).decode() for i in range(lib.bpf_num_tables(handle))]
+    descriptors = {lib.bpf_table_fd(handle, name.encode()): name for name in tables}
+    functions = {name: f"on_{name}" for name in RAW_TRACEPOINTS} | {ITERATOR: ITERATOR}
     code = {
-        name: rewrite_maps(module.dump_func(function.encode()), descriptors.index)
-        for name, function in {
-            **{n: f"on_{n}" for n in RAW_TRACEPOINTS},
-            ITERATOR: ITERATOR,
-        }.items()
+        name: _code(module.dump_func(function.encode()), descriptors, gaps)
+        for name, function in functions.items()
     }
     maps = {
         name: MapShape(
@@ -122,15 +113,29 @@ def _artifact(module: Any) -> Artifact:  # noqa: ANN401 - bcc publishes no types
             lib.bpf_table_max_entries_id(handle, i),
             lib.bpf_table_flags_id(handle, i),
         )
-        for i, name in enumerate(names)
+        for i, name in enumerate(tables)
     }
-    btf, key_type, value_type = libbpf.map_btf(descriptors[names.index("threads")])
-    return Artifact(code, maps, btf, (key_type, value_type), libbpf.iterator_btf_id("task"))
+    threads = lib.bpf_table_fd(handle, b"threads")
+    btf, key_type, value_type = libbpf.map_btf(threads)
+    return Artifact(code, maps, btf, (key_type, value_type))
 
 
-def _uapi_folders() -> Iterator[str]:
+def _code(compiled: bytes, descriptors: Mapping[int, str], gaps: Sequence[str]) -> Code:
+    """Note where a program has bcc's descriptors and the stand-ins; the former become 0."""
+    code = bytearray(compiled)
+    maps, values = [], []
+    for at, opcode, registers, value in instructions(compiled):
+        if opcode == LD_IMM64 and registers >> 4 == PSEUDO_MAP_FD:
+            maps.append((at, descriptors[value]))
+            INSTRUCTION.pack_into(code, at * INSTRUCTION.size, opcode, registers, 0, 0)
+        elif opcode in (LD_IMM64, ADD) and 0 <= value - _FIRST_GAP < len(gaps):
+            values.append((at, gaps[value - _FIRST_GAP]))
+    return Code(bytes(code), maps, values)
+
+
+def _uapi_folders(machine: str) -> Iterator[str]:
     """Yield where the C library's copy of the kernel's user-space headers lies."""
-    roots = (f"/usr/include/{os.uname().machine}-linux-gnu", "/usr/include")
+    roots = (f"/usr/include/{machine}-linux-gnu", "/usr/include")
     for folder in roots:
         if Path(folder, "asm/ptrace.h").is_file() or folder == roots[-1]:
             yield folder

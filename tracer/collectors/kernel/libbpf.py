@@ -158,13 +158,6 @@ def read_iterator(program: int) -> bytes:
         os.close(link)
 
 
-def iterator_btf_id(target: str) -> int:
-    """Return the BTF id of the kernel function that an iterator attaches to."""
-    return _checked(
-        f"iterator {target}", lib.libbpf_find_vmlinux_btf_id(target.encode(), ATTACH_TRACE_ITER)
-    )
-
-
 def map_btf(fd: int) -> tuple[bytes, int, int]:
     """Return the type information that a map was made with, and its key and value types."""
     info = _MapInfo()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracer.collectors.kernel.libbpf import lib
@@ -56,7 +57,7 @@ _ARCH_FIELDS = {
     },
 }
 
-_KIND_STRUCT, _KIND_UNION = 4, 5
+_KIND_STRUCT, _KIND_UNION, _KIND_FUNC = 4, 5, 12
 _KINDS_THROUGH = (8, 9, 10, 11)  # typedef, volatile, const, restrict: name another type
 
 
@@ -80,40 +81,80 @@ class _Member(ctypes.Structure):
     )
 
 
-def kernel_offsets() -> dict[str, int]:
-    """Return ``OFFSET_…`` macro names with the byte offsets of this kernel's fields.
+_NAMESPACE = ("PIDNS_DEV", "PIDNS_INO")
+_ITERATOR = "bpf_iter_task"
+ITERATOR_ID = "iterator_btf_id"
+"""Not in the program: what its iterator is attached to when it is loaded."""
+
+
+def names(machine: str) -> tuple[str, ...]:
+    """Return the names in the program of what the running kernel has to say."""
+    return (*_NAMESPACE, *_paths(machine))
+
+
+def kernel_values() -> dict[str, int]:
+    """Return ``OFFSET_…`` names with the byte offsets of this kernel's fields, and ITERATOR_ID.
 
     Raises KernelError if the kernel has no BTF, or lacks a field that the program needs.
     """
-    machine = os.uname().machine
-    if machine not in _ARCH_FIELDS:
-        raise KernelError(f"eBPF counting is written for x86_64 and aarch64, not for {machine}")
     btf = _Btf()
-    wanted = {path.replace(".", "_"): path for path in _FIELDS} | _ARCH_FIELDS[machine]
-    return {f"OFFSET_{macro}": btf.offset(path) for macro, path in wanted.items()}
+    try:
+        values = {name: btf.offset(path) for name, path in _paths(os.uname().machine).items()}
+        return values | {ITERATOR_ID: btf.function(_ITERATOR)}
+    finally:
+        btf.close()
+
+
+def namespace_values() -> dict[str, int]:
+    """Return which PID namespace sbtrace is in: the program tells PIDs as seen from there."""
+    namespace = Path("/proc/self/ns/pid").stat()
+    return dict(zip(_NAMESPACE, (namespace.st_dev, namespace.st_ino), strict=True))
+
+
+def _paths(machine: str) -> dict[str, str]:
+    """Return ``OFFSET_…`` names with the fields' paths."""
+    paths = {path.replace(".", "_"): path for path in _FIELDS} | _ARCH_FIELDS[machine]
+    return {f"OFFSET_{name}": path for name, path in paths.items()}
 
 
 class _Btf:
     def __init__(self) -> None:
-        self._lib = lib
         self._btf = lib.btf__load_vmlinux_btf()
+        self._structs: dict[str, int] = {}
         if not self._btf:
             raise KernelError(
                 f"{BTF_PATH}: this kernel has no type information (CONFIG_DEBUG_INFO_BTF)"
             )
 
+    def close(self) -> None:
+        lib.btf__free(self._btf)
+
     def offset(self, path: str) -> int:
         """Return the byte offset of a field given as ``struct.field.field``."""
-        struct, *names = path.split(".")
-        type_id = self._lib.btf__find_by_name_kind(self._btf, struct.encode(), _KIND_STRUCT)
+        struct, *fields = path.split(".")
+        type_id = self._struct(struct)
         total = 0
-        for name in names:
+        for name in fields:
             found = self._find(type_id, name.encode()) if type_id > 0 else None
             if found is None:
                 raise KernelError(f"{BTF_PATH}: this kernel has no {path}, which sbtrace reads")
             type_id, offset = found
             total += offset
         return total
+
+    def function(self, name: str) -> int:
+        """Return the id of a kernel function."""
+        found = int(lib.btf__find_by_name_kind(self._btf, name.encode(), _KIND_FUNC))
+        if found < 0:
+            raise KernelError(f"{BTF_PATH}: this kernel has no {name}, which sbtrace attaches to")
+        return found
+
+    def _struct(self, name: str) -> int:
+        """Return the id of a structure; negative if there is none. libbpf looks at all types."""
+        if name not in self._structs:
+            found = lib.btf__find_by_name_kind(self._btf, name.encode(), _KIND_STRUCT)
+            self._structs[name] = found
+        return self._structs[name]
 
     def _find(self, type_id: int, name: bytes) -> tuple[int, int] | None:
         for member_name, member_type, offset in self._members(type_id):
@@ -124,7 +165,7 @@ class _Btf:
         return None
 
     def _members(self, type_id: int) -> Iterator[tuple[bytes, int, int]]:
-        address = self._lib.btf__type_by_id(self._btf, type_id)
+        address = lib.btf__type_by_id(self._btf, type_id)
         info = _Type.from_address(address)
         kind = (info.info >> 24) & 0x1F
         if kind in _KINDS_THROUGH:
@@ -135,5 +176,5 @@ class _Btf:
         members = (_Member * count).from_address(address + ctypes.sizeof(_Type))
         for member in members:
             bits = member.offset & 0xFFFFFF if bitfields else member.offset
-            name = self._lib.btf__name_by_offset(self._btf, member.name_off)
+            name = lib.btf__name_by_offset(self._btf, member.name_off)
             yield name, member.type, bits // 8

@@ -11,14 +11,14 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from tracer.collectors.kernel import cache, libbpf, wire
-from tracer.collectors.kernel.compile import ITERATOR, RAW_TRACEPOINTS, compile_program, flags
+from tracer.collectors.kernel.offsets import ITERATOR_ID, kernel_values, namespace_values
+from tracer.collectors.kernel.variant import ITERATOR, RAW_TRACEPOINTS, Variant, variant
 from tracer.errors import KernelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tracer.collectors.kernel.artifact import Artifact
-
 
 NOTHING: frozenset[int] = frozenset()
 
@@ -35,26 +35,28 @@ class Program:
         self._links: list[int] = []
         self._iterator: int | None = None
         self._lanes: mmap.mmap | None = None
-        self._artifact, self._maps, self._programs = self._loaded(flags(logging=bool(logged)))
+        self._namespace = namespace_values()
+        self._kept, self._maps, self._programs = self._loaded(variant(logging=bool(logged)))
         for number in logged:
             _ask(libbpf.update, self._maps["logged"], number, b"\1")
         self._ring = _ask(libbpf.Ring, self.ring_fd, take)
 
-    def _loaded(self, options: list[str]) -> tuple[Artifact, dict[str, int], dict[str, int]]:
-        """Load the kept program, or else compile it and keep it."""
-        name = cache.key(options)
-        kept = cache.load(name)
+    def _loaded(self, which: Variant) -> tuple[cache.Kept, dict[str, int], dict[str, int]]:
+        """Load the kept program, or else one that is linked for this kernel and then kept."""
+        made_for = cache.identity(which)
+        kept = cache.load(made_for)
         if kept is not None:
             try:
                 return kept, *self._load(kept)
             except (OSError, KeyError):
-                self.close()  # made for another machine after all; compile it for this one
-        fresh = compile_program(options)
+                self.close()  # made for another machine after all
+        fresh = cache.Kept(_portable(which), _ask(kernel_values))
         loaded = _ask(self._load, fresh)
-        cache.save(name, fresh)
+        cache.save(made_for, fresh)
         return fresh, *loaded
 
-    def _load(self, artifact: Artifact) -> tuple[dict[str, int], dict[str, int]]:
+    def _load(self, kept: cache.Kept) -> tuple[dict[str, int], dict[str, int]]:
+        artifact, values = kept.artifact, {**kept.values, **self._namespace}
         btf = self._keep(libbpf.load_btf(artifact.btf))
         maps = {}
         for name, shape in artifact.maps.items():
@@ -64,7 +66,7 @@ class Program:
             maps[name] = self._keep(libbpf.create_map(shape.kind, name, sizes, shape.flags, types))
         programs = {}
         for name in RAW_TRACEPOINTS:
-            code = artifact.linked(name, maps)
+            code = artifact.linked(name, maps, values)
             fd = libbpf.load_program(libbpf.PROG_TYPE_RAW_TRACEPOINT, name, code)
             programs[name] = self._keep(fd)
         return maps, programs
@@ -95,13 +97,14 @@ class Program:
         """Yield the table of every followed thread that is alive, as it stands."""
         yield from wire.lanes(self._lane_memory())
         if self._iterator is None:
-            code = self._artifact.linked(ITERATOR, self._maps)
+            values = self._kept.values
+            code = self._kept.artifact.linked(ITERATOR, self._maps, values)
             self._iterator = _ask(
                 libbpf.load_program,
                 libbpf.PROG_TYPE_TRACING,
                 ITERATOR,
                 code,
-                self._artifact.iterator_btf_id,
+                values[ITERATOR_ID],
             )
             self._keep(self._iterator)
         data = _ask(libbpf.read_iterator, self._iterator)
@@ -113,10 +116,10 @@ class Program:
     def _lane_memory(self) -> memoryview:
         """Map the lanes into memory, once somebody wants to read them."""
         if self._lanes is None:
-            shape = self._artifact.maps["lanes"]
+            shape = self._kept.artifact.maps["lanes"]
             size = -(-shape.entries * shape.value_bytes // mmap.PAGESIZE) * mmap.PAGESIZE
             self._lanes = mmap.mmap(self._maps["lanes"], size, mmap.MAP_SHARED, mmap.PROT_READ)
-        shape = self._artifact.maps["lanes"]
+        shape = self._kept.artifact.maps["lanes"]
         return memoryview(self._lanes)[: shape.entries * shape.value_bytes]
 
     def overflow(self) -> Iterator[tuple[wire.OverflowKey, wire.Slot]]:
@@ -150,6 +153,18 @@ class Program:
         self.detach()
         while self._open:
             os.close(self._open.pop())
+
+
+def _portable(which: Variant) -> Artifact:
+    """Return the program that was built with sbtrace, or else compile it now."""
+    from tracer.collectors.kernel import built
+
+    found = built.load(which)
+    if found is None:
+        from tracer.collectors.kernel.compile import compile_program
+
+        found = compile_program(which)
+    return found
 
 
 def try_to_load() -> None:

@@ -1,0 +1,53 @@
+"""Which program it is: for which machine, and with which of its parts."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from tracer.errors import KernelError
+
+RING_BYTES = 8 << 20
+
+RAW_TRACEPOINTS = (
+    "signal_generate",
+    "sched_process_fork",
+    "sched_process_exec",
+    "sched_process_exit",
+    "sys_enter",
+    "sys_exit",
+)
+ITERATOR = "bpf_iter__task"
+
+_TARGET_ARCH = {"x86_64": "x86", "aarch64": "arm64"}
+
+
+class Variant(NamedTuple):
+    """What a compiled program depends on beside its sources; not on the kernel."""
+
+    machine: str
+    page_bytes: int
+    logging: bool
+    """With the code that records what SECCOMP_RET_LOG lets through."""
+
+    @property
+    def name(self) -> str:
+        """A name for files."""
+        return f"{self.machine}-{self.page_bytes}" + ("-logging" if self.logging else "")
+
+    def definitions(self) -> list[str]:
+        """Return the macros it is compiled with, as compiler options."""
+        return [
+            f"-D__TARGET_ARCH_{_TARGET_ARCH[self.machine]}",
+            f"-DPAGE_SIZE={self.page_bytes}",
+            f"-DRING_PAGES={RING_BYTES // self.page_bytes}",
+            *(["-DLOGGING"] if self.logging else []),
+        ]
+
+
+def variant(*, logging: bool) -> Variant:
+    """Return that of this machine. Raises KernelError where there is none."""
+    machine = os.uname().machine
+    if machine not in _TARGET_ARCH:
+        raise KernelError(f"eBPF counting is written for x86_64 and aarch64, not for {machine}")
+    return Variant(machine, os.sysconf("SC_PAGE_SIZE"), logging)
