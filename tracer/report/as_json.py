@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import TYPE_CHECKING
 
@@ -61,7 +60,7 @@ def syscall_objects(record: RunRecord) -> list[Object]:
 def error_objects(record: RunRecord) -> list[Object]:
     """One object for each errno of a syscall, in order of syscall and errno."""
     rows = sorted(totals.by_errno(record.syscall_errors), key=lambda row: (row.name, row.errno))
-    return [dataclasses.asdict(row) for row in rows]
+    return [row._asdict() for row in rows]
 
 
 def total_fields(total: Total) -> Object:

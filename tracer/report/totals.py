@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -34,8 +33,7 @@ class Sort(StrEnum):
     NAME = "name"
 
 
-@dataclass(frozen=True, slots=True)
-class Total:
+class Total(NamedTuple):
     """Several rows of ``syscalls`` as one; the fields mean what they mean there."""
 
     calls: int
@@ -60,8 +58,7 @@ class Total:
         return self.total_ns // self.returned
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorTotal:
+class ErrorTotal(NamedTuple):
     """One errno of one syscall, over all threads of the run."""
 
     abi: str

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.errors import UsageError
 from tracer.report import as_json, histogram, remedies, show, summary, tree
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
     from tracer.model import RunRecord
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """One way to look at a run; with nothing chosen, its summary."""
 
     by: By | None = None
