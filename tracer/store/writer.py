@@ -10,7 +10,7 @@ from tracer.identity import Identity, as_invoking_user
 from tracer.store import folder, locks, waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import duckdb
@@ -38,6 +38,7 @@ def take_in(
     queue_s: float = locks.QUEUE_S,
     foreign_s: float = locks.FOREIGN_S,
     ready: duckdb.DuckDBPyConnection | None = None,
+    committed: Callable[[TakeInResult], None] = lambda _result: None,
 ) -> TakeInResult:
     """Bring every run that waits for ``database`` into it; what cannot be, goes on waiting.
 
@@ -48,6 +49,7 @@ def take_in(
     takes in the runs of those that wait, which then have nothing left to do. Nothing is
     raised for a database that cannot be written: the reason is in ``waiting``.
     ``ready``: DuckDB if the caller has it started already, from ``database.engine()``.
+    ``committed`` is given the result as soon as it is certain, before the file is closed.
     """
     with as_invoking_user() as user:
         found = waiting.abandoned(database, user)
@@ -59,7 +61,7 @@ def take_in(
 
         try:
             with locks.exclusive(database, user, queue_s, foreign_s, served):
-                return _take_in_all(database, user, ready)
+                return _take_in_all(database, user, ready, committed)
         except locks.Served:
             return TakeInResult()
         except (locks.Busy, OSError, StoreError) as error:
@@ -67,14 +69,19 @@ def take_in(
 
 
 def _take_in_all(
-    database: Path, user: Identity, ready: duckdb.DuckDBPyConnection | None
+    database: Path,
+    user: Identity,
+    ready: duckdb.DuckDBPyConnection | None,
+    committed: Callable[[TakeInResult], None],
 ) -> TakeInResult:
     found = waiting.abandoned(database, user)  # others may have taken in ours while we queued
     if not found:
         return TakeInResult()
     try:
         with open_writer(database, user, ready) as connection:
-            return _take_in_each(database, connection, found)
+            result = _take_in_each(database, connection, found)
+            committed(result)
+        return result
     except (locks.Busy, OSError, StoreError) as error:
         # Closing may fail too; what was committed is known by its spool being gone.
         left = waiting.abandoned(database, user)
