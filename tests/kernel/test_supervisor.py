@@ -102,6 +102,8 @@ def test_a_run_whose_sbtrace_was_killed_is_recorded_as_interrupted(
 ) -> None:
     with started(sbtrace.db, FAMILY) as run:
         assert run.line() == "ready"
+        kept = sbtrace.db.with_name(sbtrace.db.name + ".spool")
+        until(lambda: list(kept.glob("[!.]*/run.json")), "the run is on the disk")
         everybody = [run.front, run.guard, run.supervisor]
         kill(run, who)
         gone(run, everybody)
