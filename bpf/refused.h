@@ -17,10 +17,20 @@ static __always_inline u32 copy_stack(char *to, u64 sp) {
     return 0;
 }
 
+/* The last quarter of the ring buffer is for tables and starts: a row can do without its stack,
+ * a lost table is lost calls. */
+static __always_inline bool has_room_for_a_stack(void) {
+    u64 taken = bpf_ringbuf_query((void *)VALUE(MAP_records), BPF_RB_AVAIL_DATA);
+
+    return taken < RING_PAGES * PAGE_SIZE / 4 * 3;
+}
+
 static __always_inline void write_refused(void *ctx, struct scratch *work, u64 now) {
-    struct refused_record *record = records.ringbuf_reserve(sizeof(struct refused_record));
+    struct refused_record *record = NULL;
     void *task = (void *)bpf_get_current_task();
 
+    if (has_room_for_a_stack())
+        record = records.ringbuf_reserve(sizeof(struct refused_record));
     if (!record) {
         lose(LOST_STACKS, 1);
         return;

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import ctypes
+import errno
+import os
 import shutil
+import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support import ROOT
-from tracer.collectors.kernel import built, cache, libbpf, offsets
+from tracer.collectors.kernel import built, cache, libbpf, offsets, wire
 from tracer.collectors.kernel import compile as compiler
 from tracer.collectors.kernel.program import Program
-from tracer.collectors.kernel.variant import variant
+from tracer.collectors.kernel.variant import RING_BYTES, variant
 from tracer.errors import KernelError
 
 if TYPE_CHECKING:
@@ -103,6 +106,54 @@ def test_a_field_that_the_kernel_lacks_is_named(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(offsets, "_FIELDS", (path,))
     with pytest.raises(KernelError, match=path):
         offsets.kernel_values()
+
+
+BEYOND = 2 * (RING_BYTES // 8192)
+"""More refused calls than the ring buffer has room for stacks."""
+
+
+def refused_beyond(go: int) -> None:
+    """Be a program whose getpgid is refused, with BEYOND arguments; begins after a byte."""
+    import pyseccomp
+
+    filtered = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+    filtered.add_rule(pyseccomp.ERRNO(errno.EXFULL), "getpgid")
+    filtered.load()
+    os.read(go, 1)
+    script = "import ctypes\nfor i in range(int(sys.argv[1])): ctypes.CDLL(None).getpgid(i)"
+    os.execv(sys.executable, [sys.executable, "-c", f"import sys; {script}", str(BEYOND)])  # noqa: S606
+
+
+def test_stacks_leave_room_for_the_table() -> None:
+    """Also where nobody drains the ring buffer while a program is refused one call after the
+    other: stacks are lost, and counted as lost, but no table and none of its calls."""
+    taken: list[bytes] = []
+    program = Program(taken.append)
+    ready, go = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            refused_beyond(ready)
+        finally:
+            os._exit(99)
+    try:
+        pidfd = os.pidfd_open(pid)
+        program.attach()
+        program.enrol(pidfd)
+        os.close(pidfd)
+        os.write(go, b"x")
+        assert os.waitpid(pid, 0)[1] == 0
+        program.detach()
+        program.consume()
+        tables = [wire.table(data)[0] for data in taken if wire.kind_of(data) == wire.RECORD_THREAD]
+        slots = [slot for table in tables for slot in table.slots]
+        assert sum(slot.blocked for slot in slots) == BEYOND
+        losses = {name: count for name, count in program.losses().items() if count}
+        assert set(losses) == {"lost_stacks"}
+    finally:
+        program.close()
+        os.close(ready)
+        os.close(go)
 
 
 def verified(fd: int) -> int:
