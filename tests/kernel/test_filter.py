@@ -140,6 +140,21 @@ def test_loading_libseccomp_starts_no_other_program() -> None:
     assert (done.stdout, done.stderr) == ("ctypes.util\n", "")
 
 
+def test_loading_libseccomp_leaves_the_real_ctypes_util_for_others() -> None:
+    """And does not import it, which would import subprocess."""
+    script = (
+        "import sys\nbefore = set(sys.modules)\n"
+        "from tracer.profile import load\nfrom tracer.sandbox import filter as f\n"
+        "f.compile(load('STRICT'))\n"
+        "print({'ctypes.util', 'subprocess'} & (set(sys.modules) - before))\n"
+        "import ctypes.util; print(ctypes.util.find_library.__module__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    )
+    assert done.stdout == "set()\nctypes.util\n"
+
+
 def test_a_libseccomp_too_old_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the level that is needed, before anything is started."""
     import pyseccomp

@@ -6,8 +6,11 @@ started; the child only loads what was compiled.
 
 from __future__ import annotations
 
-import ctypes.util
+import ctypes
 import errno
+import sys
+from contextlib import contextmanager
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from tracer import syscalls
@@ -15,7 +18,7 @@ from tracer.errors import ProfileError, SandboxError
 from tracer.profile.records import FULL_MASK, Action, Profile, Rule
 
 if TYPE_CHECKING:
-    from types import ModuleType
+    from collections.abc import Iterator
 
 _API_LEVEL = 3  # seccomp_api_get(3): KILL_PROCESS and LOG need 3, Linux 4.14
 # seccomp_attr_set(3), SCMP_FLTATR_CTL_OPTIMIZE: an ioctl under STRICT takes 30 instructions
@@ -180,21 +183,35 @@ _LEAVE = "leave that ABI out of abis, or use a newer libseccomp"
 
 def _seccomp() -> ModuleType:
     """Import pyseccomp, which loads libseccomp."""
-    # pyseccomp asks ctypes.util for the paths of libc and libseccomp, and each answer costs a
-    # run of ldconfig, where that fails also of gcc and ld. The sonames are what the
-    # loader needs, and have been the same since 2012.
-    search = ctypes.util.find_library
-    sonames = {"c": "libc.so.6", "seccomp": "libseccomp.so.2"}
-    ctypes.util.find_library = lambda name: sonames.get(name) or search(name)
     try:
-        import pyseccomp
+        with _known_libraries():
+            import pyseccomp
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         raise SandboxError(
             f"libseccomp cannot be loaded: {error}; install it (Debian: libseccomp2)"
         ) from None
-    finally:
-        ctypes.util.find_library = search
     return _checked(pyseccomp)
+
+
+@contextmanager
+def _known_libraries() -> Iterator[None]:
+    """Have another ``ctypes.util`` within the block, which knows the two sonames.
+
+    pyseccomp asks it for libc and libseccomp while it is imported. The real one runs ldconfig
+    for each answer, where that fails also gcc and ld, and imports subprocess for that: 8 ms.
+    The sonames are what the loader needs, and have been the same since 2012.
+    """
+    stand_in = ModuleType("ctypes.util")
+    vars(stand_in)["find_library"] = {"c": "libc.so.6", "seccomp": "libseccomp.so.2"}.get
+    before = sys.modules.get("ctypes.util")
+    sys.modules["ctypes.util"] = vars(ctypes)["util"] = stand_in
+    try:
+        yield
+    finally:
+        if before is None:
+            del sys.modules["ctypes.util"], vars(ctypes)["util"]
+        else:
+            sys.modules["ctypes.util"] = vars(ctypes)["util"] = before
 
 
 def _checked(seccomp: ModuleType) -> ModuleType:
