@@ -36,7 +36,7 @@ demo: setup ## set up, run echo under the STRICT profile, query what was recorde
 	$(BIN)/sbtrace query top-syscalls --param limit=5
 
 .PHONY: test
-test: lint programs ## every gate and every test (the kernel tests need root)
+test: lint programs $(VENV)/.built ## every gate and every test (the kernel tests need root)
 	$(AS_ROOT) $(PYTEST)
 
 .PHONY: check
@@ -55,7 +55,7 @@ unit: $(VENV)/.dev ## unit tests
 	$(PYTEST) tests/unit
 
 .PHONY: kernel
-kernel: $(VENV)/.dev programs ## tests against the real kernel, as root
+kernel: $(VENV)/.dev $(VENV)/.built programs ## tests against the real kernel, as root
 	$(AS_ROOT) $(PYTEST) tests/kernel
 
 # Tests build these too; done here, they are not root's when the tests run through sudo.
@@ -64,7 +64,7 @@ programs: | packages
 	@$(MAKE) --no-print-directory --silent -C tests/programs
 
 .PHONY: bench
-bench: $(VENV)/.dev ## measure cost beside other tools, as root; BENCH=--quick for a first look
+bench: $(VENV)/.dev $(VENV)/.built ## measure cost beside other tools, as root; BENCH=--quick for a first look
 	@.ci/packages $(BENCH_PEERS) || echo "make: some peers are not measured" >&2
 	@$(AS_ROOT) $(BIN)/python -m tests.bench $(BENCH)
 

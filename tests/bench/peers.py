@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 CLONE_NEWNS = 0x20000
 MS_REC, MS_PRIVATE = 0x4000, 1 << 18
+MNT_DETACH = 2
 TRACEFS = "/sys/kernel/tracing"
 BPF = bpf_dir()
 EMPTY_PROGRAM = bytes.fromhex("b700000000000000 9500000000000000")
@@ -192,6 +193,21 @@ def private_mounts() -> None:
     cache.FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
     where = os.fsencode(cache.FOLDER)
     _checked(libc.mount(b"tmpfs", where, b"tmpfs", 0, b"mode=0700"), str(cache.FOLDER))
+
+
+@contextmanager
+def hidden(folder: Path) -> Iterator[None]:
+    """Let ``folder`` look empty within the mounts of ``private_mounts``."""
+    if not folder.is_dir():
+        yield
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    where = os.fsencode(folder)
+    _checked(libc.mount(b"tmpfs", where, b"tmpfs", 0, b"mode=0755"), str(folder))
+    try:
+        yield
+    finally:
+        _checked(libc.umount2(where, MNT_DETACH), str(folder))
 
 
 def _checked(result: int, what: str) -> None:

@@ -92,7 +92,7 @@ def _programs(results: Results) -> str:
 
 def _starts(results: Results) -> str:
     rows = []
-    for what in (start.WARM, start.FIRST):
+    for what in (start.WARM, start.FIRST, start.COMPILED):
         for key in results.tools(start.PART):
             wall = results.get(start.PART, what, key)
             memory = results.get(start.MEMORY, what, key)
