@@ -28,7 +28,9 @@ def serving() -> Iterator[Deputy]:
     thread = threading.Thread(target=serve, args=(ordered, answers))
     thread.start()
     try:
-        yield Deputy(orders, answered)
+        deputy = Deputy(orders, answered)
+        deputy.get_ready()
+        yield deputy
     finally:
         os.close(orders)
         thread.join(30)

@@ -12,6 +12,7 @@ from tracer.cli import failure
 from tracer.cli.order import Order
 from tracer.errors import EXIT_SIGNAL_BASE, InexactRun, SbtraceError
 from tracer.session.guard import leave
+from tracer.store.deputy import Deputy
 
 if TYPE_CHECKING:
     from tracer.session.guard import Guard
@@ -39,10 +40,12 @@ def _run(guard: Guard) -> int:
     order = _order(guard)
     if order is None:
         return 0
+    deputy = Deputy(guard.orders_fd, guard.answers_fd)
+    deputy.get_ready()  # not before: the front had better have a processor to itself until now
     planned = plan(Request(**order.request))
     output = None if order.output is None else Path(order.output)
     delivery = Delivery.open(output, as_json=order.json, quiet=order.quiet)
-    finished = run(planned, LiveLine(sys.stderr, quiet=order.quiet), guard)
+    finished = run(planned, LiveLine(sys.stderr, quiet=order.quiet), guard, deputy)
     delivery.write(finished.record)  # while the run goes into the database
     delivery.tell(finished.settle())
     if order.require_exact and not finished.record.run.exact:

@@ -79,7 +79,7 @@ class Guard(NamedTuple):
             signal.pidfd_send_signal(self.watched[0], number)
 
 
-def split(supervise: Callable[[Guard], NoReturn], work: Callable[[int, int], None]) -> Front:
+def split(supervise: Callable[[Guard], NoReturn], work: Callable[[int, int], object]) -> Front:
     """Fork guard and supervisor, which begin at once; the calling process is the front.
 
     ``supervise`` is what the supervisor does; ``Guard.wish_fd`` gives it what ``Front.hand_over``
@@ -135,7 +135,7 @@ class _Pipes(NamedTuple):
 def _split(
     found: tuple[SignalState, tuple[int, int]],
     supervise: Callable[[Guard], NoReturn],
-    work: Callable[[int, int], None],
+    work: Callable[[int, int], object],
 ) -> Front:
     front = os.getpid()
     pipes = _Pipes.open()
@@ -226,7 +226,7 @@ def _tell(tell: int, number: int) -> None:
 
 
 def _keep_watch(
-    supervisor: int, work: Callable[[int, int], None], pipes: tuple[int, int]
+    supervisor: int, work: Callable[[int, int], object], pipes: tuple[int, int]
 ) -> NoReturn:
     """Work until the supervisor is gone, end what it left, and end as it did."""
     try:
@@ -235,7 +235,7 @@ def _keep_watch(
         linux.set_name(_GUARD_NAME)
         leave_streams(0, 1, 2)
         with suppress(Exception):  # what keeps the guard from this work must not end its watch
-            work(*pipes)
+            _kept = work(*pipes)
         for descriptor in pipes:
             with suppress(OSError):  # closed by the work
                 os.close(descriptor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import select
 import signal
@@ -29,7 +30,6 @@ from tracer.session.guard import leave_streams, make_room
 from tracer.session.journal import Journal
 from tracer.session.signals import HELD, SignalInbox
 from tracer.session.supervision import Supervision, Watcher
-from tracer.store.deputy import Deputy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from tracer.model import Loss, Run, RunRecord
     from tracer.session.guard import Guard
     from tracer.session.request import Plan
+    from tracer.store.deputy import Deputy
 
 
 class Finished(NamedTuple):
@@ -51,17 +52,20 @@ class Finished(NamedTuple):
     instead."""
 
 
-def run(plan: Plan, watcher: Watcher, guard: Guard | None = None) -> Finished:
+def run(
+    plan: Plan, watcher: Watcher, guard: Guard | None = None, deputy: Deputy | None = None
+) -> Finished:
     """Start the target, stay until the whole of it is gone, and record it.
 
-    ``guard``: from ``guard.enter()``, where the calling process is sbtrace's alone. Without
+    ``guard``: of ``guard.split``, where the calling process is sbtrace's alone. Without
     it a SIGKILL of this process ends the command, but not what the command left behind.
+    ``deputy`` takes the run into the database; without one the calling process does.
     Signals that a run is steered by stay blocked. Raises SbtraceError if the target was not
     started.
     """
     with ExitStack() as stack:
         try:
-            session = _Session(plan, guard, stack)
+            session = _Session(plan, guard, deputy, stack)
             begun = session.start()
         except OSError as error:
             raise SandboxError(
@@ -73,8 +77,10 @@ def run(plan: Plan, watcher: Watcher, guard: Guard | None = None) -> Finished:
 class _Session:
     """The parts of one run. Made with the launcher waiting; ``stack`` undoes it."""
 
-    def __init__(self, plan: Plan, guard: Guard | None, stack: ExitStack) -> None:
-        self._plan, self._guard = plan, guard
+    def __init__(
+        self, plan: Plan, guard: Guard | None, deputy: Deputy | None, stack: ExitStack
+    ) -> None:
+        self._plan, self._guard, self._deputy = plan, guard, deputy
         held = hold(HELD)
         signals = guard.signals if guard is not None else held
         linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
@@ -121,6 +127,7 @@ class _Session:
             # Else a target of the same user could trace sbtrace, which has no filter: ptrace(2).
             linux.prctl(linux.PR_SET_DUMPABLE, 0)
         self._launcher.release()
+        gc.enable()
         self._await_exec()
         self._start_ns = time.monotonic_ns()
         started_at = datetime.now(UTC)
@@ -157,7 +164,7 @@ class _Session:
 
     def attend(self, begun: Run, watcher: Watcher) -> Finished:
         """Stay with the target to its end, and record the run."""
-        journal = Journal(self._plan.database, begun, self._kernel, self._deputy())
+        journal = Journal(self._plan.database, begun, self._kernel, self._deputy)
         self._supervision.watch(
             self._start_ns,
             self._plan.timeout_s,
@@ -173,10 +180,6 @@ class _Session:
         if self._kernel is not None:
             self._kernel.close()  # while the run goes into the database
         return Finished(final, exit_status(final.run), journal.settle)
-
-    def _deputy(self) -> Deputy | None:
-        guard = self._guard
-        return Deputy(guard.orders_fd, guard.answers_fd) if guard is not None else None
 
     def _snapshot(self, begun: Run, journal: Journal) -> None:
         kernel = self._kernel.snapshot() if self._kernel is not None else None

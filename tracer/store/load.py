@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tracer.store.waiting import Claimed
 
 _LINE_BYTES = 64 << 20  # a line with the longest argv that execve takes, and then some
+_LARGE_BYTES = 32 << 20
+"""A file from this size on is given to all processors."""
 Shapes = dict[str, dict[str, str]]
 SAMPLES = log.file_name("samples")
 COLLECTOR = "store"
@@ -78,8 +80,11 @@ def _load_file(
     except FileNotFoundError:
         return 0
     with folder.opened(opened) as file:
-        if not os.fstat(file).st_size:
+        size = os.fstat(file).st_size
+        if not size:
             return 0
+        if size > _LARGE_BYTES:
+            connection.execute(f"SET threads = {os.cpu_count() or 1}")
         # By descriptor: no name to follow a link, and none for read_json to glob.
         columns = {name: shape for name, shape in shapes[table].items() if name != "run_id"}
         torn = name == SAMPLES  # the others are cut at a snapshot, or whole
