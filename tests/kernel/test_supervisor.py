@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kernel.supervised import Started, children, programs_alive, started, state, until
+from tests.kernel.supervised import (
+    Started,
+    children,
+    marked,
+    programs_alive,
+    started,
+    state,
+    until,
+)
 from tests.unit.test_store_take_in import Holder
 
 if TYPE_CHECKING:
     from tests.support import Sbtrace
 
 pytestmark = pytest.mark.kernel
+
+SBTRACE = str(Path(sys.executable).parent / "sbtrace")
 
 # A command with a child, a grandchild that it waits for, and a daemon with a session of its own.
 FAMILY = "sh -c 'sleep 1000; :' & setsid -f sleep 1000; echo ready; wait"
@@ -159,3 +172,29 @@ def test_ending_a_target_takes_no_time_that_one_notices(tmp_path: Path) -> None:
         os.kill(run.front, signal.SIGKILL)
         until(lambda: not run.target(), "the target is dead")
         assert time.monotonic() - begun < 2
+
+
+@pytest.mark.parametrize("words", [["--no-such-option"], ["--help"], []])
+def test_a_command_line_that_asks_for_no_run_leaves_no_process(words: list[str]) -> None:
+    """The supervisor and the guard are there before the command line is read."""
+    mark = f"MARK={secrets.token_hex(8)}"
+    done = subprocess.run(
+        ["env", mark, SBTRACE, "run", *words], capture_output=True, timeout=30, check=False
+    )
+    assert done.returncode == (0 if words == ["--help"] else 2)
+    assert marked(mark) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("after_s", [0.02, 0.05, 0.08, 0.12, 0.16])
+def test_a_signal_while_sbtrace_gets_ready_leaves_no_process(
+    tmp_path: Path, number: signal.Signals, after_s: float
+) -> None:
+    mark = f"MARK={secrets.token_hex(8)}"
+    command = ["env", mark, SBTRACE, "run", "-q", "--db", tmp_path / "db", "sleep", "100"]
+    with subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE) as process:
+        time.sleep(after_s)
+        os.killpg(process.pid, number)
+        # by its own handler, or before Python or sbtrace had one
+        assert process.wait(30) in (128 + number, -number)
+    until(lambda: not marked(mark), "all of sbtrace is dead")

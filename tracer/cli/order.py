@@ -22,5 +22,7 @@ class Order(NamedTuple):
 
     @classmethod
     def parse(cls, data: bytes) -> Order:
-        """Return what was dumped."""
-        return cls(*json.loads(data))
+        """Return what was dumped. Raises ValueError if that is not the whole of it."""
+        request, *others = json.loads(data)
+        fields = {name: tuple(v) if isinstance(v, list) else v for name, v in request.items()}
+        return cls(fields, *others)

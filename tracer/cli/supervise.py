@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -54,7 +55,7 @@ def _run(guard: Guard) -> int:
 
 
 def _order(guard: Guard) -> Order | None:
-    """Wait for the order; None if the front is gone without one."""
-    with os.fdopen(guard.wish_fd, "rb") as pipe:
-        data = pipe.read()
-    return Order.parse(data) if data else None
+    """Wait for the order; None if the front is gone without having handed over all of it."""
+    with os.fdopen(guard.wish_fd, "rb") as pipe, suppress(ValueError):
+        return Order.parse(pipe.read())
+    return None
