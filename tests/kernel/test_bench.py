@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests import support
-from tests.bench import call_cost, growth, missing, peers, report, start, workloads
+from tests.bench import call_cost, growth, missing, peers, report, start, start_steps, workloads
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.kernel
@@ -57,3 +57,10 @@ def test_the_table_replaces_the_one_before_in_a_document(document: Path) -> None
     assert text.endswith(f"```\n{report.END}\ntail\n")
     assert "old" not in text
     assert "sbtrace run, first ever" in text
+
+
+def test_every_step_of_a_start_is_found(tmp_path: Path) -> None:
+    """None of the functions that it looks at was renamed."""
+    found = {label for _role, label in start_steps.once(tmp_path)}
+    expected = {label for steps in start_steps.STEPS.values() for label in steps.values()}
+    assert expected | set(start_steps.IMPORTS.values()) <= found
