@@ -124,9 +124,12 @@ def test_an_account_starts_empty_at_fork() -> None:
 
 
 def test_each_page_touched_first_is_one_minor_fault(claims: Path) -> None:
-    few, many = _run(claims, "touch_pages", 1009), _run(claims, "touch_pages", 2018)
-    more = many.baseline.minor_faults - few.baseline.minor_faults
-    assert abs(more - 1009) <= 8  # the heap's and the loader's own differ by a page or two
+    few, many = (
+        # of files, as many pages come with a fault as the page cache has just then
+        min(_run(claims, "touch_pages", pages).baseline.minor_faults for _ in range(3))
+        for pages in (1009, 2018)
+    )
+    assert abs(many - few - 1009) <= 8  # the heap's and the loader's own differ by a page or two
 
 
 def test_peak_memory_is_that_of_the_target_although_it_gave_it_back(claims: Path) -> None:

@@ -7,6 +7,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.unit.store_records import a_record
 from tests.unit.test_store_spool import database, finished
 from tests.unit.test_store_take_in import Holder, recorded
@@ -21,7 +23,7 @@ __all__ = ["database"]
 
 
 @contextmanager
-def serving() -> Iterator[Deputy]:
+def serving(*, early: bool = True) -> Iterator[Deputy]:
     """A deputy in a thread, which has to end when its orders do."""
     ordered, orders = os.pipe()
     answered, answers = os.pipe()
@@ -29,7 +31,8 @@ def serving() -> Iterator[Deputy]:
     thread.start()
     try:
         deputy = Deputy(orders, answered)
-        deputy.get_ready()
+        if early:
+            deputy.get_ready()
         yield deputy
     finally:
         os.close(orders)
@@ -39,8 +42,9 @@ def serving() -> Iterator[Deputy]:
     assert not thread.is_alive()
 
 
-def test_runs_are_taken_in_by_the_deputy_one_after_the_other(database: Path) -> None:
-    with serving() as deputy:
+@pytest.mark.parametrize("early", [True, False])
+def test_runs_are_taken_in_by_the_deputy_one_after_the_other(database: Path, early: bool) -> None:
+    with serving(early=early) as deputy:
         for _ in range(2):
             record = a_record()
             finished(database, record)

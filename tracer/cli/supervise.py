@@ -42,7 +42,6 @@ def _run(guard: Guard) -> int:
     if order is None:
         return 0
     deputy = Deputy(guard.orders_fd, guard.answers_fd)
-    deputy.get_ready()  # not before: the front had better have a processor to itself until now
     planned = plan(Request(**order.request))
     output = None if order.output is None else Path(order.output)
     delivery = Delivery.open(output, as_json=order.json, quiet=order.quiet)

@@ -88,6 +88,10 @@ class _Session:
         inbox = SignalInbox()
         stack.callback(inbox.close)
         self._bound = self._make_bound(stack)
+        # RLIMIT_NPROC counts DuckDB's threads too, if they are the target's user's: they would
+        # take its room. DuckDB is then started when the target is gone.
+        if deputy is not None and (self._bound is None or not self._bound.rlimits):
+            deputy.get_ready()
         self._launcher = Launcher(plan.launch, signals)
         stack.callback(self._launcher.close)
         if guard is not None:
