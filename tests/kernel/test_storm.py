@@ -19,7 +19,7 @@ from tests.support import TIMEOUT, Programs, Sbtrace, expectation
 pytestmark = pytest.mark.kernel
 CALLS = 5_000_000
 PROCESSES = 1_000
-# Enough processes to write more tables than the ring buffer holds (16 MiB) with nobody reading.
+# Enough processes to write more tables than the ring buffer holds (8 MiB) with nobody reading.
 MANY = 10_007
 
 

@@ -198,3 +198,27 @@ def test_a_signal_while_sbtrace_gets_ready_leaves_no_process(
         # by its own handler, or before Python or sbtrace had one
         assert process.wait(30) in (128 + number, -number)
     until(lambda: not marked(mark), "all of sbtrace is dead")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize("group", [False, True], ids=["front", "group"])
+def test_a_run_that_waits_for_a_file_can_be_ended(
+    tmp_path: Path, number: signal.Signals, group: bool
+) -> None:
+    """Nothing has been started, and all of sbtrace ends as if it were one process."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    mark = f"MARK={secrets.token_hex(8)}"
+    command = ["env", mark, SBTRACE, "run", "--db", tmp_path / "db", "-o", fifo, "true"]
+    with subprocess.Popen(
+        command, start_new_session=True, stderr=subprocess.PIPE, text=True
+    ) as process:
+        until(lambda: len(marked(mark)) == 3, "all three are there")
+        time.sleep(0.3)  # until it waits; if it does not yet, the end is the same
+        (os.killpg if group else os.kill)(process.pid, number)
+        expected = -number if number == signal.SIGKILL else 128 + number
+        assert process.wait(10) == expected
+        until(lambda: not marked(mark), "all of sbtrace is dead")
+        if number != signal.SIGKILL:
+            assert process.stderr is not None
+            assert f"ended by {number.name} before the command" in process.stderr.read()

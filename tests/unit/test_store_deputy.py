@@ -37,8 +37,8 @@ def serving(*, early: bool = True) -> Iterator[Deputy]:
     finally:
         os.close(orders)
         thread.join(30)
-        os.close(answered)
-        os.close(answers)
+        for descriptor in (ordered, answered, answers):
+            os.close(descriptor)
     assert not thread.is_alive()
 
 

@@ -19,6 +19,7 @@ from tests.unit.store_records import a_record
 from tests.unit.test_store_spool import database, finished
 from tracer import identity
 from tracer.errors import StoreError
+from tracer.store import database as files
 from tracer.store import location, maintain, schema, transfer
 from tracer.store.reader import Reader
 from tracer.store.writer import take_in
@@ -315,3 +316,12 @@ def test_a_vacuum_keeps_every_row_and_makes_the_file_no_larger(database: Path) -
     with Reader(database) as reader:
         assert reader.load("last") == newest
         assert reader.execute("SELECT run_id FROM runs") == [(newest.run.run_id,)]
+
+
+def test_duckdb_spills_beside_the_database_not_where_sbtrace_was_started(database: Path) -> None:
+    recorded(database)
+    setting = "SELECT current_setting('temp_directory')"
+    with identity.as_invoking_user() as user, files.engine() as ready:
+        assert ready.execute(setting).fetchall() == [("",)]
+        with files.writer(database, user, ready) as connection:
+            assert connection.execute(setting).fetchall() == [(f"{database}.tmp",)]

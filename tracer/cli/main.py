@@ -54,7 +54,7 @@ def open_standard_descriptors() -> tuple[int, ...]:
 def split() -> Front:
     """Start the processes of a run. While this one reads the command line they get ready:
     each of the three imports something for 50 ms that the others do not need."""
-    gc.disable()  # modules are no garbage; the supervisor enables it before it has to last
+    gc.disable()  # modules are no garbage; where it may take long, the supervisor enables it
     from tracer.cli.supervise import supervise
     from tracer.session import guard
     from tracer.store.deputy import serve

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from tracer.cli import failure
 from tracer.cli.order import Order
-from tracer.errors import EXIT_SIGNAL_BASE, InexactRun, SbtraceError
+from tracer.errors import EXIT_FAILED, InexactRun, SbtraceError
+from tracer.session.early import endable
 from tracer.session.guard import leave
 from tracer.store.deputy import Deputy
 
@@ -26,25 +26,24 @@ def supervise(guard: Guard) -> NoReturn:
     except SbtraceError as error:
         failure.say(error)
         status = error.exit_status
-    except KeyboardInterrupt:
-        status = EXIT_SIGNAL_BASE + signal.SIGINT
     leave(status)
 
 
 def _run(guard: Guard) -> int:
-    # Imported before anybody knows what is wanted: that takes as long as to import Typer.
-    from tracer.report.delivery import Delivery
-    from tracer.report.live import LiveLine
-    from tracer.session.request import Request, plan
-    from tracer.session.run import run
+    with endable(guard):
+        # Imported before anybody knows what is wanted: that takes as long as to import Typer.
+        from tracer.report.delivery import Delivery
+        from tracer.report.live import LiveLine
+        from tracer.session.request import Request, plan
+        from tracer.session.run import run
 
-    order = _order(guard)
-    if order is None:
-        return 0
+        order = _order(guard)
+        if order is None:
+            return EXIT_FAILED
+        planned = plan(Request(**order.request))
+        output = None if order.output is None else Path(order.output)
+        delivery = Delivery.open(output, as_json=order.json, quiet=order.quiet)
     deputy = Deputy(guard.orders_fd, guard.answers_fd)
-    planned = plan(Request(**order.request))
-    output = None if order.output is None else Path(order.output)
-    delivery = Delivery.open(output, as_json=order.json, quiet=order.quiet)
     finished = run(planned, LiveLine(sys.stderr, quiet=order.quiet), guard, deputy)
     delivery.write(finished.record)  # while the run goes into the database
     delivery.tell(finished.settle())

@@ -35,7 +35,11 @@ def _pause() -> None:
 
 
 def children() -> list[int]:
-    """Pids of the children of the calling process, which has one thread; zombies included."""
+    """Pids of the children of the calling thread, zombies included.
+
+    It has to be the first one of its process: to that the kernel gives orphans (kernel/exit.c:
+    find_alive_thread).
+    """
     try:
         return [int(word) for word in Path("/proc/thread-self/children").read_text().split()]
     except FileNotFoundError:

@@ -85,8 +85,7 @@ def split(supervise: Callable[[Guard], NoReturn], work: Callable[[int, int], obj
     ``supervise`` is what the supervisor does; ``Guard.wish_fd`` gives it what ``Front.hand_over``
     was given. ``work(orders, answers)`` is what the guard does meanwhile, with the other ends of
     ``Guard.orders_fd`` and ``answers_fd``; it has to return once ``orders`` ends, by which the
-    guard learns that the supervisor is gone. SIGINT ends the supervisor as it ends any Python
-    program, until ``hold`` is called there; the other signals of ``HELD`` wait.
+    guard learns that the supervisor is gone. The signals of ``HELD`` are blocked in all three.
 
     Call it with one thread and nothing in the buffers of the standard streams. Raises
     SandboxError if the two cannot be forked.
@@ -152,7 +151,6 @@ def _split(
         _keep_watch(supervisor, work, (pipes.ordered, pipes.answers))
     own = (pipes.wished, pipes.relayed, pipes.orders, pipes.answered)
     pipes.close_all_but(pipes.front_fd, *own)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT} - found[0].mask)
     return _leave_to(supervise, Guard(*found, front, (pipes.front_fd, guard_fd), *own))
 
 
@@ -236,9 +234,7 @@ def _keep_watch(
         leave_streams(0, 1, 2)
         with suppress(Exception):  # what keeps the guard from this work must not end its watch
             _kept = work(*pipes)
-        for descriptor in pipes:
-            with suppress(OSError):  # closed by the work
-                os.close(descriptor)
+        _close(*pipes)
         status = os.waitpid(supervisor, 0)[1]
         end_children()
         if os.WIFSIGNALED(status):

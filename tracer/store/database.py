@@ -32,11 +32,18 @@ def engine() -> duckdb.DuckDBPyConnection:
     It has one thread, with which a small run is loaded in two thirds of the time; more of them
     have the rights that the thread has which asks for them: setfsuid(2).
     """
-    started = duckdb.connect(":memory:", config={**_CONFIG, "threads": "1"})
+    try:
+        started = _in_memory(threads="1", async_threads="0")
+    except duckdb.InvalidInputException:  # a release that has no such threads
+        started = _in_memory(threads="1")
     started.execute("SET TimeZone = 'UTC'")
     # Loading a run is a dozen plain statements, of which optimizing takes a third of the time.
     started.execute("PRAGMA disable_optimizer")
     return started
+
+
+def _in_memory(**settings: str) -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(":memory:", config={**_CONFIG, "temp_directory": "", **settings})
 
 
 @contextmanager
@@ -149,14 +156,16 @@ def _attached(started: duckdb.DuckDBPyConnection, database: Path) -> Iterator[No
         raise _translated(database, error) from error
     try:
         started.execute("USE sbtrace")
+        # Beside the file, as if it were opened by itself; DuckDB's own choice is the cwd.
+        started.execute(f"SET temp_directory = {_quoted(database, '.tmp')}")
         yield
     finally:
         started.execute("USE memory")
         started.execute("DETACH sbtrace")
 
 
-def _quoted(database: Path) -> str:
-    return "'" + os.fspath(database).replace("'", "''") + "'"
+def _quoted(database: Path, suffix: str = "") -> str:
+    return "'" + (os.fspath(database) + suffix).replace("'", "''") + "'"
 
 
 @contextmanager

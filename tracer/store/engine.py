@@ -9,7 +9,7 @@ from __future__ import annotations
 
 try:
     import _duckdb as duckdb
-except ImportError:  # a release that has it elsewhere, as those before 1.4
+except ImportError:  # should a release have it elsewhere
     import duckdb  # type: ignore[no-redef]  # the same names
 
 __all__ = ["duckdb"]

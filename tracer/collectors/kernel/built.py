@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from tracer.collectors.kernel.artifact import Artifact
 from tracer.collectors.kernel.offsets import names
-from tracer.collectors.kernel.variant import Variant, variant
+from tracer.collectors.kernel.variant import MAKERS, Variant, variant
 from tracer.errors import KernelError
 from tracer.resources import bpf_dir
 
@@ -63,6 +63,8 @@ def _sources(which: Variant) -> str:
     folder = bpf_dir()
     for source in sorted(folder.rglob("*.[ch]")):
         digest.update(f"{source.relative_to(folder)}\0".encode() + source.read_bytes())
+    for module in MAKERS:
+        digest.update(f"{module.name}\0".encode() + module.read_bytes())
     for word in (*which.definitions(), *names(which.machine)):
         digest.update(f"\0{word}".encode())
     return digest.hexdigest()

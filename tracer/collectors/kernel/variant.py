@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import NamedTuple
 
 from tracer.errors import KernelError
@@ -18,6 +19,10 @@ RAW_TRACEPOINTS = (
     "sys_exit",
 )
 ITERATOR = "bpf_iter__task"
+MAKERS = tuple(
+    Path(__file__).with_name(f"{name}.py") for name in ("artifact", "compile", "offsets", "variant")
+)
+"""Modules that decide what becomes of the sources."""
 
 _TARGET_ARCH = {"x86_64": "x86", "aarch64": "arm64"}
 
