@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.test_kernel_artifact import ARTIFACT
 from tracer.collectors.kernel import cache
-from tracer.collectors.kernel.variant import Variant
+from tracer.collectors.kernel.variant import MAKERS, Variant
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -181,3 +181,19 @@ def test_no_environment_names_the_folder(monkeypatch: pytest.MonkeyPatch) -> Non
     for name in ("XDG_CACHE_HOME", "HOME", "TMPDIR", "SBTRACE_CACHE"):
         monkeypatch.setenv(name, "/tmp/elsewhere")
     assert str(cache.FOLDER) == "/var/cache/sbtrace"
+
+
+def test_a_change_of_what_makes_programs_of_the_sources_is_another_identity(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maker = tmp_path / "compile.py"
+    maker.write_text("one")
+    monkeypatch.setattr(cache, "MAKERS", (maker,))
+    before = cache.identity(X86)
+    assert cache.identity(X86) == before
+    maker.write_text("another")
+    assert cache.identity(X86) != before
+
+
+def test_all_that_makes_programs_of_the_sources_is_there() -> None:
+    assert all(maker.is_file() for maker in MAKERS)

@@ -50,12 +50,9 @@ def identity(which: Variant) -> str:
     """
     kernel = os.uname()
     words = [str(FORMAT), *which.definitions(), kernel.release, kernel.version]
-    built = bpf_dir() / "built" / f"{which.name}.json"
-    for source in (*sorted(bpf_dir().rglob("*.[ch]")), *MAKERS, built):
-        with suppress(FileNotFoundError):  # it may not be built, or not be a file by itself
-            info = source.stat()
-            times = f"{info.st_mtime_ns} {info.st_ctime_ns}"
-            words.append(f"{source} {info.st_ino} {info.st_size} {times}")
+    for source in (*sorted(bpf_dir().rglob("*.[ch]")), *MAKERS):
+        info = source.stat()
+        words.append(f"{source} {info.st_ino} {info.st_size} {info.st_mtime_ns} {info.st_ctime_ns}")
     with suppress(OSError):
         words.append(_KERNEL_NOTES.read_bytes().hex())
     return "\n".join(words)
