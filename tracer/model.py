@@ -1,8 +1,8 @@
 """The records that cross the boundaries of sbtrace's parts.
 
 A collector makes them, the store keeps them, a report prints them. They are named tuples:
-a class of them takes a fifth of a dataclass's time to make, at every start, and an object a
-third, of which a run may have a million.
+classes and objects of them are made faster than those of dataclasses, the ones at every start,
+of the others a run may have a million.
 ``None`` always means "not known", never zero. Durations and instants are integers in
 nanoseconds; an instant ``*_ns`` counts from the start of the run (CLOCK_MONOTONIC).
 Sizes are in bytes. Text that came from the target (argv, names) may hold bytes that are

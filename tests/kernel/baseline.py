@@ -107,7 +107,7 @@ def _launch(ready_r: int, ready_w: int, argv: list[str], use: mmap.mmap) -> None
             used.ru_majflt,
             used.ru_maxrss * 1024,
         )
-        os.execvp(argv[0], argv)  # noqa: S606 -- no shell is the point
+        os.execvp(argv[0], argv)  # noqa: S606 - no shell is the point
     finally:
         os._exit(127)
 

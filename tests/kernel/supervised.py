@@ -114,7 +114,7 @@ def started(
         stdout=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
         text=True,
-        **how,  # type: ignore[call-overload]
+        **how,  # type: ignore[call-overload]  # any of Popen's
     )
     try:
         yield Started(process, mark)

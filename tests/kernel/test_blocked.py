@@ -51,7 +51,7 @@ class Refusing:
     def stat(self, name: str = "getpgid") -> dict[str, Any]:
         """The sums of one syscall."""
         (row,) = self.sbtrace.sql(
-            "SELECT sum(calls)::BIGINT AS calls, sum(errors)::BIGINT AS errors, "  # noqa: S608
+            "SELECT sum(calls)::BIGINT AS calls, sum(errors)::BIGINT AS errors, "  # noqa: S608 - names of ours
             "sum(blocked)::BIGINT AS blocked, sum(unfinished)::BIGINT AS unfinished, "
             "sum(total_ns)::BIGINT AS total_ns, max(max_ns)::BIGINT AS max_ns "
             f"FROM syscalls WHERE name = '{name}'"
@@ -61,7 +61,7 @@ class Refusing:
     def errnos(self, name: str = "getpgid") -> dict[str, tuple[int, int]]:
         """errno -> (failed by the kernel, blocked by the filter)."""
         rows = self.sbtrace.sql(
-            "SELECT errno_name, sum(failed)::BIGINT AS failed, "  # noqa: S608
+            "SELECT errno_name, sum(failed)::BIGINT AS failed, "  # noqa: S608 - names of ours
             "sum(blocked)::BIGINT AS blocked "
             f"FROM syscall_errors WHERE name = '{name}' GROUP BY ALL"
         )

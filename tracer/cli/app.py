@@ -15,7 +15,7 @@ from tracer.errors import EXIT_SIGNAL_BASE, EXIT_USAGE, SbtraceError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tracer.session.guard import Front
+    from tracer.session.front import Front
 
 VERBS = ("run", "show", "why", "runs", "query", "profile", "db", "doctor")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tracer.errors import EXIT_SIGNAL_BASE, SbtraceError
 
 if TYPE_CHECKING:
-    from tracer.session.guard import Front
+    from tracer.session.front import Front
 
 
 def main() -> None:
@@ -53,7 +53,7 @@ def open_standard_descriptors() -> tuple[int, ...]:
 
 def split() -> Front:
     """Start the processes of a run. While this one reads the command line they get ready:
-    each of the three imports something for 50 ms that the others do not need."""
+    each of the three imports something that the others do not need."""
     gc.disable()  # modules are no garbage; where it may take long, the supervisor enables it
     from tracer.cli.supervise import supervise
     from tracer.session import guard

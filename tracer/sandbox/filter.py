@@ -198,7 +198,7 @@ def _known_libraries() -> Iterator[None]:
     """Have another ``ctypes.util`` within the block, which knows the two sonames.
 
     pyseccomp asks it for libc and libseccomp while it is imported. The real one runs ldconfig
-    for each answer, where that fails also gcc and ld, and imports subprocess for that: 8 ms.
+    for each answer, where that fails also gcc and ld, and imports subprocess for that.
     The sonames are what the loader needs, and have been the same since 2012.
     """
     stand_in = ModuleType("ctypes.util")

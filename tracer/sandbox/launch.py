@@ -64,7 +64,7 @@ class Launcher:
         self._report = mmap.mmap(-1, _USE_AT + _USE.size)
         exec_pipe = os.pipe()
         ready_pipe = os.pipe()
-        gc.freeze()  # no collection before the child forbids it; collecting instead takes 6 ms
+        gc.freeze()  # no collection before the child forbids it
         parent = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:

@@ -22,11 +22,12 @@ import sys
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
-from tracer.errors import EXIT_FAILED, SandboxError
+from tracer.errors import EXIT_FAILED
 from tracer.sandbox import linux
 from tracer.sandbox.signals import SignalState, hold
-from tracer.session.family import children, end_children
-from tracer.session.signals import FORWARDED, HELD
+from tracer.session.family import end_children
+from tracer.session.front import PID_BYTES, Front, cannot_split, leave_streams
+from tracer.session.signals import HELD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 _GUARD_NAME = b"trace-guard"
 """Not matched by `pkill sbtrace` and `killall sbtrace`, which are to end the run, not to let
 the target go."""
-_FRONT_HELD = HELD | {signal.SIGCONT}
-_PID_BYTES = 4
 _OPEN_FILES = 1024
 
 
@@ -95,7 +94,7 @@ def split(supervise: Callable[[Guard], NoReturn], work: Callable[[int, int], obj
     try:
         return _split((signals, open_files), supervise, work)
     except OSError as error:
-        raise _cannot_split(error) from error
+        raise cannot_split(error) from error
 
 
 class _Pipes(NamedTuple):
@@ -180,27 +179,12 @@ def _close(*descriptors: int) -> None:
         os.close(descriptor)
 
 
-def _cannot_split(error: OSError) -> SandboxError:
-    return SandboxError(
-        f"cannot fork, or open a pipe: {error.strerror}: raise the limit on processes or "
-        "open files (ulimit -u, ulimit -n)"
-    )
-
-
 def leave(status: int) -> NoReturn:
-    """End the supervisor: as a forked process, and without the 10 ms of the interpreter's end."""
+    """End the supervisor: as a forked process does, without the interpreter's own end."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, OSError, ValueError):  # none, or nobody reads it any more
             stream.flush()
     os._exit(status)
-
-
-def leave_streams(*numbers: int) -> None:
-    """Let go of standard streams, so that a pipe ends when the target closes it."""
-    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    for number in numbers:
-        os.dup2(null, number)
-    os.close(null)
 
 
 def _fork_supervisor(tell: int) -> tuple[int, int]:
@@ -220,7 +204,7 @@ def _fork_supervisor(tell: int) -> tuple[int, int]:
 
 def _tell(tell: int, number: int) -> None:
     with suppress(BrokenPipeError):  # the front is dead, which the supervisor will see
-        os.write(tell, number.to_bytes(_PID_BYTES, sys.byteorder, signed=True))
+        os.write(tell, number.to_bytes(PID_BYTES, sys.byteorder, signed=True))
 
 
 def _keep_watch(
@@ -241,79 +225,4 @@ def _keep_watch(
             os.kill(os.getpid(), signal.SIGKILL)
         os._exit(os.waitstatus_to_exitcode(status))
     finally:
-        os._exit(EXIT_FAILED)
-
-
-class Front:
-    """The process that the caller knows, over the other two."""
-
-    def __init__(self, guard: int, told: int, wish: int, relay: int) -> None:
-        self._guard = guard
-        self._told, self._wish, self._relay = told, wish, relay
-        self._supervisor = 0
-        self._ends: dict[int, int] = {}
-        """Wait statuses of the guard, and of a supervisor that lost its guard."""
-
-    def hand_over(self, wish: bytes) -> NoReturn:
-        """Let the supervisor do what is wished; pass signals on until all is over, and exit
-        as it did. Raises SandboxError if there is no supervisor."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, _FRONT_HELD)
-        self._learn_supervisor()
-        try:
-            with suppress(BrokenPipeError), os.fdopen(self._wish, "wb") as pipe:
-                pipe.write(wish)
-            leave_streams(0, 1)
-            while not self._over():
-                self._pass_on(signal.sigwaitinfo(_FRONT_HELD))
-            self._exit()
-        finally:
-            os._exit(EXIT_FAILED)
-
-    def dismiss(self) -> None:
-        """End the two others, which have begun nothing yet."""
-        with suppress(SandboxError, ChildProcessError):  # there may be none of the two
-            self._learn_supervisor()
-            os.kill(self._supervisor, signal.SIGKILL)
-        end_children()
-
-    def _learn_supervisor(self) -> None:
-        answer = int.from_bytes(os.read(self._told, _PID_BYTES), sys.byteorder, signed=True)
-        if answer <= 0:
-            os.waitpid(self._guard, 0)
-            raise _cannot_split(OSError(-answer, os.strerror(-answer)))
-        self._supervisor = answer
-
-    def _pass_on(self, info: signal.struct_siginfo) -> None:
-        sent = info.si_signo in FORWARDED and info.si_code <= 0
-        if sent or info.si_signo == signal.SIGCONT:
-            with suppress(BlockingIOError, BrokenPipeError):
-                os.write(self._relay, bytes([info.si_signo]))
-
-    def _over(self) -> bool:
-        """Reap; say whether everything below is gone."""
-        try:
-            while True:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-                if pid == 0:
-                    break
-                if pid in (self._guard, self._supervisor):
-                    self._ends[pid] = status
-        except ChildProcessError:
-            return True
-        # A supervisor that lost its guard is a child of ours now, and ends the target itself.
-        if self._guard in self._ends and self._supervisor not in children():
-            end_children()
-            return True
-        return False
-
-    def _exit(self) -> NoReturn:
-        status = self._ends.get(self._supervisor, self._ends.get(self._guard))
-        if status is not None and os.WIFEXITED(status):
-            os._exit(os.WEXITSTATUS(status))
-        with suppress(OSError):
-            os.write(
-                2,
-                b"sbtrace: its supervisor was killed: the command was ended with it; what was "
-                b"recorded until then is in `sbtrace runs`\n",
-            )
         os._exit(EXIT_FAILED)

@@ -26,7 +26,8 @@ from tracer.sandbox.signals import hold
 from tracer.session import record as records
 from tracer.session.controls import Controls
 from tracer.session.counting import kernel_collector
-from tracer.session.guard import leave_streams, make_room
+from tracer.session.front import leave_streams
+from tracer.session.guard import make_room
 from tracer.session.journal import Journal
 from tracer.session.signals import HELD, SignalInbox
 from tracer.session.supervision import Supervision, Watcher

@@ -27,9 +27,9 @@ _CONFIG: Mapping[str, str] = {
 
 
 def engine() -> duckdb.DuckDBPyConnection:
-    """Start DuckDB without a file, for ``writer``: 20 ms that nothing has to wait for.
+    """Start DuckDB without a file, for ``writer``, before there is anything to write.
 
-    It has one thread, with which a small run is loaded in two thirds of the time; more of them
+    It has one thread: a small run has no work for more, which take time to start. Others
     have the rights that the thread has which asks for them: setfsuid(2).
     """
     try:
@@ -37,7 +37,7 @@ def engine() -> duckdb.DuckDBPyConnection:
     except duckdb.InvalidInputException:  # a release that has no such threads
         started = _in_memory(threads="1")
     started.execute("SET TimeZone = 'UTC'")
-    # Loading a run is a dozen plain statements, of which optimizing takes a third of the time.
+    # Loading a run is a dozen plain statements: there is nothing to optimize.
     started.execute("PRAGMA disable_optimizer")
     return started
 

@@ -53,7 +53,7 @@ class ProcessTree:
         return found
 
     def _ask_psutil(self) -> list[int]:
-        import psutil  # 10 ms of a start, and most targets never come here
+        import psutil  # not at every start: most targets never come here
 
         try:
             children = psutil.Process(self._top_pid).children(recursive=True)
