@@ -79,7 +79,7 @@ class RunNotFound(SbtraceError):
 
 
 class InexactRun(SbtraceError):
-    """``--require-exact`` was given, and the run has losses or was not traced."""
+    """``--require-exact`` was given, and a count may be too low, or nothing was counted."""
 
     def __init__(self, run_id: str) -> None:
         super().__init__(

@@ -89,7 +89,9 @@ class Run(NamedTuple):
     blocked_syscalls: int | None = None
     """Calls that the seccomp filter refused, from eBPF; not part of ``total_syscalls``."""
     exact: bool | None = None
-    """True if no loss is known; None with ``trace`` = none."""
+    """True if no loss is known that takes from eBPF's counts; None with ``trace`` = none."""
+    samples_complete: bool | None = None
+    """True if no sample is known to be late or lost; None before the first snapshot."""
 
 
 class Process(NamedTuple):

@@ -135,6 +135,41 @@ def test_require_exact_fails_such_a_run(unread: tuple[Sbtrace, Unread]) -> None:
     assert sbtrace.sql("SELECT run_id FROM runs") == [{"run_id": run.record["run_id"]}]
 
 
+def test_require_exact_passes_a_run_whose_samples_alone_are_late(
+    sbtrace: Sbtrace, tmp_path: Path
+) -> None:
+    """Counts and samples are two things: a supervisor that stood still missed no call."""
+    output = tmp_path / "run.json"
+    command = [
+        *(Path(sys.executable).parent / "sbtrace", "run", "--require-exact", "--interval", "10"),
+        *("--json", "-o", output, "--", "/bin/cat"),
+    ]
+    with subprocess.Popen(
+        [str(word) for word in command],
+        env={**os.environ, "SBTRACE_DB": str(sbtrace.db)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        wait_for_a_sample(sbtrace.db)
+        supervisor = child_of(child_of(process.pid))
+        os.kill(supervisor, signal.SIGSTOP)
+        select.select([], [], [], 0.1)  # ten intervals, or more: never less
+        os.kill(supervisor, signal.SIGCONT)
+        process.communicate(timeout=TIMEOUT)
+    record = json.loads(output.read_text())
+    assert "late_sample" in {loss["kind"] for loss in record["losses"]}
+    assert (record["exact"], record["samples_complete"]) == (True, False)
+    assert process.returncode == 0
+    columns = sbtrace.sql("SELECT exact, samples_complete FROM runs")
+    assert columns == [{"exact": True, "samples_complete": False}]
+
+
+def wait_for_a_sample(database: Path) -> None:
+    """Until the spool of the run that goes on holds one."""
+    while not any(file.stat().st_size for file in database.parent.glob("*.spool/*/samples.jsonl")):
+        select.select([], [], [], 0.01)
+
+
 def test_require_exact_passes_an_exact_run(sbtrace: Sbtrace, programs: Programs) -> None:
     """Then the exit status is the target's."""
     recorded = sbtrace.run(programs["outcome"], "code", "7", options=["--require-exact"])

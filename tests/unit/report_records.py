@@ -55,6 +55,7 @@ RUN = Run(
     error_syscalls=3,
     blocked_syscalls=0,
     exact=True,
+    samples_complete=True,
 )
 
 
@@ -174,6 +175,6 @@ BASELINE_ONLY = RunRecord(
 )
 
 INEXACT = RECORD._replace(
-    run=RUN._replace(exact=False),
+    run=RUN._replace(exact=False, samples_complete=False),
     losses=(Loss("kernel", "lost_calls", 3), Loss("procfs", "late_sample", 1, 5, 5)),
 )

@@ -53,7 +53,8 @@ def a_sample(at_ns: int) -> Sample:
 
 def a_record(samples: int = 3, **changes: Any) -> RunRecord:
     """A finished run with at least one row in every table."""
-    ended = {"outcome": "exited", "exit_code": 0, "exact": True, "total_syscalls": 23, **changes}
+    ended = {"outcome": "exited", "exit_code": 0, "total_syscalls": 23}
+    ended |= {"exact": True, "samples_complete": True, **changes}
     key = (1, 7, 0, 1, 7, "x86_64", 0, "read")
     return RunRecord(
         run=a_run(**ended),

@@ -18,6 +18,7 @@ from tests.unit.report_records import (
     process,
     stat,
 )
+from tracer.model import Loss
 from tracer.report import blocked, outcome, summary, why
 
 if TYPE_CHECKING:
@@ -64,6 +65,34 @@ def test_a_run_that_is_not_exact_says_at_least_and_why() -> None:
     assert "at least 1,042 calls, because 3 calls were not counted" in text
     assert "1 sample of /proc came late" in text
     assert ": exact" not in text
+
+
+def test_a_late_sample_leaves_the_counts_exact_and_is_said() -> None:
+    late = RECORD._replace(losses=(Loss("procfs", "late_sample", 1, 5, 5),))
+    text = " ".join(summary.render(late).split())
+    assert "1,042 calls, 3 errors, 1 unfinished, 0 blocked: exact" in text
+    assert "missing 1 sample of /proc came late" in text
+
+
+@pytest.mark.parametrize("kind", ["lost_stacks", "lost_events"])
+def test_what_is_no_count_leaves_the_counts_exact_and_is_said(kind: str) -> None:
+    text = " ".join(summary.render(RECORD._replace(losses=(Loss("kernel", kind, 2),))).split())
+    assert "at least" not in text
+    assert ": exact missing 2 " in text
+
+
+def test_a_run_that_was_broken_off_is_not_called_exact() -> None:
+    broken = RECORD._replace(losses=(Loss("store", "interrupted", 1),))
+    text = " ".join(summary.render(broken).split())
+    assert "at least 1,042 calls, because 1 part of the run was not recorded" in text
+    assert ": exact" not in text
+
+
+def test_a_run_without_one_snapshot_has_unknown_calls_and_not_at_least_none() -> None:
+    nothing = RECORD._replace(
+        run=RUN._replace(total_syscalls=None), losses=(Loss("store", "interrupted", 1),)
+    )
+    assert "syscalls  unknown, because 1 part of the run" in summary.render(nothing)
 
 
 def test_without_ebpf_the_summary_says_what_is_missing_and_shows_no_nought_for_it() -> None:

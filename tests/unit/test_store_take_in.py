@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 from tests.unit.store_records import a_record
 from tests.unit.test_store_spool import database, finished
 from tracer import identity
+from tracer.completeness import counts_are_exact, samples_are_complete
 from tracer.errors import StoreError
+from tracer.model import Loss
 from tracer.store import database as files
 from tracer.store import location, maintain, schema, transfer
 from tracer.store.reader import Reader
@@ -254,6 +256,78 @@ def test_an_older_schema_is_migrated_after_a_backup(
     backup = database.with_name(f"{database.name}.v{schema.VERSION - 1}.backup")
     assert backup.read_bytes() == before
     assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+
+
+VERSION_1 = """
+DROP VIEW IF EXISTS reconciliation;
+ALTER TABLE runs DROP COLUMN samples_complete;
+UPDATE runs SET exact = exact AND run_id NOT IN (SELECT run_id FROM losses);
+DELETE FROM schema_version;
+INSERT INTO schema_version VALUES (1, now(), '0.1');
+"""
+"""What makes a database of version 1 of one of today's: ``exact`` was false for any loss."""
+LATE = Loss("procfs", "late_sample", 1, 5, 5)
+LOST = Loss("kernel", "lost_calls", 3)
+JUDGED = [
+    ((), (True, True)),
+    ((LATE,), (True, False)),
+    ((LOST,), (False, True)),
+    ((LOST, LATE), (False, False)),
+    ((Loss("kernel", "lost_stacks", 3), Loss("procfs", "unread_account", 1)), (True, True)),
+    ((Loss("store", "interrupted", 1),), (False, False)),
+    ((Loss("store", "torn_samples", 1),), (True, False)),
+    ((Loss("kernel", "of_the_future", 1),), (False, True)),
+]
+
+
+def of_version_1(path: Path) -> dict[str, tuple[bool, bool]]:
+    """Make a database of version 1; return what is right of each run."""
+    right = {}
+    for losses, judged in JUDGED:
+        record = recorded(path)._replace(losses=losses)
+        right[record.run.run_id] = judged
+        with duckdb.connect(str(path)) as connection:
+            run_id = record.run.run_id
+            connection.execute("DELETE FROM losses WHERE run_id = ?", [run_id])
+            for loss in losses:
+                connection.execute("INSERT INTO losses VALUES (?, ?, ?, ?, ?, ?)", [run_id, *loss])
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(VERSION_1)
+    return right
+
+
+JUDGEMENT = "SELECT run_id, exact, samples_complete FROM runs"
+
+
+def test_runs_of_version_1_get_both_columns_by_their_losses(database: Path) -> None:
+    right = of_version_1(database)
+    with Reader(database) as reader:
+        found = {run_id: tuple(both) for run_id, *both in reader.execute(JUDGEMENT)}
+    assert found == right
+
+
+@pytest.mark.parametrize(("losses", "judged"), JUDGED)
+def test_a_migration_judges_as_a_run_does(
+    losses: tuple[Loss, ...], judged: tuple[bool, bool]
+) -> None:
+    assert (counts_are_exact(losses), samples_are_complete(losses)) == judged
+
+
+def test_an_export_of_version_1_is_imported_with_both_columns(
+    database: Path, tmp_path: Path
+) -> None:
+    right = of_version_1(database)
+    folder = tmp_path / "out"
+    folder.mkdir()
+    with duckdb.connect(str(database)) as connection:
+        for table in schema.TABLES:
+            connection.table(table).write_parquet(str(folder / f"{table}.parquet"))
+    other = tmp_path / "other" / "x.duckdb"
+    other.parent.mkdir(mode=0o700)
+    assert transfer.import_from(other, folder, lambda _: None) == len(JUDGED)
+    with Reader(other) as reader:
+        found = {run_id: tuple(both) for run_id, *both in reader.execute(JUDGEMENT)}
+    assert found == right
 
 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(

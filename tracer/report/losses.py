@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tracer.completeness import takes_counts
 from tracer.report.units import count
 
 if TYPE_CHECKING:
@@ -49,6 +50,12 @@ _WORDS = {
         "child was reaped by the kernel, its reads and writes with it",
         "children were reaped by the kernel, their reads and writes with them",
     ),
+    ("store", "interrupted"): (
+        "part of the run was not recorded, its end: sbtrace died before",
+        "parts of the run were not recorded, as sbtrace died",
+    ),
+    ("store", "torn_samples"): ("sample was torn", "samples were torn"),
+    ("store", "samples_missing"): ("file of samples is missing", "files of samples are missing"),
     ("procfs", "unread_account"): (
         "process's last account could not be read",
         "processes' last accounts could not be read",
@@ -64,6 +71,16 @@ def words(loss: Loss) -> str:
     return f"{count(loss.count)} {known[0] if loss.count == 1 else known[1]}"
 
 
-def of(record: RunRecord, collector: str) -> list[str]:
-    """The losses of one collector in words."""
-    return [words(loss) for loss in record.losses if loss.collector == collector]
+def of_counts(record: RunRecord) -> list[str]:
+    """In words, the losses that take away from eBPF's counts."""
+    return [words(loss) for loss in record.losses if takes_counts(loss)]
+
+
+def of_the_rest(record: RunRecord) -> list[str]:
+    """In words, the losses that leave the counts as they are: samples, names, stacks."""
+    return [words(loss) for loss in record.losses if not takes_counts(loss)]
+
+
+def of_kernel(record: RunRecord) -> list[str]:
+    """In words, all that eBPF missed."""
+    return [words(loss) for loss in record.losses if loss.collector == "kernel"]

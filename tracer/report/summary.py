@@ -79,9 +79,10 @@ def _syscalls(sheet: Sheet, record: RunRecord) -> None:
     if run.trace == "none":
         why = run.trace_missing or "not asked for (--trace none)"
         sheet.field("syscalls", f"unknown: {why}")
+        rest = [losses.words(loss) for loss in record.losses]
     else:
-        sheet.field("syscalls", _counts(run, losses.of(record, "kernel")))
-    rest = losses.of(record, "procfs")
+        sheet.field("syscalls", _counts(run, losses.of_counts(record)))
+        rest = losses.of_the_rest(record)
     if rest:
         sheet.field("missing", "; ".join(rest))
 
@@ -92,6 +93,8 @@ def _counts(run: Run, lost: list[str]) -> str:
         f" {units.count(run.unfinished_syscalls)} unfinished,"
         f" {units.count(run.blocked_syscalls)} blocked"
     )
+    if run.total_syscalls is None:
+        return f"unknown, because {'; '.join(lost)}" if lost else "unknown"
     calls = units.counted(run.total_syscalls, "call")
     if lost:
         return f"at least {calls}, because {'; '.join(lost)}; {parts}"

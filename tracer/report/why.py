@@ -27,7 +27,7 @@ def render(
         cause.fields(sheet, style, record, call, remedy, whole_stack=True)
     if not record.blocked_calls:
         sheet.field("blocked", _nothing(record))
-    missing = losses.of(record, "kernel")
+    missing = losses.of_kernel(record)
     if missing:
         sheet.line()
         sheet.field("missing", "; ".join(missing))

@@ -7,6 +7,7 @@ import signal
 from typing import TYPE_CHECKING, NamedTuple
 
 import tracer
+from tracer.completeness import counts_are_exact, samples_are_complete
 from tracer.errors import EXIT_SIGNAL_BASE
 from tracer.identity import invoking_user
 from tracer.model import Outcome, Run, RunRecord
@@ -125,6 +126,7 @@ def _measured(
         read_syscalls=baseline.read_syscalls,
         write_syscalls=baseline.write_syscalls,
         sigsys=baseline.sigsys,
+        samples_complete=samples_are_complete(losses),
     )
     if kernel is None:
         return run
@@ -133,7 +135,7 @@ def _measured(
         unfinished_syscalls=sum(row.unfinished for row in kernel.totals.stats),
         error_syscalls=sum(row.errors for row in kernel.totals.stats),
         blocked_syscalls=sum(row.blocked for row in kernel.totals.stats),
-        exact=not losses,
+        exact=counts_are_exact(losses),
     )
 
 

@@ -7,6 +7,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from tracer.completeness import counts_are_exact, samples_are_complete
 from tracer.model import Loss
 from tracer.store import folder, log, spool
 from tracer.store.schema import TABLES
@@ -56,11 +57,19 @@ def _load_tables(connection: duckdb.DuckDBPyConnection, claimed: Claimed) -> Non
     if not claimed.head["finished"]:
         run["outcome"] = "interrupted"
         losses.append(Loss(COLLECTOR, "interrupted", 1, _last_instant(connection, claimed)))
-    if losses and run["trace"] == "full":
-        run["exact"] = False
+    if losses:
+        _judge(run, losses)
     lost = [{"run_id": claimed.run_id, **item._asdict()} for item in losses]
     _insert(connection, columns, "losses", lost)
     _insert(connection, columns, "runs", [run])
+
+
+def _judge(run: dict[str, Any], losses: list[Loss]) -> None:
+    """Take back what the run says of itself, as far as the store's own losses touch it."""
+    if run["trace"] == "full" and not counts_are_exact(losses):
+        run["exact"] = False
+    if not samples_are_complete(losses):
+        run["samples_complete"] = False
 
 
 def _cut(name: str, size: int, claimed: Claimed) -> None:

@@ -16,10 +16,23 @@ if TYPE_CHECKING:
 
     import duckdb
 
-VERSION = 1
+VERSION = 2
 """Of the tables and views. Raise it with every change, add a migration, and say so in
 docs/schema.md."""
-MIGRATIONS: Mapping[int, str] = {}
+JUDGED_BY_LOSSES = """
+UPDATE runs SET samples_complete = NOT EXISTS (
+    FROM losses WHERE losses.run_id = runs.run_id AND kind IN
+        ('late_sample', 'interrupted', 'torn_samples', 'samples_missing')
+);
+UPDATE runs SET exact = NOT EXISTS (
+    FROM losses WHERE losses.run_id = runs.run_id AND collector <> 'procfs' AND kind NOT IN
+        ('lost_events', 'lost_stacks', 'torn_samples', 'samples_missing')
+) WHERE exact IS NOT NULL;
+"""
+"""Gives runs of version 1, which had one column for both, what their losses say."""
+MIGRATIONS: Mapping[int, str] = {
+    1: "ALTER TABLE runs ADD COLUMN samples_complete BOOLEAN;" + JUDGED_BY_LOSSES
+}
 """Version -> the SQL that brings a database of that version to the next one. It changes
 tables only: the views are made anew after the last step."""
 TABLES = ("runs", "processes", "syscalls", "syscall_errors", "blocked_calls", "samples", "losses")

@@ -1,4 +1,4 @@
--- The tables of sbtrace, schema version 1. docs/schema.md says what each column means.
+-- The tables of sbtrace, schema version 2. docs/schema.md says what each column means.
 -- Columns bear the names of the fields of tracer/model.py, so that rows load by name.
 
 CREATE TABLE schema_version (
@@ -44,7 +44,8 @@ CREATE TABLE runs (
     unfinished_syscalls BIGINT,
     error_syscalls BIGINT,
     blocked_syscalls BIGINT,
-    exact BOOLEAN
+    exact BOOLEAN,
+    samples_complete BOOLEAN
 );
 
 CREATE TABLE processes (

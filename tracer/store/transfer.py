@@ -79,13 +79,24 @@ def _copy_new_runs(
     )
     for table in schema.TABLES:
         progress(f"importing {table}")
-        names = ", ".join(f'"{name}"' for name in columns_of(connection)[table])
+        names = ", ".join(f'"{name}"' for name in _shared(connection, table, relations))
         connection.execute(
             f"INSERT INTO {table} BY NAME SELECT {names}"  # noqa: S608 - names of ours
             f" FROM {relations[table]} SEMI JOIN incoming USING (run_id)"
         )
+    if "samples_complete" not in _shared(connection, "runs", relations):
+        connection.execute(schema.JUDGED_BY_LOSSES)
     connection.execute("DROP TABLE incoming")
     return _count(connection) - before
+
+
+def _shared(
+    connection: duckdb.DuckDBPyConnection, table: str, relations: dict[str, str]
+) -> list[str]:
+    """Return the columns of ``table`` that the source has too: an older export lacks some."""
+    sql = f"SELECT * FROM {relations[table]} LIMIT 0"  # noqa: S608 - names of ours
+    theirs = {name for name, *_ in connection.execute(sql).description or ()}
+    return [name for name in columns_of(connection)[table] if name in theirs]
 
 
 def _count(connection: duckdb.DuckDBPyConnection) -> int:
