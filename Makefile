@@ -15,6 +15,8 @@ PACKAGES := python3-bpfcc python3-venv libseccomp2 linux-libc-dev libc6-dev \
   gcc git make strace xz-utils
 # What `make bench` compares it with; it does without those that cannot be had.
 BENCH_PEERS := strace linux-perf bpftrace bpfcc-tools
+# Programs that nobody here wrote, to be counted by strace and sbtrace at once.
+CORPUS_PACKAGES := strace stress-ng linux-source libcap-dev gcc-multilib libpython3-testsuite
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 # sudo clears the environment, and root should leave no caches in a user's checkout.
 AS_ROOT := $(if $(SUDO),sudo env PYTHONDONTWRITEBYTECODE=1 SBTRACE_REQUIRE_KERNEL=$(SBTRACE_REQUIRE_KERNEL))
@@ -67,6 +69,11 @@ programs: | packages
 bench: $(VENV)/.dev $(VENV)/.built ## measure cost beside other tools, as root; BENCH=--quick for a first look
 	@.ci/packages $(BENCH_PEERS) || echo "make: some peers are not measured" >&2
 	@$(AS_ROOT) $(BIN)/python -m tests.bench $(BENCH)
+
+.PHONY: corpus
+corpus: $(VENV)/.dev $(VENV)/.built ## programs of others under strace and sbtrace at once, as root (40 minutes); CORPUS=--sample=50
+	@.ci/packages $(CORPUS_PACKAGES) || echo "make: some sources are not run" >&2
+	@$(AS_ROOT) $(BIN)/python -m tests.bench.corpus $(CORPUS)
 
 .PHONY: format
 format: $(VENV)/.dev ## rewrite sources to the house format

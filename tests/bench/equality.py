@@ -49,7 +49,7 @@ FROM syscalls WHERE run_id = (SELECT run_id FROM runs) {where} GROUP BY ALL
 """
 # The command is the child of strace that came to exec, from its second image on; strace
 # itself, its child before the execve, and the children it tries ptrace out on are not.
-_BELOW_STRACE = """
+BELOW_STRACE = """
 AND (process_id, image) IN (
     WITH RECURSIVE command AS (
         SELECT DISTINCT process_id FROM processes WHERE parent_id = 1 AND image > 0
@@ -119,7 +119,7 @@ class Bench:
         self._fresh(command)
         output = self._folder / "strace.txt"
         tracer = ("strace", "-f", "-o", output, *oracle.SUMMARY_OPTIONS, "--")
-        mine, exact = self._sbtrace(command, (*tracer, *command.argv), _BELOW_STRACE)
+        mine, exact = self._sbtrace(command, (*tracer, *command.argv), BELOW_STRACE)
         theirs = _flat(oracle.parse_summary(output.read_text()))
         return Comparison(command, "together", _rows([mine], [theirs]), exact)
 
@@ -145,7 +145,7 @@ class Bench:
                 *argv, options=("--trace", "full"), cwd=self._work, env=command.env
             )
             figures = {
-                _key(row["abi"], row["name"]): (row["calls"], row["errors"])
+                key(row["abi"], row["name"]): (row["calls"], row["errors"])
                 for row in sbtrace.sql(_ALL.format(where=where))
                 if row["calls"]
             }
@@ -181,13 +181,14 @@ class Bench:
         shutil.copytree(made, self._work, symlinks=True)
 
 
-def _key(abi: str, name: str) -> str:
+def key(abi: str, name: str) -> str:
+    """How a syscall is named where tables of several ABIs meet."""
     return name if abi == "x86_64" else f"{abi}:{name}"
 
 
 def _flat(abis: dict[str, dict[str, oracle.Tally]]) -> Figures:
     return {
-        _key(abi, name): (tally.calls, tally.errors)
+        key(abi, name): (tally.calls, tally.errors)
         for abi, table in abis.items()
         for name, tally in table.items()
     }
