@@ -134,5 +134,5 @@ def test_typing_into_the_terminal_is_refused(sbtrace: Sbtrace, tmp_path: Path) -
     assert built.returncode == 0, built.stderr
     options = ["--profile", "RESOURCE-AWARE"]
     recorded = sbtrace.run(tmp_path / "type", options=options)
-    assert recorded.process.stdout == "-1 13\n"  # EACCES, by the profile
+    assert recorded.process.stdout == "-1 25\n"  # ENOTTY, by the profile
     assert recorded.record["blocked_syscalls"] == 1

@@ -45,7 +45,7 @@ def test_show_says_what_the_profile_amounts_to() -> None:
     """Groups as they are written, or every call with --expand."""
     shown = printed("show", "resource-aware")
     assert "default  errno:EPERM\n" in shown
-    assert "  address space  4 GiB\n" in shown
+    assert "  data           4 GiB\n" in shown
     assert "  @network-io\n" in shown
     assert " socket socketpair" in printed("show", "resource-aware", "--expand")
     data = as_json("show", "strict")

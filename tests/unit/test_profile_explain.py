@@ -118,6 +118,18 @@ def test_a_narrower_rule_that_could_not_stand_in_the_profile_is_not_offered() ->
     assert found.narrower is None
 
 
+def test_a_narrower_rule_looks_at_nothing_that_another_use_of_the_call_is_told_by() -> None:
+    """F_SETLK's third argument is an address, of which no bit means what F_SETFL's does."""
+    setfl = 'args = [["arg1 & 0xffffffff == 4", "arg2 & 0x2000 == 0"]]'
+    text = f'{HEAD}[[rule]]\nsyscalls = ["fcntl"]\naction = "allow"\n{setfl}'
+    locks = of(text, "fcntl", (3, 6, 0x7FFF2000, 0, 0, 0)).narrower
+    assert locks is not None
+    assert 'args = ["arg1 & 0xffffffff == 6"]' in locks
+    signals = of(text, "fcntl", (3, 4, 0x2000, 0, 0, 0)).narrower
+    assert signals is not None
+    assert 'args = ["arg1 & 0xffffffff == 4", "arg2 & 0x2000 == 0x2000"]' in signals
+
+
 def test_an_allowed_call_needs_no_remedy() -> None:
     """None, not a line that changes nothing."""
     assert remedy(read(HEAD + 'log = ["read"]'), "x86_64", 0) is None
@@ -168,6 +180,32 @@ def messages(text: str) -> str:
 def test_check_says_what_its_author_should_know(text: str, message: str) -> None:
     """Valid, but probably not what was meant."""
     assert message in messages(HEAD + text)
+
+
+@pytest.mark.parametrize(
+    ("action", "condition", "passed_by"),
+    [
+        ("trap", "arg1 == 5", True),
+        ("trap", "arg1 & 0xff00000000ff == 5", True),
+        ("trap", "arg1 < 5", True),
+        ("trap", "arg1 <= 5", True),
+        ("trap", "arg1 & 0xffffffff == 5", False),
+        ("trap", "arg1 > 5", False),
+        ("trap", "arg1 != 5", False),
+        ("allow", "arg1 != 5", True),
+        ("allow", "arg1 > 5", True),
+        ("allow", "arg1 >= 5", True),
+        ("allow", "arg1 == 5", False),
+        ("allow", "arg1 < 5", False),
+    ],
+)
+def test_check_warns_of_a_condition_that_upper_bits_pass_by(
+    action: str, condition: str, passed_by: bool
+) -> None:
+    """The kernel reads 32 bits of an int, so with others set it still does the same."""
+    rule = f'[[rule]]\nsyscalls = ["ioctl"]\naction = "{action}"\nargs = ["{condition}"]'
+    found = messages(HEAD + rule)
+    assert ("by all 64 bits of the register" in found) == passed_by
 
 
 @pytest.mark.parametrize("name", ["STRICT", "RESOURCE-AWARE", "LEARNING"])

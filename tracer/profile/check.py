@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tracer import syscalls
-from tracer.profile.records import FULL_MASK, Action
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tracer.profile.records import Profile, Rule
+    from tracer.profile.records import Action, Condition, Profile, Rule
 
 # What the kernel and the dynamic loader of glibc ask for before main(), on 2.36 and later.
 # A call that this machine's ABI does not have is passed over.
@@ -19,6 +18,7 @@ _LOADER = (
     *("fstat", "newfstatat", "access", "faccessat", "arch_prctl", "set_tid_address"),
     *("set_robust_list", "rseq", "prlimit64", "getrandom"),
 )
+_INT = 0xFFFFFFFF
 _RINGS = ("io_uring_setup", "io_uring_enter")
 
 
@@ -125,11 +125,29 @@ def _overrides(profile: Profile, rule: Rule) -> bool:
 def _bypassed(profile: Profile) -> Iterator[Finding]:
     for rule in profile.rules:
         for condition in rule.conditions:
-            if not rule.action.permits and condition.op == "==" and condition.mask == FULL_MASK:
+            if _passed_by(condition, permits=rule.action.permits):
+                verb = "allows" if rule.action.permits else "refuses"
                 yield Finding(
                     "warning",
                     rule.line,
-                    f'"{condition}" refuses by all 64 bits of the register, but the kernel takes '
+                    f'"{condition}" {verb} by all 64 bits of the register, but the kernel takes '
                     "most arguments as 32-bit ints, so other upper bits pass by; if it is an int, "
-                    f'write "arg{condition.index} & 0xffffffff == {condition.value:#x}"',
+                    f"{_by_lower_half(condition)}",
                 )
+
+
+def _passed_by(condition: Condition, *, permits: bool) -> bool:
+    """Whether a register whose upper half is set at will gets by, though the int is the same.
+
+    To be let through it must make a condition true that permits, or false one that refuses.
+    """
+    if condition.op == "==":
+        return not permits and condition.mask > _INT
+    return condition.op in (("!=", ">", ">=") if permits else ("<", "<="))
+
+
+def _by_lower_half(condition: Condition) -> str:
+    if condition.op != "==":
+        return "list the values that are meant, each under the mask 0xffffffff with =="
+    mask, value = condition.mask & _INT, condition.value & _INT
+    return f'write "arg{condition.index} & {mask:#x} == {value:#x}"'

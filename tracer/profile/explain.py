@@ -130,10 +130,11 @@ def _top(lines: Lines) -> int:
 
 def _narrower(profile: Profile, call: tuple[str, int, tuple[int, ...]], name: str) -> str | None:
     """A rule for calls with the deciding arguments of this one; None if there can be none."""
-    args = call[2]
-    masks = dict.fromkeys(_DECIDING.get(name, ()), _INT)
+    args, deciding = call[2], _DECIDING.get(name, ())
+    masks = dict.fromkeys(deciding, _INT)
     for rule in profile.conditional.get(name, ()):
-        if rule.action.permits:  # it allows other arguments: look at the ones it looks at
+        if rule.action.permits and _same_use(rule, deciding, args):
+            # It allows other arguments of the same use: look at the ones it looks at.
             masks |= {condition.index: condition.mask for condition in rule.conditions}
     if not masks:
         return None
@@ -143,6 +144,11 @@ def _narrower(profile: Profile, call: tuple[str, int, tuple[int, ...]], name: st
     ]
     text = f'[[rule]]\nsyscalls = ["{name}"]\naction = "allow"\nargs = [{", ".join(terms)}]'
     return text if _works(profile, text, call) else None
+
+
+def _same_use(rule: Rule, deciding: tuple[int, ...], args: tuple[int, ...]) -> bool:
+    """Whether nothing that tells the call's uses apart keeps the rule from this call."""
+    return all(c.holds(args) for c in rule.conditions if c.index in deciding)
 
 
 def _works(profile: Profile, rule: str, call: tuple[str, int, tuple[int, ...]]) -> bool:

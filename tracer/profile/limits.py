@@ -19,6 +19,7 @@ _MOST = 2**63 - 1  # more is infinity to the kernel
 _KEYS: dict[str, tuple[str, int, bool]] = {
     "cpu_seconds": ("cpu_seconds", 1, False),
     "address_space": ("address_space_bytes", 1, True),
+    "data": ("data_bytes", 1, True),
     "open_files": ("open_files", 3, False),
     "processes": ("processes", 1, False),
     "file_size": ("file_size_bytes", 0, True),

@@ -7,9 +7,13 @@ more of TOML than where strings and comments end.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _TOKEN = re.compile(
-    r"""(?P<comment>\#[^\n]*)
+    r"""(?P<comment>[^\S\n]*\#[^\n]*)
       | (?P<string>\"\"\"(?:\\.|[^\\])*?\"{3,5} | '''.*?'{3,5}
           | "(?:\\.|[^"\\\n])*" | '[^'\n]*')
       | (?P<bare>[A-Za-z0-9_.+:-]+)
@@ -17,7 +21,7 @@ _TOKEN = re.compile(
       | (?P<close>[\]}])
       | (?P<equals>=)
       | (?P<newline>\n)
-      | (?P<space>[^\S\n]+|.)""",
+      | (?P<space>(?:[^\S\n]|,)+|.)""",
     re.VERBOSE | re.DOTALL,
 )
 Path = tuple[str | int, ...]
@@ -54,8 +58,7 @@ class Lines:
         key: Path | None = None
         pending: list[str] = []  # what stands before "=", or within a table's header
         header = False
-        for token in _TOKEN.finditer(source):
-            kind, text = token.lastgroup, token.group()
+        for kind, text in _tokens(source):
             if kind == "newline" and depth == 0:
                 if header:
                     table = self._enter("".join(pending), line)
@@ -84,6 +87,14 @@ class Lines:
             name = (*name, count)
         self._keys.setdefault(name, line)
         return name
+
+
+def _tokens(source: str) -> Iterator[tuple[str | None, str]]:
+    """Kind and text of all but what stands between: spaces, commas, comments."""
+    for token in _TOKEN.finditer(source):
+        kind = token.lastgroup
+        if kind not in ("space", "comment"):
+            yield kind, token.group()
 
 
 def _split(dotted: str) -> Path:

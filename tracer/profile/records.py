@@ -127,6 +127,8 @@ class Limits(NamedTuple):
     """RLIMIT_CPU: CPU time of one process; SIGXCPU at the limit, SIGKILL a second later."""
     address_space_bytes: int | None = None
     """RLIMIT_AS: virtual memory of one process; ENOMEM beyond."""
+    data_bytes: int | None = None
+    """RLIMIT_DATA: memory of one process that it alone can write to; ENOMEM beyond."""
     open_files: int | None = None
     """RLIMIT_NOFILE: descriptors of one process; EMFILE beyond."""
     processes: int | None = None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tracer.profile.records import Action, Profile, Rule
 
 _WIDTH = 80
-_SIZES = ("address_space_bytes", "file_size_bytes", "core_bytes")
+_SIZES = ("address_space_bytes", "data_bytes", "file_size_bytes", "core_bytes")
 
 
 def listing(found: list[Available]) -> str:

@@ -50,6 +50,7 @@ def limit_hit(
 def _refused(limits: Limits, errors: list[SyscallError]) -> str | None:
     tests = (
         ("address_space_bytes", limits.address_space_bytes, errno.ENOMEM, _SPACE_CALLS),
+        ("data_bytes", limits.data_bytes, errno.ENOMEM, _SPACE_CALLS),
         ("processes", limits.processes, errno.EAGAIN, _PROCESS_CALLS),
         ("open_files", limits.open_files, errno.EMFILE, None),
         ("file_size_bytes", limits.file_size_bytes, errno.EFBIG, None),

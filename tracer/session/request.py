@@ -171,6 +171,7 @@ def _limits(profile: Profile) -> tuple[tuple[int, int], ...]:
     values = {
         resource.RLIMIT_CPU: limits.cpu_seconds,
         resource.RLIMIT_AS: limits.address_space_bytes,
+        resource.RLIMIT_DATA: limits.data_bytes,
         resource.RLIMIT_NOFILE: limits.open_files,
         resource.RLIMIT_FSIZE: limits.file_size_bytes,
         resource.RLIMIT_CORE: limits.core_bytes,
