@@ -76,6 +76,15 @@ def test_a_real_library_with_any_bytes_changed_never_raises(
     use(bytes(changed), data.draw(st.lists(st.integers(0, len(library)), max_size=6)))
 
 
+def test_an_interpreter_that_lies_outside_the_file_is_none() -> None:
+    """Of a program that would otherwise be sound."""
+    header = struct.pack(
+        "<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 3, 62, 1, 0, 64, *[0] * 2, 64, 56, 1, 64, 0, 0
+    )
+    interp = struct.pack("<IIQQQQQQ", 3, 4, 0x6000000000000083, 0, 0, 28, 28, 1)  # PT_INTERP
+    assert Elf(MemorySource(header + interp)).needs.interpreter is None
+
+
 @given(cut=st.floats(0, 1))
 @SLOW
 def test_a_real_library_cut_off_anywhere_never_raises(library: bytes, cut: float) -> None:

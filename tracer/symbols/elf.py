@@ -186,7 +186,10 @@ class Elf:
         segment = self.segment(PT_INTERP)
         if segment is None:
             return None
-        return text_at(self.source.read_up_to(segment.offset, _MAX_TEXT), 0) or None
+        try:
+            return text_at(self.source.read_up_to(segment.offset, _MAX_TEXT), 0) or None
+        except MalformedError:
+            return None
 
     def _read_dynamic(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         segment = self.segment(PT_DYNAMIC)
