@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support import Programs, Recorded, Sbtrace, expectation
-from tests.unit.test_symbols_support import compile_c
+from tests.unit.symbols.support import compile_c
 
 if TYPE_CHECKING:
     from pathlib import Path

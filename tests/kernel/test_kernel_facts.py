@@ -16,7 +16,7 @@ import pytest
 
 from tests.kernel.kernel_events import END, ENTER, EXIT, SIGSYS, KernelEvents, Seccomp, Watched
 from tests.support import Programs, run
-from tests.unit.test_symbols_support import compile_c
+from tests.unit.symbols.support import compile_c
 from tracer import syscalls
 
 if TYPE_CHECKING:

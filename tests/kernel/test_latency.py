@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.test_symbols_support import compile_c
+from tests.unit.symbols.support import compile_c
 from tracer.model import HISTOGRAM_BUCKETS, HISTOGRAM_FIRST_SHIFT
 
 if TYPE_CHECKING:

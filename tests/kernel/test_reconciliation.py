@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.store_records import a_record
+from tests.unit.store.records import a_record
 from tracer.model import Process, RunRecord, SyscallError, SyscallStat
 from tracer.store.reader import Reader
 from tracer.store.spool import Spool

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
-from tests.unit.store_records import a_record
-from tests.unit.test_store_spool import finished
+from tests.unit.store.records import a_record
+from tests.unit.store.test_spool import finished
 from tracer.errors import StoreError
 from tracer.store import location
 from tracer.store.reader import Reader
@@ -30,7 +30,7 @@ KILLS = 40
 
 WRITER = """
 import pathlib, sys
-from tests.unit.store_records import a_record, a_sample
+from tests.unit.store.records import a_record, a_sample
 from tracer.store.spool import Spool
 from tracer.store.writer import take_in
 database, forever = pathlib.Path(sys.argv[1]), sys.argv[2] == "forever"

@@ -22,7 +22,7 @@ from tests.kernel.supervised import (
     state,
     until,
 )
-from tests.unit.test_store_take_in import Holder
+from tests.unit.store.test_take_in import Holder
 
 if TYPE_CHECKING:
     from tests.support import Sbtrace

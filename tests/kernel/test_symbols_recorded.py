@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.unit.test_symbols_support import PLUGIN, compile_c
+from tests.unit.symbols.support import PLUGIN, compile_c
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.unit.report_records import blocked_call
+from tests.unit.report.records import blocked_call
 from tracer.report.blocked import folded
 
 N_FIRST, N_SECOND = 3, 20

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.test_symbols_support import PLUGIN, compile_c
+from tests.unit.symbols.support import PLUGIN, compile_c
 from tracer.model import Frame
 from tracer.symbols import BuildIdFrame, Mapping, Namer, RawStack
 from tracer.symbols.elf import Elf

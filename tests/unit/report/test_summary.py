@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.report_records import (
+from tests.unit.report.records import (
     BASELINE_ONLY,
     FRAMES,
     INEXACT,

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.store_records import a_record
-from tests.unit.test_store_spool import database, finished
+from tests.unit.store.records import a_record
+from tests.unit.store.test_spool import database, finished
 from tracer import identity
 from tracer.completeness import counts_are_exact, samples_are_complete
 from tracer.errors import StoreError

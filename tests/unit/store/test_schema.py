@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import duckdb
 import pytest
 
+from tests.support import ROOT
 from tracer.model import BlockedCall, Loss, Process, Run, Sample, SyscallError, SyscallStat
 from tracer.store import schema
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "schema.md"
+DOCUMENT = ROOT / "docs" / "schema.md"
 RECORDS = {
     "runs": Run,
     "processes": Process,

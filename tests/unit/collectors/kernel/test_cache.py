@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.test_kernel_artifact import ARTIFACT
+from tests.unit.collectors.kernel.test_artifact import ARTIFACT
 from tracer.collectors.kernel import cache
 from tracer.collectors.kernel.variant import MAKERS, Variant
 

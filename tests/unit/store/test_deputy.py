@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.store_records import a_record
-from tests.unit.test_store_spool import database, finished
-from tests.unit.test_store_take_in import Holder, recorded
+from tests.unit.store.records import a_record
+from tests.unit.store.test_spool import database, finished
+from tests.unit.store.test_take_in import Holder, recorded
 from tracer.store.deputy import Deputy, serve
 from tracer.store.reader import Reader
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support import ROOT
 from tracer.errors import ProfileError
 from tracer.profile import Action, Condition, Limits, Profile, parse
 from tracer.profile.lines import Lines
@@ -271,7 +271,7 @@ def test_no_text_makes_more_than_a_profile_error(table: dict[str, str], tail: st
 
 def test_the_examples_of_the_documentation_are_profiles() -> None:
     """What docs/profiles.md shows can be used as it stands; a lone [[rule]] needs a head."""
-    text = (Path(__file__).parents[2] / "docs/profiles.md").read_text()
+    text = (ROOT / "docs/profiles.md").read_text()
     whole, rule_alone = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     assert read(whole).name == "net"
     assert len(read(HEAD + rule_alone).rules) == 2

@@ -1,4 +1,4 @@
-"""Builds test_symbols_target.c in many ways, runs it, and reads what it saw of itself."""
+"""Builds target.c in many ways, runs it, and reads what it saw of itself."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 
 from tracer.symbols import Mapping, RawStack
 
-TARGET = Path(__file__).with_name("test_symbols_target.c")
-PLUGIN = Path(__file__).with_name("test_symbols_plugin.c")
+TARGET = Path(__file__).with_name("target.c")
+PLUGIN = Path(__file__).with_name("plugin.c")
 OPTIMISED = ("-O2", "-fomit-frame-pointer", "-w")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.test_symbols_support import PLUGIN, Capture, capture, compile_c
+from tests.unit.symbols.support import PLUGIN, Capture, capture, compile_c
 from tracer.symbols import BuildIdFrame, Mapping, Namer, RawStack, innermost_own_frame
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit import bpf
+from tests.unit.sandbox import classic_bpf
 from tracer import syscalls
 from tracer.errors import ProfileError
 from tracer.profile import Profile, load, parse
@@ -34,7 +34,7 @@ def numbers(abi: str, profile: Profile) -> set[int]:
 def assert_same(profile: Profile, calls: list[tuple[int, ...]]) -> None:
     """Both decide alike on every ABI, for every number and arguments given."""
     compiled = filter_.compile(profile)
-    instructions = bpf.program(compiled)
+    instructions = classic_bpf.program(compiled)
     left_out = {(entry.abi, entry.name) for entry in compiled.unfiltered}
     for abi in ("x86_64", "i386", "x32"):
         for nr in sorted(numbers(abi, profile)):
@@ -44,8 +44,8 @@ def assert_same(profile: Profile, calls: list[tuple[int, ...]]) -> None:
                 decided = profile.decide(abi, nr, args).action
                 if (abi, syscalls.name(abi, nr)) in left_out:
                     decided = profile.default_action
-                got = bpf.run(instructions, abi, nr, args)
-                assert got == bpf.value(decided), (abi, nr, syscalls.name(abi, nr), args)
+                got = classic_bpf.run(instructions, abi, nr, args)
+                assert got == classic_bpf.value(decided), (abi, nr, syscalls.name(abi, nr), args)
 
 
 @pytest.mark.parametrize("name", ["STRICT", "RESOURCE-AWARE"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.test_symbols_support import PLUGIN, Capture, capture, compile_c
+from tests.unit.symbols.support import PLUGIN, Capture, capture, compile_c
 from tracer.symbols import BuildIdFrame, Namer, innermost_own_frame
 from tracer.symbols.lines import source_line, source_lines
 from tracer.symbols.unwind import MAX_FRAMES
@@ -161,7 +161,7 @@ def test_lines_are_read_from_every_version_of_dwarf(options: tuple[str, ...], fo
     frames = Namer().frames(capture(program, "fork", folder / "dwarf").raw)
     line = source_line(innermost_own_frame(frames, str(program)) or frames[0])
     assert line is not None
-    assert line.split("/")[-1].startswith("test_symbols_target.c:")
+    assert line.split("/")[-1].startswith("target.c:")
 
 
 def test_no_line_is_told_of_a_file_that_is_no_longer_the_same(

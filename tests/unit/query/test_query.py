@@ -18,8 +18,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.store_records import a_record
-from tests.unit.test_store_spool import finished
+from tests.unit.store.records import a_record
+from tests.unit.store.test_spool import finished
 from tracer import resources
 from tracer.errors import QueryError, RunNotFound, SbtraceError, UsageError
 from tracer.query import saved

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
+from tests.support import ROOT
 from tracer.cli.app import VERBS
 from tracer.resources import profiles_dir, queries_dir
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+README = (ROOT / "README.md").read_text()
 NAMES = [
     *(file.stem for file in queries_dir().glob("*.sql")),
     *(file.stem for file in profiles_dir().glob("*.toml")),

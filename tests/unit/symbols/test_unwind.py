@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from tests.unit.test_symbols_support import compile_c
+from tests.unit.symbols.support import compile_c
 from tracer.symbols import ABIS
 from tracer.symbols.expression import evaluate
 from tracer.symbols.objects import ElfObject

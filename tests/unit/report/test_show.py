@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.unit.report_records import BASELINE_ONLY, KILLED, MS, RECORD, process, stat
+from tests.unit.report.records import BASELINE_ONLY, KILLED, MS, RECORD, process, stat
 from tracer.errors import UsageError
 from tracer.model import Run, SyscallError
 from tracer.report import as_json, histogram, show, totals, tree

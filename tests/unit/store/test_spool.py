@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.store_records import ODD, a_record, a_run, a_sample
+from tests.unit.store.records import ODD, a_record, a_run, a_sample
 from tracer.errors import RunNotFound, StoreError
 from tracer.model import Loss, RunRecord
 from tracer.store import location
