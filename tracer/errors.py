@@ -33,6 +33,10 @@ class ProfileError(SbtraceError):
     """A profile is missing, unreadable or wrong. Names file, rule and remedy."""
 
 
+class NothingToAllow(SbtraceError):
+    """A profile was asked for that allows what a run was refused, and it was refused nothing."""
+
+
 class UserError(SbtraceError):
     """The user given by ``--user`` does not exist or may not be taken."""
 

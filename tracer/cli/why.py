@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import shutil
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from tracer.model import RunRecord
 
 
 def register(app: typer.Typer) -> None:
@@ -18,21 +21,50 @@ def why(
     run: Annotated[
         str, typer.Argument(help="Its id, the beginning of one, last, or last~1.")
     ] = "last",
+    everything: Annotated[
+        bool, typer.Option("--all", help="Arguments and stack of every distinct call.")
+    ] = False,
+    toml: Annotated[
+        bool, typer.Option("--toml", help="Only the profile that would allow it all.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
     db: Annotated[
         str | None, typer.Option("--db", metavar="FILE", help="Another database (or SBTRACE_DB).")
     ] = None,
 ) -> None:
     """Say what the filter blocked in a run, who called it from where, and what would allow it."""
-    from tracer.report import as_json, remedies, style
-    from tracer.report import why as report
+    from tracer.errors import UsageError
+    from tracer.report import remedies
     from tracer.store import location
     from tracer.store.reader import Reader
 
+    if toml and json:
+        raise UsageError("--toml and --json: only one of them can go to stdout")
     with Reader(location.resolve(db)) as reader:
         record = reader.load(run)
-    remedy = remedies.of_run(record.run)
-    if json:
-        return typer.echo(as_json.dumps(report.objects(record, remedy)), nl=False)
-    width, colour = shutil.get_terminal_size().columns, style.wants_colour(sys.stdout)
-    return typer.echo(report.render(record, width, colour=colour, remedy=remedy), nl=False)
+    if toml:
+        own = remedies.required(remedies.own_profile(record), record.run)
+        return typer.echo(own.text, nl=False)
+    return typer.echo(_as_json(record) if json else _as_text(record, everything), nl=False)
+
+
+def _as_json(record: RunRecord) -> str:
+    from tracer.report import as_json, remedies
+    from tracer.report import why as report
+
+    remedy, own = remedies.of_run(record.run), remedies.own_profile(record)
+    return as_json.dumps(report.objects(record, remedy, own))
+
+
+def _as_text(record: RunRecord, everything: bool) -> str:
+    from tracer.report import remedies, style
+    from tracer.report import why as report
+
+    return report.render(
+        record,
+        shutil.get_terminal_size().columns,
+        colour=style.wants_colour(sys.stdout),
+        remedy=remedies.of_run(record.run),
+        own=remedies.own_profile(record),
+        everything=everything,
+    )

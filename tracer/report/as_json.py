@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 Object = dict[str, object]
 
+VERSION = 1
+"""Of what `why --json` gives. A key may be added within a version; none changes its meaning."""
+
 
 def dumps(value: object) -> str:
     r"""JSON text, one line feed at its end, plain ASCII.

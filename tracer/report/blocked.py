@@ -118,6 +118,15 @@ def frame_words(frame: Frame) -> str:
     return f"{frame.address:#x}"
 
 
+def place_words(record: RunRecord, call: BlockedCall) -> str:
+    """``spawn+0x12 in demo``: the program's own frame or else the innermost, in few words."""
+    if not call.frames:
+        return f"{call.instruction_pointer:#x}"
+    frame = own_frame(call.frames, owner(record, call)) or call.frames[0]
+    name = PurePath(frame.object).name if frame.object else None
+    return frame_words(frame._replace(object=name))
+
+
 def own_frame(frames: Iterable[Frame], process: Process | None) -> Frame | None:
     """The innermost frame in the program's own code, else outside the C library; or None."""
     known = [frame for frame in frames if frame.object]

@@ -1,27 +1,47 @@
-"""The line of a profile that would allow a blocked call, as the reports want it."""
+"""What would allow the blocked calls of a run: a line for each, and a profile for all of them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import re
+from pathlib import PurePath
+from typing import TYPE_CHECKING, NamedTuple
 
-from tracer.errors import ProfileError
+from tracer.errors import NothingToAllow, ProfileError
 
 if TYPE_CHECKING:
-    from tracer.model import BlockedCall, Run
+    from tracer.model import BlockedCall, Run, RunRecord
     from tracer.profile import Profile
     from tracer.report.blocked import Remedy
+
+_NAME_CHARACTERS = 64
+"""What profile/parse.py takes of a name."""
+
+
+class OwnProfile(NamedTuple):
+    """A profile for a file of the user's own, under which a run's blocked calls are allowed."""
+
+    file_name: str
+    """What to call the file, such as ``STRICT-git.toml``."""
+    text: str
+    """TOML, whole."""
 
 
 def of_profile(profile: Profile) -> Remedy:
     """Explains calls by a profile, for instance the one that a run has just used."""
     from tracer.profile import remedy
+    from tracer.resources import profiles_dir
+
+    shipped = PurePath(profile.path).parent == profiles_dir()
 
     def explain(call: BlockedCall) -> str | None:
         found = remedy(profile, call.abi, call.nr, call.args)
         if found is None:
             return None
-        return (
-            f"{found}, or only calls like this: {found.narrower}" if found.narrower else f"{found}"
+        # What is shipped is not the user's to edit: the next version would undo it.
+        line = f"in a copy of {found.path}, line {found.line}: {found.change}"
+        return f"{line if shipped else found}" + (
+            f", or only calls like this: {found.narrower}" if found.narrower else ""
         )
 
     return explain
@@ -32,9 +52,48 @@ def of_run(run: Run) -> Remedy:
 
     A profile that this version of sbtrace cannot read any more explains nothing: None.
     """
+    profile = _profile(run)
+    return of_profile(profile) if profile else lambda _: None
+
+
+def own_profile(record: RunRecord) -> OwnProfile | None:
+    """The run's profile with what it takes to allow every call that it refused or logged.
+
+    None if there is none such, or no details of it, or the profile cannot be read any more.
+    """
+    from tracer.profile.permit import permitting
+
+    profile = _profile(record.run)
+    if profile is None:
+        return None
+    name = _name(profile.name, record.run)
+    calls = [(call.abi, call.nr, call.args) for call in record.blocked_calls]
+    text = permitting(profile, calls, name)
+    return OwnProfile(f"{name}.toml", text) if text else None
+
+
+def _profile(run: Run) -> Profile | None:
     from tracer.profile import parse
 
     try:
-        return of_profile(parse(run.profile_source, run.profile_path))
+        return parse(run.profile_source, run.profile_path)
     except ProfileError:
-        return lambda _: None
+        return None
+
+
+def _name(profile: str, run: Run) -> str:
+    """``STRICT-git``: of the profile, and of the command that it is now made for."""
+    command = re.sub(r"[^A-Za-z0-9._-]", "_", os.path.basename(run.argv[0])) if run.argv else ""  # noqa: PTH119 - may be no path at all
+    if not command or profile.endswith(f"-{command}"):
+        return profile
+    return f"{profile}-{command}"[:_NAME_CHARACTERS]
+
+
+def required(own: OwnProfile | None, run: Run) -> OwnProfile:
+    """``own``. Raises NothingToAllow where there is none."""
+    if own is None:
+        raise NothingToAllow(
+            f"run {run.run_id} has no blocked call that profile {run.profile} could allow: "
+            f"`sbtrace why {run.run_id}` says what is known"
+        )
+    return own

@@ -1,48 +1,128 @@
-"""``sbtrace why``: every distinct blocked call of a run, in full."""
+"""``sbtrace why``: what was blocked, a row a syscall; a profile that allows it; the details."""
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
-from tracer.report import blocked, cause, losses, outcome
-from tracer.report.as_json import blocked_objects
+from tracer.report import as_json, blocked, cause, losses, outcome, units
 from tracer.report.layout import Sheet
 from tracer.report.style import Style
+from tracer.report.table import Column
+from tracer.report.table import render as table
 
 if TYPE_CHECKING:
     from tracer.model import BlockedCall, RunRecord
     from tracer.report.blocked import Remedy
+    from tracer.report.remedies import OwnProfile
+
+_COLUMNS = (Column("calls", right=True), Column("syscall"), Column("action"), Column("from"))
 
 
 def render(
-    record: RunRecord, width: int = 80, *, colour: bool = False, remedy: Remedy | None = None
+    record: RunRecord,
+    width: int = 80,
+    *,
+    colour: bool = False,
+    remedy: Remedy | None = None,
+    own: OwnProfile | None = None,
+    everything: bool = False,
 ) -> str:
-    """One paragraph for each distinct call, those that killed first, then in order of time."""
+    """One row for each syscall and action, the details of what killed, and the profile ``own``.
+
+    The details (arguments, stack) of every distinct call with ``everything``, or where there
+    is only one; those that killed first, then in order of time.
+    """
     run, style, sheet = record.run, Style(colour), Sheet(width, cause.LABEL_WIDTH)
     sheet.line(f"{style.strong('sbtrace')}: {outcome.words(run)}")
     sheet.field("command", outcome.command(run.argv))
     sheet.field("run", f"{run.run_id}, profile {run.profile}")
-    for call in _in_order(record):
+    calls = _in_order(record)
+    if len(calls) > 1:
+        sheet.line()
+        sheet.block(table(_COLUMNS, _rows(record, calls), width - 2))
+    detailed = calls if everything or len(calls) == 1 else blocked.fatal(record)
+    for call in detailed:
         sheet.line()
         cause.fields(sheet, style, record, call, remedy, whole_stack=True)
-    if not record.blocked_calls:
-        sheet.field("blocked", _nothing(record))
-    missing = losses.of_kernel(record)
-    if missing:
-        sheet.line()
-        sheet.field("missing", "; ".join(missing))
-    return sheet.text()
+    _left(sheet, record, len(detailed), len(calls))
+    return sheet.text() + (_profile(own, record, width) if own else "")
 
 
-def objects(record: RunRecord, remedy: Remedy | None = None) -> list[dict[str, object]]:
-    """The same as data: see ``as_json.run_object``'s ``blocked_calls``."""
-    return blocked_objects(_in_order(record), remedy)
+def objects(
+    record: RunRecord, remedy: Remedy | None = None, own: OwnProfile | None = None
+) -> as_json.Object:
+    """All of it as data: see ``as_json.run_object``'s ``blocked_calls``."""
+    return {
+        "version": as_json.VERSION,
+        "run_id": record.run.run_id,
+        "profile": record.run.profile,
+        "blocked_calls": as_json.blocked_objects(_in_order(record), remedy),
+        "allowing_profile": own.text if own else None,
+    }
 
 
 def _in_order(record: RunRecord) -> list[BlockedCall]:
     deadly = blocked.fatal(record)
     refused, logged = blocked.blocked_and_logged(record)
     return deadly + [call for call in refused if call not in deadly] + logged
+
+
+def _rows(record: RunRecord, calls: list[BlockedCall]) -> list[tuple[str, str, str, str]]:
+    """A row for each syscall and action, most calls first."""
+    alike: dict[tuple[str, str, str], list[BlockedCall]] = {}
+    for call in calls:
+        alike.setdefault((call.abi, call.name, blocked.action_label(call)), []).append(call)
+    native = calls[0].abi if len({call.abi for call in calls}) == 1 else None
+    ranked = sorted(alike.items(), key=lambda item: -sum(call.count for call in item[1]))
+    return [
+        (
+            units.count(sum(call.count for call in group)),
+            name if abi == native else f"{name} ({abi})",
+            action,
+            _places(record, group),
+        )
+        for (abi, name, action), group in ranked
+    ]
+
+
+def _places(record: RunRecord, calls: list[BlockedCall]) -> str:
+    """Where most of the calls came from, and how many other places there are."""
+    counts: dict[str, int] = {}
+    for call in calls:
+        place = blocked.place_words(record, call)
+        counts[place] = counts.get(place, 0) + call.count
+    most = max(counts, key=lambda place: counts[place])
+    others = len(counts) - 1
+    return most + (f" and {units.counted(others, 'other place')}" if others else "")
+
+
+def _left(sheet: Sheet, record: RunRecord, told: int, all_calls: int) -> None:
+    """What is not among the details, and why."""
+    if not record.blocked_calls:
+        sheet.field("blocked", _nothing(record))
+    elif told < all_calls:
+        rest = units.counted(all_calls - told, "other call" if told else "distinct call")
+        sheet.line()
+        sheet.field(
+            "details", f"arguments and stacks of {rest}: sbtrace why {record.run.run_id} --all"
+        )
+    missing = losses.of_kernel(record)
+    if missing:
+        sheet.line()
+        sheet.field("missing", "; ".join(missing))
+
+
+def _profile(own: OwnProfile, record: RunRecord, width: int) -> str:
+    """The profile, from the first column on and in one piece, so that it can be copied."""
+    name, run = shlex.quote(own.file_name), record.run
+    sheet = Sheet(width, cause.LABEL_WIDTH)
+    sheet.line()
+    sheet.field("allow", "all of it by a profile of your own, which follows:")
+    sheet.field("", f"sbtrace why {run.run_id} --toml > {name}")
+    sheet.field("", f"sbtrace run --profile ./{name} {outcome.command(run.argv)}")
+    sheet.line()
+    return sheet.text() + own.text
 
 
 def _nothing(record: RunRecord) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -19,7 +19,8 @@ from tests.unit.report.records import (
     stat,
 )
 from tracer.model import Loss
-from tracer.report import blocked, outcome, summary, why
+from tracer.profile import load, parse
+from tracer.report import blocked, outcome, remedies, summary, why
 
 if TYPE_CHECKING:
     from tracer.model import BlockedCall, RunRecord
@@ -159,12 +160,62 @@ def test_why_gives_every_distinct_call_with_its_whole_stack_the_deadly_first() -
         blocked_call(action="ERRNO", errno=13, name="socket", nr=41, at_ns=1, frames=()),
         blocked_call(),
     )
-    text = why.render(KILLED._replace(blocked_calls=calls), remedy=_remedy)
+    text = why.render(KILLED._replace(blocked_calls=calls), remedy=_remedy, everything=True)
     assert text.index("clone (x86_64 56)") < text.index("socket (x86_64 41): failed with EACCES")
     for frame in FRAMES:
         assert f"{frame.function}+" in text
     assert "the stack is unknown" in text
     assert text.count("allow it") == 2
+
+
+def test_why_gives_one_row_a_syscall_and_the_details_only_of_what_killed() -> None:
+    refused = blocked_call(action="ERRNO", errno=13, name="socket", nr=41, frames=FRAMES[2:])
+    calls = (
+        refused._replace(args=(2, 1, 0, 0, 0, 0), count=22),
+        refused._replace(args=(10, 1, 0, 0, 0, 0), frames=FRAMES[3:]),
+        blocked_call(),
+    )
+    text = why.render(KILLED._replace(blocked_calls=calls), remedy=_remedy)
+    rows = [" ".join(line.split()) for line in text.splitlines()]
+    assert "23 socket ERRNO EACCES spawn_child+0x1f in violate and 1 other place" in rows
+    assert "1 clone KILL_PROCESS spawn_child+0x1f in violate" in rows
+    assert "clone (x86_64 56)" in text
+    assert "socket (x86_64 41)" not in text
+    assert "arguments and stacks of 2 other calls:" in text
+
+
+def test_a_thousand_logged_calls_are_a_screen_and_a_profile_not_a_thousand_paragraphs() -> None:
+    source = 'default_action = "log"\n'
+    calls = tuple(
+        blocked_call(action="LOG", name=name, nr=nr, at_ns=at, args=(at, 0, 0, 0, 0, 0))
+        for name, nr in (("read", 0), ("write", 1), ("close", 3))
+        for at in range(400)
+    )
+    record = RECORD._replace(run=RUN._replace(profile_source=source), blocked_calls=calls)
+    own = remedies.own_profile(record)
+    assert own is not None
+    text = why.render(record, own=own)
+    assert len(text.splitlines()) < 24
+    assert text.endswith(own.text)
+    profile = parse(own.text, own.file_name)
+    for call in calls:
+        assert str(profile.decide(call.abi, call.nr, call.args).action) == "allow"
+
+
+def test_why_as_data_has_a_version_every_call_and_the_profile() -> None:
+    record = KILLED._replace(run=KILLED.run._replace(profile_source='default_action = "trap"'))
+    found = why.objects(record, _remedy, remedies.own_profile(record))
+    assert found["version"] == 1
+    assert len(cast("list[object]", found["blocked_calls"])) == len(record.blocked_calls)
+    assert 'allow = ["clone"]' in cast("str", found["allowing_profile"])
+
+
+def test_a_shipped_profile_is_not_what_a_remedy_tells_to_edit() -> None:
+    line = remedies.of_profile(load("STRICT"))(blocked_call())
+    assert line is not None
+    assert re.fullmatch(
+        r'in a copy of \S+/STRICT\.toml, line \d+: allow = \[\.\.\., "clone"\]', line
+    )
 
 
 def test_why_says_so_where_there_is_nothing_or_nothing_is_known() -> None:

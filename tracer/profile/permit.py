@@ -1,0 +1,181 @@
+"""A profile of somebody's own: a copy of another that lets some more calls through.
+
+The copy stands by itself, since the language cannot build on another profile, and it is as
+tight as the language allows: a call that is told apart by an argument gets a ``[[rule]]``.
+"""
+
+from __future__ import annotations
+
+import copy
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+from tracer import syscalls
+from tracer.errors import ProfileError
+from tracer.profile import toml
+from tracer.profile.conditions import parse_condition
+from tracer.profile.explain import remedy
+from tracer.profile.lines import Lines
+from tracer.profile.parse import parse
+from tracer.profile.records import ACTION_KINDS, ALLOW, FULL_MASK, Profile, demultiplex
+from tracer.profile.where import Where
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    Call = tuple[str, int, tuple[int, ...]]
+    """ABI, number, and the six argument registers."""
+
+_MOST_RULES = 8
+"""A call that was made in more ways than these is allowed whole."""
+
+
+def permitting(profile: Profile, calls: Iterable[Call], name: str) -> str | None:
+    """The text of a profile ``name`` that is ``profile`` and allows each of ``calls``.
+
+    It is valid as it stands. None if ``profile`` allows them all as it is.
+    """
+    wanted = [call for call in dict.fromkeys(calls) if profile.decide(*call).action != ALLOW]
+    if not wanted:
+        return None
+    table = {"name": name, **_without(tomllib.loads(profile.source), "name")}
+    _allow_abis(table, profile, wanted)
+    for syscall, alike in _by_name(wanted).items():
+        narrow = _can_be_told_apart(profile, alike)
+        table = (_narrowed(table, syscall, alike) if narrow else None) or _whole(table, syscall)
+    return toml.dumps(_with_multiplexers(table, wanted))
+
+
+def _can_be_told_apart(profile: Profile, calls: list[Call]) -> bool:
+    """Whether arguments decide about such calls, or could: it spares most names the attempt."""
+    call = calls[0]
+    rule, found = profile.decide(*call).rule, remedy(profile, *call)
+    return bool((rule and rule.conditions) or (found and found.narrower))
+
+
+def _with_multiplexers(table: dict[str, Any], calls: list[Call]) -> dict[str, Any]:
+    """``table`` with i386's socketcall and ipc, where the call within is not what decides."""
+    profile = _parsed(table)
+    for call in calls:
+        if profile is not None and profile.decide(*call).action != ALLOW:
+            table = _whole(table, syscalls.name(*call[:2]))
+            profile = _parsed(table)
+    return table
+
+
+def _by_name(calls: Iterable[Call]) -> dict[str, list[Call]]:
+    found: dict[str, list[Call]] = {}
+    for given, nr, args in calls:
+        abi = syscalls.abi_of(given, nr)
+        name = syscalls.name(abi, nr)
+        if abi == "i386":
+            name = demultiplex(name, args) or name
+        found.setdefault(name, []).append((abi, nr, args))
+    return found
+
+
+def _allow_abis(table: dict[str, Any], profile: Profile, calls: list[Call]) -> None:
+    """Add the ABIs of the calls; "any" stands beside no rule, so it becomes those alone."""
+    native, *known = profile.abis
+    listed = [] if profile.any_abi else known
+    used = dict.fromkeys(syscalls.abi_of(abi, nr) for abi, nr, _ in calls)
+    abis = [*listed, *(abi for abi in used if abi not in (native, *listed))]
+    if profile.any_abi or abis != known:
+        table["abis"] = ["native", *abis]
+
+
+def _narrowed(table: dict[str, Any], name: str, calls: list[Call]) -> dict[str, Any] | None:
+    """``table`` with rules for calls like these alone; None where that cannot be."""
+    changed, added = copy.deepcopy(table), 0
+    for call in calls:
+        profile = _parsed(changed)
+        if profile is None or added > _MOST_RULES:
+            return None
+        decision = profile.decide(*call)
+        if decision.action == ALLOW:
+            continue
+        if decision.rule and decision.rule.conditions:
+            _drop_alternatives(changed, name, call)
+            continue
+        found = remedy(profile, *call)
+        if found is None or found.narrower is None:
+            return None
+        _add_rule(changed, name, tomllib.loads(found.narrower)["rule"][0]["args"])
+        added += 1
+    return changed if _allows(changed, calls) else None
+
+
+def _allows(table: dict[str, Any], calls: list[Call]) -> bool:
+    profile = _parsed(table)
+    return profile is not None and all(profile.decide(*call).action == ALLOW for call in calls)
+
+
+def _parsed(table: dict[str, Any]) -> Profile | None:
+    try:
+        return parse(toml.dumps(table), "")
+    except ProfileError:
+        return None
+
+
+def _add_rule(table: dict[str, Any], name: str, args: list[str]) -> None:
+    for rule in table.setdefault("rule", []):
+        if rule["syscalls"] == [name] and rule["action"] == str(ALLOW):
+            rule["args"] = [*_alternatives(rule), args]
+            return
+    table["rule"].append({"syscalls": [name], "action": str(ALLOW), "args": [args]})
+
+
+def _alternatives(rule: dict[str, Any]) -> list[list[str]]:
+    args = rule["args"]
+    return args if isinstance(args[0], list) else [args]
+
+
+def _drop_alternatives(table: dict[str, Any], name: str, call: Call) -> None:
+    """Take out of every rule for ``name`` that refuses what holds for the call."""
+    rules = []
+    for rule in table.get("rule", []):
+        if name in rule["syscalls"] and rule["action"] != str(ALLOW):
+            rules += _split_rule(rule, name, call)
+        else:
+            rules.append(rule)
+    table["rule"] = rules
+
+
+def _split_rule(rule: dict[str, Any], name: str, call: Call) -> list[dict[str, Any]]:
+    """The rule for its other syscalls, and for ``name`` with the alternatives that are left."""
+    others = [other for other in rule["syscalls"] if other != name]
+    left = [args for args in _alternatives(rule) if not _holds(args, call)]
+    whole = [{**rule, "syscalls": others}] if others else []
+    return whole + ([{**rule, "syscalls": [name], "args": left}] if left else [])
+
+
+def _holds(texts: list[str], call: Call) -> bool:
+    where = Where("", Lines(""))
+    width = 0xFFFF_FFFF if call[0] in syscalls.ABI_32BIT else FULL_MASK
+    return all(parse_condition(text, None, where).holds(call[2], width) for text in texts)
+
+
+def _whole(table: dict[str, Any], name: str) -> dict[str, Any]:
+    """``table`` with the call in ``allow``, and nowhere else."""
+    changed = copy.deepcopy(table)
+    for kind in ACTION_KINDS:
+        if isinstance(changed.get(kind), list):
+            changed[kind] = _without_name(changed[kind], name)
+    errnos = changed.get("errno", {})
+    changed |= {"errno": {key: _without_name(names, name) for key, names in errnos.items()}}
+    changed["allow"] = [*changed.get("allow", []), name]
+    rules = [_rule_without(rule, name) for rule in changed.get("rule", [])]
+    changed["rule"] = [rule for rule in rules if rule["syscalls"]]
+    return {key: value for key, value in changed.items() if value not in ([], {})}
+
+
+def _rule_without(rule: dict[str, Any], name: str) -> dict[str, Any]:
+    return {**rule, "syscalls": _without_name(rule["syscalls"], name)}
+
+
+def _without_name(names: list[str], name: str) -> list[str]:
+    return [other for other in names if other != name]
+
+
+def _without(table: dict[str, Any], key: str) -> dict[str, Any]:
+    return {other: value for other, value in table.items() if other != key}
