@@ -17,7 +17,7 @@ from tracer.profile.conditions import parse_condition
 from tracer.profile.explain import remedy
 from tracer.profile.lines import Lines
 from tracer.profile.parse import parse
-from tracer.profile.records import ACTION_KINDS, ALLOW, FULL_MASK, Profile, demultiplex
+from tracer.profile.records import ACTION_KINDS, ALLOW, FULL_MASK, MULTIPLEXED, Profile, demultiplex
 from tracer.profile.where import Where
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ _MOST_RULES = 8
 def permitting(profile: Profile, calls: Iterable[Call], name: str) -> str | None:
     """The text of a profile ``name`` that is ``profile`` and allows each of ``calls``.
 
-    It is valid as it stands. None if ``profile`` allows them all as it is.
+    It is valid as it stands. None if ``profile`` allows them all as it is, or none can be
+    written: a profile with i386 cannot refuse ``socket`` by its arguments.
     """
     wanted = [call for call in dict.fromkeys(calls) if profile.decide(*call).action != ALLOW]
     if not wanted:
@@ -43,7 +44,16 @@ def permitting(profile: Profile, calls: Iterable[Call], name: str) -> str | None
     for syscall, alike in _by_name(wanted).items():
         narrow = _can_be_told_apart(profile, alike)
         table = (_narrowed(table, syscall, alike) if narrow else None) or _whole(table, syscall)
-    return toml.dumps(_with_multiplexers(table, wanted))
+    table = _with_multiplexers(table, wanted)
+    return toml.dumps(_tidy(table)) if _allows(table, wanted) else None
+
+
+def _tidy(table: dict[str, Any]) -> dict[str, Any]:
+    """Without lists and tables that the changes have left empty."""
+    inner = {
+        key: _tidy(value) if isinstance(value, dict) else value for key, value in table.items()
+    }
+    return {key: value for key, value in inner.items() if value not in ([], {})}
 
 
 def _can_be_told_apart(profile: Profile, calls: list[Call]) -> bool:
@@ -82,6 +92,21 @@ def _allow_abis(table: dict[str, Any], profile: Profile, calls: list[Call]) -> N
     abis = [*listed, *(abi for abi in used if abi not in (native, *listed))]
     if profile.any_abi or abis != known:
         table["abis"] = ["native", *abis]
+    if "i386" in abis and "i386" not in listed:
+        _drop_uncheckable(table)
+
+
+def _drop_uncheckable(table: dict[str, Any]) -> None:
+    """Take out what may not stand beside i386: exceptions by arguments for calls that come
+    through socketcall and ipc too. Without them the copy is stricter, never looser.
+    """
+    rules = []
+    for rule in table.get("rule", []):
+        names = set(rule["syscalls"])
+        kept = names - MULTIPLEXED if rule["action"] == str(ALLOW) else names
+        if kept:
+            rules.append({**rule, "syscalls": [n for n in rule["syscalls"] if n in kept]})
+    table["rule"] = rules
 
 
 def _narrowed(table: dict[str, Any], name: str, calls: list[Call]) -> dict[str, Any] | None:
@@ -166,7 +191,7 @@ def _whole(table: dict[str, Any], name: str) -> dict[str, Any]:
     changed["allow"] = [*changed.get("allow", []), name]
     rules = [_rule_without(rule, name) for rule in changed.get("rule", [])]
     changed["rule"] = [rule for rule in rules if rule["syscalls"]]
-    return {key: value for key, value in changed.items() if value not in ([], {})}
+    return changed
 
 
 def _rule_without(rule: dict[str, Any], name: str) -> dict[str, Any]:
