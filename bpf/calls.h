@@ -14,16 +14,53 @@ static __always_inline bool is_killed(struct task_struct *task) {
 #define ERESTARTSYS           512 /* include/linux/errno.h */
 #define ERESTART_RESTARTBLOCK 516
 
-/* Whether a signal cut the call short. One that came to its end did return, also if that end
- * was deadly: write to a broken pipe, kill of oneself. */
-static __always_inline bool was_cut_short(long ret) {
-    return ret == -EINTR || (ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK);
-}
-
 /* What the call returned, read where it is used: of a kept value the verifier would follow each
  * thing that was found out about it on a path of its own. */
 static __always_inline long result(struct bpf_raw_tracepoint_args *ctx) {
     return *(volatile u64 *)&ctx->args[1];
+}
+
+#define MAX_ERRNO 4095
+
+/* By the lower half alone, so that one question serves every ABI: what says yes is looked at
+ * again by `result_of`. */
+static __always_inline bool may_be_error(struct bpf_raw_tracepoint_args *ctx) {
+    return (u64)(result(ctx) + MAX_ERRNO) << 32 < (u64)MAX_ERRNO << 32;
+}
+
+/* What a call of an ABI returned. Of some 32-bit ones (sigreturn, modify_ldt) the kernel leaves
+ * the upper half zero: arch/x86/kernel/signal_32.c, ldt.c. */
+static __always_inline long result_of(u32 abi, struct bpf_raw_tracepoint_args *ctx) {
+    return abi == ABI_COMPAT ? (s32)result(ctx) : result(ctx);
+}
+
+/* Whether a signal cut the call short. One that came to its end did return, also if that end
+ * was deadly: write to a broken pipe, kill of oneself. */
+static __always_inline bool was_cut_short(struct thread *thread,
+                                          struct bpf_raw_tracepoint_args *ctx) {
+    long ret = result_of(thread->head.call_abi, ctx);
+
+    return ret == -EINTR || (ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK);
+}
+
+/* A call that did not go into a table, nor beyond it. */
+static __always_inline void lose_call(struct thread *thread, u32 nr) {
+    /* A tracer writes -1 to have a call skipped: that the program made none of that number
+     * cannot be told. */
+    if (is_skipped(nr)) {
+        thread->head.returned--;
+        lose(LOST_SKIPPED, 1);
+    } else {
+        lose(LOST_SLOTS, 1);
+    }
+}
+
+static __always_inline void count_error(struct thread *thread, struct slot *slot, u32 abi, u32 nr,
+                                        long ret) {
+    if (ret >= 0 || ret < -MAX_ERRNO)
+        return;
+    slot->errors++;
+    count_errno(thread, abi, nr, -ret);
 }
 
 static __always_inline void returned(struct thread *thread, u64 start,
@@ -32,11 +69,10 @@ static __always_inline void returned(struct thread *thread, u64 start,
     u32 nr = thread->head.call_nr, abi = thread->head.call_abi;
     u64 ns = bpf_ktime_get_ns() - start;
     struct slot *slot = slot_of(thread, abi, nr);
-    long ret = result(ctx);
 
     thread->head.returned++;
     if (UNLIKELY(!slot)) {
-        lose(LOST_SLOTS, 1);
+        lose_call(thread, nr);
         return;
     }
     slot->histogram[bucket_of(ns)]++;
@@ -45,10 +81,8 @@ static __always_inline void returned(struct thread *thread, u64 start,
         slot->min_ns = ns;
     if (ns > slot->max_ns)
         slot->max_ns = ns;
-    if (UNLIKELY(ret < 0 && ret >= -4095)) {
-        slot->errors++;
-        count_errno(thread, abi, nr, -ret);
-    }
+    if (UNLIKELY(may_be_error(ctx)))
+        count_error(thread, slot, abi, nr, result_of(abi, ctx));
 }
 
 /* The file behind a new executable mapping: what names the frames of a dead process. */

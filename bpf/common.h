@@ -32,6 +32,13 @@ static __always_inline void lose(int what, u64 count) {
         __sync_fetch_and_add(cell, count);
 }
 
+static __always_inline void mark(int what, u64 value) {
+    u64 *cell = marks.lookup(&what);
+
+    if (cell)
+        *cell = value;
+}
+
 /* Of this CPU: raw tracepoints run with preemption off. */
 static __always_inline struct scratch *scratch(void) {
     u32 zero = 0;

@@ -44,12 +44,12 @@
 #define THREAD_ARMED       1 /* the launcher, before its execve: nothing of it is counted */
 #define THREAD_LAST        2 /* the process ended with this thread */
 #define THREAD_GROUP_EXIT  4 /* exit_code is that of the whole process */
-#define THREAD_KILLED_HERE 8 /* SECCOMP_RET_KILL_THREAD ended it: no sys_exit told so */
+#define THREAD_KILLED_HERE 8 /* seccomp ends it, and the refused call is counted */
 
 /* How a refused call came back. */
 #define REFUSED_RETURN 0 /* a return value: ERRNO, or a tracer or notifier said so */
 #define REFUSED_SIGSYS 1 /* SIGSYS was forced: TRAP or a KILL */
-#define REFUSED_EXIT   2 /* the thread just ended: KILL_THREAD beside other threads */
+#define REFUSED_EXIT   2 /* the thread just ended: KILL_THREAD beside others, or strict mode */
 #define REFUSED_LOG    3 /* not refused: SECCOMP_RET_LOG let it through */
 
 struct slot {
@@ -236,6 +236,13 @@ struct scratch {
 #define LOST_ERRNOS   6 /* errnos, likewise */
 #define LOST_DETAILS  7 /* refused calls counted, but `refused` had no room for their details */
 #define LOST_STACKS   8 /* rows of refused calls whose stack the ring buffer had no room for */
-#define LOSSES        9
+#define LOST_SKIPPED  9 /* entries of the number -1 under a tracer, which has calls skipped so */
+#define LOSSES        10
+
+/* Indices into `marks`. */
+#define MARK_STACKS    0 /* bytes that records of refused calls have taken in the ring buffer */
+#define MARK_TAKEN     1 /* bytes of these that sbtrace has read */
+#define MARK_LAST_EXIT 2 /* CLOCK_MONOTONIC instant at which a followed task last ended */
+#define MARKS          3
 
 #endif

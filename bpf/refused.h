@@ -103,15 +103,20 @@ static __always_inline void record_logged(void *ctx, struct thread *thread, void
 }
 #endif
 
-/* An exit without an entry: seccomp refused the call before sys_enter could fire. */
+#define SECCOMP_MODE_FILTER 2
+#define SECCOMP_MODE_DEAD   3 /* kernel/seccomp.c, since 5.17: a KILL ends this task */
+
+static __always_inline u32 seccomp_mode(void *task) {
+    return FIELD(u32, task, OFFSET_task_struct_seccomp_mode);
+}
+
+/* A refused call, before sys_enter could fire. work->regs is set by the caller. */
 static __always_inline void count_refused(void *ctx, struct thread *thread, void *kernel_regs,
-                                          u32 how, long ret) {
-    struct scratch *work = scratch();
+                                          struct scratch *work, u32 how, long ret) {
     struct slot *slot;
 
-    if (!work || thread->head.flags & THREAD_ARMED)
-        return;
-    bpf_probe_read_kernel(&work->regs, sizeof(work->regs), kernel_regs);
+    work->refused.how = how;
+    work->refused.ret = ret;
     work->refused.nr = refused_nr(&work->regs, kernel_regs);
     work->refused.abi = abi_of(bpf_get_current_task_btf(), work->refused.nr);
     /* From memory: of a kept value, the verifier would follow each ABI on its own path. */
@@ -122,12 +127,109 @@ static __always_inline void count_refused(void *ctx, struct thread *thread, void
         slot->blocked++;
     else
         lose(LOST_SLOTS, 1);
-    if (how == REFUSED_RETURN && ret < 0 && ret >= -4095)
-        count_errno(thread, abi, nr, -ret | 0x8000);
-    work->refused.how = how;
-    work->refused.ret = how == REFUSED_RETURN ? ret : 0;
     record_refused(ctx, thread, kernel_regs, work);
     thread->head.sigsys = 0;
+    if (seccomp_mode((void *)bpf_get_current_task()) == SECCOMP_MODE_DEAD)
+        thread->head.flags |= THREAD_KILLED_HERE;
+}
+
+/* Whether a filter stands behind an exit without an entry. A tracer skips calls, too: by
+ * PTRACE_SYSEMU, or by the number -1. And who is killed while a tracer or a notifier is asked
+ * comes here without an answer. */
+static __always_inline bool is_refused(void *kernel_regs, u32 nr, long ret) {
+    void *task = (void *)bpf_get_current_task();
+    u32 mode = seccomp_mode(task);
+    bool killed = is_killed(bpf_get_current_task_btf());
+
+    if (mode != SECCOMP_MODE_FILTER || (killed && ret == -ERESTARTSYS))
+        return mode == SECCOMP_MODE_DEAD;
+    if (!is_traced(task))
+        return true;
+    return !is_emulated(task) && nr != (u32)-1 && !(killed && is_unanswered(kernel_regs, ret));
+}
+
+static __always_inline void exit_without_entry(struct bpf_raw_tracepoint_args *ctx,
+                                               struct thread *thread, void *kernel_regs) {
+    struct scratch *work = scratch();
+
+    if (!work || thread->head.flags & THREAD_ARMED)
+        return;
+    bpf_probe_read_kernel(&work->regs, sizeof(work->regs), kernel_regs);
+    u32 nr = refused_nr(&work->regs, kernel_regs);
+    work->refused.ret = result_of(abi_of(bpf_get_current_task_btf(), nr), ctx);
+    long ret = *(volatile s64 *)&work->refused.ret;
+    if (!thread->head.sigsys) {
+        if (!is_refused(kernel_regs, nr, ret))
+            return;
+    }
+    work->refused.how = thread->head.sigsys ? REFUSED_SIGSYS : REFUSED_RETURN;
+    u32 how = *(volatile u32 *)&work->refused.how;
+    if (how == REFUSED_SIGSYS)
+        ret = 0;
+    count_refused(ctx, thread, kernel_regs, work, how, ret);
+    u64 error = -*(volatile s64 *)&work->refused.ret;
+    if (error - 1 < MAX_ERRNO)
+        count_errno(thread, *(volatile u32 *)&work->refused.abi, *(volatile u32 *)&work->refused.nr,
+                    error | 0x8000);
+}
+
+#define SIGSYS      31
+#define SYS_SECCOMP 1
+
+/* Where siginfo_t has what seccomp tells. */
+#define SI_ERRNO     4
+#define SI_CODE      8
+#define SI_CALL_ADDR 16
+#define SI_SYSCALL   24
+
+/* Whether a SIGSYS of the current task comes from seccomp. A task may send itself one that looks
+ * the same (rt_tgsigqueueinfo), but only by a call, and seccomp decides before there is one. */
+static __always_inline bool is_of_seccomp(struct thread *thread, struct scratch *work, void *info,
+                                          void *kernel_regs) {
+    if (thread->head.call_ns != 0 || FIELD(s32, info, SI_CODE) != SYS_SECCOMP)
+        return false;
+    bpf_probe_read_kernel(&work->regs, sizeof(work->regs), kernel_regs);
+    return FIELD(u64, info, SI_CALL_ADDR) == REGS_IP(&work->regs) &&
+           FIELD(s32, info, SI_SYSCALL) == (s32)refused_nr(&work->regs, kernel_regs) &&
+           seccomp_mode((void *)bpf_get_current_task()) >= SECCOMP_MODE_FILTER;
+}
+
+/* Its exit follows, and counts it; a call by way of the vsyscall page has none. */
+static __always_inline void note_sigsys(void *ctx, struct thread *thread, void *info,
+                                        void *kernel_regs) {
+    struct scratch *work = scratch();
+
+    if (!work || thread->head.flags & THREAD_ARMED ||
+        !is_of_seccomp(thread, work, info, kernel_regs))
+        return;
+    thread->head.sigsys = 1 + (FIELD(s32, info, SI_ERRNO) & 0xffff);
+    if (is_in_vsyscall_page(REGS_IP(&work->regs)))
+        count_refused(ctx, thread, kernel_regs, work, REFUSED_SIGSYS, 0);
+}
+
+#define SIGNAL_GROUP_EXIT 0x4 /* include/linux/sched/signal.h */
+
+static __always_inline u32 group_flags(void *task) {
+    void *signal = FIELD(void *, task, OFFSET_task_struct_signal);
+
+    return FIELD(u32, signal, OFFSET_signal_struct_flags);
+}
+
+/* A task that seccomp ends without an exit of its call: by do_exit, for KILL_THREAD beside live
+ * threads (SIGSYS) and in strict mode (SIGKILL). */
+static __always_inline void count_if_ended_by_seccomp(void *ctx, struct thread *thread,
+                                                      void *kernel_regs) {
+    void *task = (void *)bpf_get_current_task();
+    struct scratch *work = scratch();
+
+    /* Before 5.17 there is no such mode: a signal from outside would end the whole process. */
+    if (seccomp_mode(task) != SECCOMP_MODE_DEAD &&
+        (thread->head.exit_code != SIGSYS || group_flags(task) & SIGNAL_GROUP_EXIT))
+        return;
+    if (!work || thread->head.call_ns != 0 || thread->head.flags & THREAD_KILLED_HERE)
+        return;
+    bpf_probe_read_kernel(&work->regs, sizeof(work->regs), kernel_regs);
+    count_refused(ctx, thread, kernel_regs, work, REFUSED_EXIT, 0);
 }
 
 #endif

@@ -28,6 +28,7 @@ BPF_TABLE("hash", struct refused_key, struct refused_count, refused, 4096);
 BPF_ARRAY(logged, u8, DIRECT_NRS);
 #endif
 BPF_ARRAY(losses, u64, LOSSES);
+BPF_ARRAY(marks, u64, MARKS);
 BPF_PERCPU_ARRAY(scratches, struct scratch, 1);
 BPF_PERCPU_ARRAY(exec_scratch, struct exec_record, 1);
 BPF_ARRAY(written_bytes, u64, 1);
@@ -143,11 +144,11 @@ ON(sys_exit) {
     }
     u64 start = thread->head.call_ns;
     if (UNLIKELY(start == 0)) {
-        count_refused(ctx, thread, regs, thread->head.sigsys ? REFUSED_SIGSYS : REFUSED_RETURN,
-                      result(ctx));
+        exit_without_entry(ctx, thread, regs);
         return 0;
     }
-    if (UNLIKELY(was_cut_short(result(ctx))) && is_killed(bpf_get_current_task_btf()))
+    if (UNLIKELY(may_be_error(ctx)) && was_cut_short(thread, ctx) &&
+        is_killed(bpf_get_current_task_btf()))
         return 0; /* it stays in flight, as the program sees it: unfinished */
     /* Cleared here, or the next refused call would inherit it. */
     thread->head.call_ns = 0;
@@ -158,27 +159,22 @@ ON(sys_exit) {
     return 0;
 }
 
-#define SIGSYS      31
-#define SYS_SECCOMP 1
-
 /* TP_PROTO(int sig, struct kernel_siginfo *info, struct task_struct *task, int group,
- * int result). seccomp forces SIGSYS on the current task; offsets are those of siginfo_t. */
+ * int result). seccomp forces SIGSYS on the current task. */
 ON(signal_generate) {
     struct thread *thread;
     void *info = (void *)ctx->args[1];
 
-    if ((int)ctx->args[0] != SIGSYS || (u64)info <= 2)
+    if ((int)ctx->args[0] != SIGSYS || (u64)info <= 2 || ctx->args[2] != bpf_get_current_task())
         return 0;
-    thread = followed(own_regs(bpf_get_current_task_btf()));
-    if (!thread || FIELD(s32, info, 8) != SYS_SECCOMP)
-        return 0;
-    thread->head.sigsys = 1 + (FIELD(s32, info, 4) & 0xffff);
+    u64 regs = own_regs(bpf_get_current_task_btf());
+    thread = followed(regs);
+    if (thread)
+        note_sigsys(ctx, thread, info, (void *)regs);
     return 0;
 }
 
 /* ---- ends ----------------------------------------------------------------------------- */
-
-#define SIGNAL_GROUP_EXIT 0x4 /* include/linux/sched/signal.h */
 
 /* TP_PROTO(struct task_struct *p [, bool group_dead since 6.16]): in the dying task. */
 ON(sched_process_exit) {
@@ -195,19 +191,19 @@ ON(sched_process_exit) {
     u32 flags = 0;
 
     thread->head.exit_code = FIELD(s32, task, OFFSET_task_struct_exit_code);
-    if (FIELD(u32, signal, OFFSET_signal_struct_flags) & SIGNAL_GROUP_EXIT) {
+    /* The task's own end comes first: the kernel sets SIGNAL_GROUP_EXIT itself as soon as the
+     * last thread ends (kernel/exit.c: synchronize_group_exit). */
+    count_if_ended_by_seccomp(ctx, thread, (void *)regs);
+    if (group_flags(task) & SIGNAL_GROUP_EXIT) {
         flags |= THREAD_GROUP_EXIT;
         thread->head.exit_code = FIELD(s32, signal, OFFSET_signal_struct_group_exit_code);
-    } else if (thread->head.exit_code == SIGSYS && thread->head.call_ns == 0) {
-        /* kernel/seccomp.c: KILL_THREAD beside live threads is do_exit(SIGSYS), which
-         * no sys_exit tells; a signal from outside would end the whole group. */
-        flags |= THREAD_KILLED_HERE;
-        count_refused(ctx, thread, (void *)regs, REFUSED_EXIT, 0);
     }
     if (FIELD(u32, signal, OFFSET_signal_struct_live) == 0)
         flags |= THREAD_LAST;
-    thread->head.flags = flags;
-    write_out(thread, END_EXIT, bpf_ktime_get_ns());
+    thread->head.flags = flags | (thread->head.flags & THREAD_KILLED_HERE);
+    u64 now = bpf_ktime_get_ns();
+    mark(MARK_LAST_EXIT, now);
+    write_out(thread, END_EXIT, now);
     leave(thread, regs);
     return 0;
 }

@@ -55,6 +55,16 @@ static __always_inline u64 begin_slot(struct thread *thread, u32 abi, u32 nr) {
     return used;
 }
 
+static __always_inline bool is_traced(void *task) {
+    return FIELD(u32, task, OFFSET_task_struct_ptrace);
+}
+
+/* Whether a tracer had the call skipped, or may have: it writes this number for that. */
+static __always_inline bool is_skipped(u32 nr) {
+    return nr == (u32)-1 && is_traced((void *)bpf_get_current_task());
+}
+
+/* NULL where `overflow` has no room, and for what is no call. */
 static __always_inline struct slot *slot_of(struct thread *thread, u32 abi, u32 nr) {
     u64 index = 0;
 
@@ -65,7 +75,7 @@ static __always_inline struct slot *slot_of(struct thread *thread, u32 abi, u32 
     if (UNLIKELY(index >= SLOTS)) { /* none yet: 0 - 1 */
         index = begin_slot(thread, abi, nr);
         if (index >= SLOTS)
-            return overflow_slot(&thread->head, abi, nr, 0);
+            return is_skipped(nr) ? NULL : overflow_slot(&thread->head, abi, nr, 0);
     }
     return &thread->slots[index];
 }

@@ -35,14 +35,38 @@ typedef struct pt_regs user_regs;
 
 #define TS_COMPAT       0x0002 /* arch/x86/include/asm/thread_info.h: entered by int 0x80 & co. */
 #define X32_SYSCALL_BIT 0x40000000
-#define NR_EXEC_MAP     9 /* mmap */
+#define X32_NRS         1024 /* above every number that x32 has */
+#define NR_EXEC_MAP     9    /* mmap */
 #define NR_EXECVE       59
+#define WORK_EMULATED   (1u << 3) /* SYSCALL_WORK_SYSCALL_EMU, include/linux/thread_info.h */
 
 static __always_inline u32 abi_of(struct task_struct *task, u32 nr) {
     /* A direct load: the verifier knows the field, and a fault reads as 0. */
     if (*(u32 *)AT(task, OFFSET_thread_info_status) & TS_COMPAT)
         return ABI_COMPAT;
-    return nr & X32_SYSCALL_BIT ? ABI_X32 : ABI_NATIVE;
+    /* -1 and 0x7fffffff have the bit too, and are no numbers of x32. */
+    if (__builtin_expect(nr & X32_SYSCALL_BIT, 0) && nr - X32_SYSCALL_BIT < X32_NRS)
+        return ABI_X32;
+    return ABI_NATIVE;
+}
+
+/* Whether a tracer has the calls of this task skipped (PTRACE_SYSEMU). */
+static __always_inline bool is_emulated(void *task) {
+    u32 work = 0;
+
+    bpf_probe_read_kernel(&work, sizeof(work), AT(task, OFFSET_thread_info_syscall_work));
+    return work & WORK_EMULATED;
+}
+
+/* The page asks seccomp by itself, and has neither sys_enter nor sys_exit
+ * (arch/x86/entry/vsyscall/vsyscall_64.c: emulate_vsyscall). */
+static __always_inline bool is_in_vsyscall_page(u64 ip) {
+    return ip >> 12 == 0xffffffffff600;
+}
+
+/* Whether a call that was not made has the result that it began with: nobody gave it one. */
+static __always_inline bool is_unanswered(void *kernel_regs, long ret) {
+    return ret == -38; /* ENOSYS: arch/x86/entry/entry_64.S */
 }
 
 static __always_inline long refused_nr(user_regs *regs, void *kernel_regs) {
@@ -79,11 +103,30 @@ typedef struct user_pt_regs user_regs;
 #define TIF_32BIT_MASK (1u << 22) /* arch/arm64/include/asm/thread_info.h */
 #define NR_EXEC_MAP    222        /* mmap */
 #define NR_EXECVE      221
+#define TIF_EMULATED   (1u << 12) /* TIF_SYSCALL_EMU */
 
 static __always_inline u32 abi_of(struct task_struct *task, u32 nr) {
     if (*(u64 *)AT(task, OFFSET_thread_info_flags) & TIF_32BIT_MASK)
         return ABI_COMPAT;
     return ABI_NATIVE;
+}
+
+static __always_inline bool is_emulated(void *task) {
+    u64 flags = 0;
+
+    bpf_probe_read_kernel(&flags, sizeof(flags), AT(task, OFFSET_thread_info_flags));
+    return flags & TIF_EMULATED;
+}
+
+static __always_inline bool is_unanswered(void *kernel_regs, long ret) {
+    s64 first = 0;
+
+    bpf_probe_read_kernel(&first, sizeof(first), AT(kernel_regs, OFFSET_pt_regs_orig_x0));
+    return ret == first;
+}
+
+static __always_inline bool is_in_vsyscall_page(u64 ip) {
+    return false;
 }
 
 static __always_inline long refused_nr(user_regs *regs, void *kernel_regs) {

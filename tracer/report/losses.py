@@ -41,6 +41,10 @@ _WORDS = {
         "new process or thread could not be followed",
         "new processes or threads could not be followed",
     ),
+    ("kernel", "skipped_calls"): (
+        "entry of a call was not counted, as a tracer may have had it skipped",
+        "entries of calls were not counted, as a tracer may have had them skipped",
+    ),
     ("kernel", "missed_runs"): (
         "event was missed, as the kernel skipped the program",
         "events were missed, as the kernel skipped the program",

@@ -29,6 +29,10 @@ class KernelRecords(NamedTuple):
     """One row a syscall and one an errno, over all threads, ended ones included."""
     blocked_calls: tuple[BlockedCall, ...]
     losses: tuple[Loss, ...]
+    first_ns: int | None
+    """CLOCK_MONOTONIC instant of the target's execve, by the kernel; None if it has not come."""
+    last_ns: int | None
+    """The same of the last end of a followed task; None while one is alive, or none has ended."""
 
 
 class KernelCollector:
@@ -81,13 +85,16 @@ class KernelCollector:
     def snapshot(self) -> KernelRecords:
         """Return the figures so far; live threads may be a call ahead in one of them."""
         self.drain()
-        live = self._accounts.live(self._program.live_tables())
+        tables = list(self._program.live_tables())
+        live = self._accounts.live(tables)
         return KernelRecords(
             processes=self._accounts.processes(),
             live=live,
             totals=self._accounts.totals(live),
             blocked_calls=self._refusals.rows(self._program.refused(), self._accounts),
             losses=tuple(self._losses()),
+            first_ns=self._accounts.origin_ns,
+            last_ns=None if tables else self._program.last_exit_ns(),
         )
 
     def stop(self) -> KernelRecords:

@@ -28,6 +28,8 @@ _FIELDS = (
     "task_struct.signal",
     "task_struct.exit_code",
     "task_struct.pending.signal",
+    "task_struct.ptrace",
+    "task_struct.seccomp.mode",
     "mm_struct.arg_start",
     "mm_struct.arg_end",
     "mm_struct.start_code",
@@ -49,7 +51,10 @@ _FIELDS = (
 
 # Macro name -> path of the field: what bpf/include/arch.h asks for.
 _ARCH_FIELDS = {
-    "x86_64": {"thread_info_status": "task_struct.thread_info.status"},
+    "x86_64": {
+        "thread_info_status": "task_struct.thread_info.status",
+        "thread_info_syscall_work": "task_struct.thread_info.syscall_work",
+    },
     "aarch64": {
         "thread_info_flags": "task_struct.thread_info.flags",
         "pt_regs_syscallno": "pt_regs.syscallno",

@@ -139,6 +139,10 @@ class Program:
         counts = _ask(libbpf.cells, self._maps["losses"], len(wire.LOSSES))
         return dict(zip(wire.LOSSES, counts, strict=True))
 
+    def last_exit_ns(self) -> int | None:
+        """Return when a followed task last ended, by CLOCK_MONOTONIC; None if none has."""
+        return _ask(libbpf.cells, self._maps["marks"], wire.MARKS)[wire.MARK_LAST_EXIT] or None
+
     def missed_runs(self) -> int:
         """Return how often the kernel skipped a program because it was running already."""
         return sum(_ask(libbpf.recursion_misses, fd) for fd in self._programs.values())

@@ -32,7 +32,10 @@ LOSSES = (
     "overflow_errnos",
     "lost_details",
     "lost_stacks",
+    "skipped_calls",
 )
+MARK_STACKS, MARK_TAKEN, MARK_LAST_EXIT = 0, 1, 2
+MARKS = 3
 
 _HEAD = struct.Struct("=7Ii7Q4I8x16s")
 _ERRNO = struct.Struct("=IHHQ")

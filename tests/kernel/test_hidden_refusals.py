@@ -1,0 +1,180 @@
+"""Refusals that no exit of a call tells of, and exits of calls that nobody refused: `blocked` is
+what a seccomp filter refused, each once, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.kernel.refusing import Refusing
+from tests.unit.symbols.support import compile_c
+
+if TYPE_CHECKING:
+    from tests.support import Sbtrace
+
+pytestmark = pytest.mark.kernel
+N = 23
+PAIRS = 500
+
+
+@pytest.fixture(scope="module")
+def hidden(public_folder: Path) -> Path:
+    """The compiled hidden.c."""
+    source = Path(__file__).with_name("hidden.c")
+    return compile_c(public_folder / "hidden", "-pthread", source=source)
+
+
+@pytest.fixture
+def refusing(sbtrace: Sbtrace, public_folder: Path) -> Refusing:
+    return Refusing(sbtrace, public_folder)
+
+
+def expect(refusing: Refusing, hidden: Path, way: str, rules: str = "", n: int = N) -> int:
+    """Run one way of hidden.c to a good end, without a loss; return how many were blocked."""
+    recorded = refusing(rules, hidden, way, n)
+    assert recorded.process.returncode == 0, recorded.process.stderr
+    assert refusing.losses() == {}
+    blocked: int = recorded.record["blocked_syscalls"]
+    return blocked
+
+
+def rows(refusing: Refusing) -> list[tuple[str, str, int | None, int]]:
+    """(name, action, errno, count), added up over processes."""
+    found = refusing.sbtrace.sql(
+        "SELECT name, action, errno, sum(count)::BIGINT AS n FROM blocked_calls GROUP BY ALL "
+        "ORDER BY ALL"
+    )
+    return [tuple(row.values()) for row in found]  # type: ignore[misc]
+
+
+# ---- tasks that the kernel ends ------------------------------------------------------------
+
+
+def test_two_threads_that_are_killed_at_once_are_two(refusing: Refusing, hidden: Path) -> None:
+    """KILL_THREAD for all threads of a process: the last one to end makes it the end of the
+    process (kernel/exit.c: synchronize_group_exit), which is no reason not to count it."""
+    assert expect(refusing, hidden, "pairs", 'kill_thread = ["getpgid"]', PAIRS) == 2 * PAIRS
+    assert rows(refusing) == [("getpgid", "KILL_THREAD", None, 2 * PAIRS)]
+
+
+def test_two_threads_that_kill_their_process_at_once_are_no_more_than_two(
+    refusing: Refusing, hidden: Path
+) -> None:
+    """KILL_PROCESS: those who die of another's refusal have the same exit code, and no refusal.
+    The second thread may be dead before it asks."""
+    blocked = expect(refusing, hidden, "pairs", 'kill_process = ["getpgid"]', PAIRS)
+    assert PAIRS <= blocked <= 2 * PAIRS
+    assert rows(refusing) == [("getpgid", "KILL_PROCESS", None, blocked)]
+
+
+def test_a_thread_killed_while_its_process_exits_is_counted(
+    refusing: Refusing, hidden: Path
+) -> None:
+    """It was refused first; the exit code of the process is that of exit_group all the same."""
+    assert expect(refusing, hidden, "beside_exit_group", 'kill_thread = ["getpgid"]') == 1
+    assert rows(refusing) == [("getpgid", "KILL_THREAD", None, 1)]
+    (child,) = refusing.sbtrace.sql("SELECT * FROM processes WHERE parent_id IS NOT NULL")
+    assert (child["exit_code"], child["term_signal"]) == (0, None)
+
+
+def test_strict_mode_refuses_by_sigkill(refusing: Refusing, hidden: Path) -> None:
+    """A program's own SECCOMP_MODE_STRICT: the kernel ends the thread, and calls it KILL_THREAD."""
+    assert expect(refusing, hidden, "strict") == N
+    assert rows(refusing) == [("getpgid", "KILL_THREAD", None, N)]
+    assert refusing.stat()["calls"] == 0
+
+
+# ---- the vsyscall page ---------------------------------------------------------------------
+
+
+def test_a_trap_in_the_vsyscall_page_is_counted_and_leaves_nothing_behind(
+    refusing: Refusing, hidden: Path
+) -> None:
+    """No exit of a call follows it; the next refusal is another one, with its errno."""
+    rules = 'trap = ["time"]\n[errno]\nEXFULL = ["getpgid"]'
+    assert expect(refusing, hidden, "vsyscall_then_call", rules) == 2 * N
+    assert rows(refusing) == [("getpgid", "ERRNO", 54, N), ("time", "TRAP", None, N)]
+    assert refusing.errnos() == {"EXFULL": (0, N)}
+
+
+@pytest.mark.parametrize("action", ["kill_process", "kill_thread"])
+def test_a_kill_in_the_vsyscall_page_is_counted(
+    action: str, refusing: Refusing, hidden: Path
+) -> None:
+    assert expect(refusing, hidden, "killed_vsyscall", f'{action} = ["time"]') == N
+    assert rows(refusing) == [("time", action.upper(), None, N)]
+
+
+# ---- signals -------------------------------------------------------------------------------
+
+
+def test_a_refusal_with_an_errno_after_one_with_a_signal_keeps_its_errno(
+    refusing: Refusing, hidden: Path
+) -> None:
+    rules = 'trap = ["getsid"]\n[errno]\nEXFULL = ["getpgid"]'
+    assert expect(refusing, hidden, "trapped_then_refused", rules) == 2 * N
+    assert rows(refusing) == [("getpgid", "ERRNO", 54, N), ("getsid", "TRAP", None, N)]
+    assert refusing.errnos() == {"EXFULL": (0, N)}
+
+
+def test_a_target_cannot_forge_the_signal_of_a_refusal(refusing: Refusing, hidden: Path) -> None:
+    """rt_tgsigqueueinfo to itself with seccomp's si_code: a call, and of no weight."""
+    assert expect(refusing, hidden, "forged", '[errno]\nEXFULL = ["getpgid"]') == N
+    assert rows(refusing) == [("getpgid", "ERRNO", 54, N)]
+    assert refusing.errnos() == {"EXFULL": (0, N)}
+
+
+# ---- tracers -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["killed_at_entry", "killed_at_filter"])
+def test_a_call_whose_tracee_is_killed_before_it_is_not_blocked(
+    way: str, refusing: Refusing, hidden: Path
+) -> None:
+    """Its exit comes without an entry, and nobody refused it."""
+    assert expect(refusing, hidden, way) == 0
+    assert rows(refusing) == []
+
+
+@pytest.mark.parametrize(("way", "made"), [("skipped_at_filter", 0), ("emulated", 1)])
+def test_what_a_tracer_skips_is_neither_a_call_nor_blocked(
+    way: str, made: int, refusing: Refusing, hidden: Path
+) -> None:
+    """``emulated``: the one that began before PTRACE_SYSEMU was asked for is made."""
+    assert expect(refusing, hidden, way) == 0
+    calls = refusing.sbtrace.sql("SELECT calls FROM syscalls WHERE name = 'getpgid'")
+    assert sum(row["calls"] for row in calls) == made
+    assert refusing.sbtrace.sql("SELECT * FROM syscalls WHERE nr = 4294967295") == []
+
+
+def test_what_a_tracer_skips_at_the_entry_is_no_call_but_said(
+    refusing: Refusing, hidden: Path
+) -> None:
+    """The number -1 may be the tracer's or the program's own: the run is not exact."""
+    recorded = refusing("", hidden, "skipped", N)
+    assert refusing.losses() == {"skipped_calls": N}
+    assert recorded.record["blocked_syscalls"] == 0
+    assert refusing.sbtrace.sql("SELECT * FROM syscalls WHERE nr = 4294967295") == []
+
+
+# ---- numbers and results -------------------------------------------------------------------
+
+
+def test_numbers_that_only_look_like_x32_are_x86_64(refusing: Refusing, hidden: Path) -> None:
+    """-1 and 0x7fffffff: the kernel fails both with ENOSYS."""
+    assert expect(refusing, hidden, "odd_numbers") == 0
+    found = refusing.sbtrace.sql("SELECT abi, name, calls, errors FROM syscalls WHERE nr > 1024")
+    assert sorted(map(tuple, (row.values() for row in found))) == [
+        ("x86_64", "syscall_0x7fffffff", N, N),
+        ("x86_64", "syscall_0xffffffff", N, N),
+    ]
+
+
+def test_a_32_bit_error_that_is_zero_extended_is_an_error(refusing: Refusing, hidden: Path) -> None:
+    """modify_ldt of i386 returns an unsigned int: 0xffffffda is -ENOSYS."""
+    assert expect(refusing, hidden, "modify_ldt") == 0
+    (row,) = refusing.sbtrace.sql("SELECT * FROM syscalls WHERE abi = 'i386'")
+    assert (row["name"], row["calls"], row["errors"]) == ("modify_ldt", N, N)
+    assert refusing.errnos("modify_ldt") == {"ENOSYS": (N, 0)}
