@@ -78,6 +78,11 @@ _KERNEL_ERRNOS = {
 _UNNAMED = r"syscall_0x([0-9a-f]{1,8})"
 
 
+def is_known(machine: str) -> bool:
+    """Whether there is a table of system calls for a machine, by its ``uname -m``."""
+    return machine in _MACHINES
+
+
 @functools.cache
 def native_abi() -> str:
     """The ABI of this machine's kernel, one of ABIS.
@@ -89,8 +94,9 @@ def native_abi() -> str:
         return _MACHINES[machine]
     except KeyError:
         raise SbtraceError(
-            f"{machine}: no table of system calls for this machine; "
-            f"sbtrace runs on {', '.join(sorted(set(_MACHINES.values())))}"
+            f"{machine}: no table of system calls for this machine, but for "
+            f"{', '.join(sorted(set(_MACHINES.values())))}: only a profile that restricts nothing "
+            "works here, such as LEARNING"
         ) from None
 
 

@@ -21,13 +21,13 @@ def doctor(
     ] = None,
 ) -> None:
     """Say what this machine offers. Exit status 1 if `run` would not give full figures."""
-    from tracer.collectors.kernel.program import try_to_load
     from tracer.host import probe
     from tracer.report import as_json, style
     from tracer.report import doctor as report
+    from tracer.session.trial import count_on_trial
     from tracer.store import location
 
-    found = probe(location.resolve(db), location.check_writable, try_to_load)
+    found = probe(location.resolve(db), location.check_writable, count_on_trial)
     if json:
         typer.echo(as_json.dumps(report.to_object(found)), nl=False)
     else:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracer.host import bpf
+from tracer.host.places import is_mounted
 from tracer.host.records import Check
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _BTF = Path("/sys/kernel/btf/vmlinux")
 _ACTIONS = Path("/proc/sys/kernel/seccomp/actions_avail")
 _UNPRIVILEGED_BPF = Path("/proc/sys/kernel/unprivileged_bpf_disabled")
+_MOUNTS = Path("/proc/self/mountinfo")
 _WANTED_ACTIONS = ("kill_process", "kill_thread", "trap", "errno", "log", "allow")
 _MACHINES = ("x86_64", "aarch64")
 _NEWER = "a kernel of Linux 5.11 or later with {} is needed"
@@ -32,8 +34,8 @@ def checks() -> list[Check]:
         _tried("ring buffer", bpf.try_ring_buffer, "CONFIG_BPF_SYSCALL"),
         _unprivileged_bpf(),
         _seccomp(),
-        _mounted("cgroup v2", Path("/sys/fs/cgroup/cgroup.controllers")),
-        _mounted("tracefs", Path("/sys/kernel/tracing/events")),
+        _mounted("cgroup v2", "cgroup2"),
+        _mounted("tracefs", "tracefs"),
     ]
 
 
@@ -44,8 +46,9 @@ def _release() -> Check:
 def _machine() -> Check:
     machine = platform.machine()
     if machine in _MACHINES:
-        return Check("machine", True, "required", machine)
-    return Check("machine", False, "required", f"{machine}: only {', '.join(_MACHINES)} are known")
+        return Check("machine", True, "wanted", machine)
+    known = " and ".join(_MACHINES)
+    return Check("machine", False, "wanted", f"{machine}: full figures are had on {known} alone")
 
 
 def _btf() -> Check:
@@ -56,21 +59,23 @@ def _btf() -> Check:
     except OSError as error:
         found = f"{_BTF}: {error.strerror}"
         remedy = _NEWER.format("CONFIG_DEBUG_INFO_BTF")
-        return Check("BTF", False, "required", found, remedy)
-    return Check("BTF", True, "required", f"{_BTF} ({size / 2**20:.1f} MiB)")
+        return Check("BTF", False, "wanted", found, remedy)
+    return Check("BTF", True, "wanted", f"{_BTF} ({size / 2**20:.1f} MiB)")
 
 
 def _tried(name: str, attempt: Callable[[], None], option: str) -> Check:
+    if platform.machine() not in _MACHINES:
+        return Check(name, None, "wanted", f"not tried: not on {platform.machine()}")
     if os.geteuid() != 0:
-        return Check(name, None, "required", "not tried: it takes root", "run it with sudo")
+        return Check(name, None, "wanted", "not tried: it takes root", "run it with sudo")
     try:
         attempt()
     except PermissionError as error:
         remedy = "kernel lockdown, a security module or the container forbids bpf(2): allow it"
-        return Check(name, False, "required", f"refused: {error.strerror}", remedy)
+        return Check(name, False, "wanted", f"refused: {error.strerror}", remedy)
     except OSError as error:
-        return Check(name, False, "required", f"fails: {error.strerror}", _NEWER.format(option))
-    return Check(name, True, "required", "works (tried)")
+        return Check(name, False, "wanted", f"fails: {error.strerror}", _NEWER.format(option))
+    return Check(name, True, "wanted", "works (tried)")
 
 
 def _unprivileged_bpf() -> Check:
@@ -84,17 +89,17 @@ def _seccomp() -> Check:
     text = _first_line(_ACTIONS)
     if text is None:
         remedy = _NEWER.format("CONFIG_SECCOMP_FILTER")
-        return Check("seccomp", False, "required", f"{_ACTIONS} is missing", remedy)
+        return Check("seccomp", False, "wanted", f"{_ACTIONS} is missing", remedy)
     missing = [action for action in _WANTED_ACTIONS if action not in text.split()]
     if missing:
         remedy = _NEWER.format("CONFIG_SECCOMP_FILTER")
-        return Check("seccomp", False, "required", f"without {', '.join(missing)}", remedy)
-    return Check("seccomp", True, "required", text)
+        return Check("seccomp", False, "wanted", f"without {', '.join(missing)}", remedy)
+    return Check("seccomp", True, "wanted", text)
 
 
-def _mounted(name: str, sign: Path) -> Check:
-    found = "mounted" if sign.exists() else "not mounted"
-    return Check(name, True, "info", f"{found} (not needed)")
+def _mounted(name: str, kind: str) -> Check:
+    words = {True: "mounted", False: "not mounted", None: "unknown"}
+    return Check(name, True, "info", f"{words[is_mounted(kind, _MOUNTS)]} (not needed)")
 
 
 def _first_line(path: Path) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from tracer.errors import SbtraceError
@@ -17,30 +16,24 @@ if TYPE_CHECKING:
 def probe(
     database: Path,
     check_writable: Callable[[Path], None],
-    load_probe: Callable[[], object] | None = None,
+    count_on_trial: Callable[[], str] | None = None,
 ) -> HostReport:
     """Look at the machine; nothing is changed but for the database's folder, if it is missing.
 
     ``check_writable`` raises SbtraceError if runs cannot be recorded in ``database``.
-    ``load_probe`` compiles and loads the real BPF program, raising SbtraceError if it cannot
-    be had: half a second, and the only proof. None leaves it out.
+    ``count_on_trial`` counts a command by what a run counts it with, and says how many calls
+    those were; it raises SbtraceError where a run has no full figures. It alone decides, and
+    the rest is there to say why. None leaves it out.
     """
     checks = [*rights.checks(), *kernel.checks(), *software.checks()]
-    if load_probe is not None:
-        checks.append(_loaded(load_probe, checks))
+    if count_on_trial is not None:
+        checks.append(_counting(count_on_trial))
     return HostReport((*checks, *storage.checks(database, check_writable)))
 
 
-def _loaded(load_probe: Callable[[], object], before: list[Check]) -> Check:
-    name = "BPF program"
-    if os.geteuid() != 0:
-        return Check(name, None, "required", "not tried: it takes root", "run it with sudo")
-    missing = [check.name for check in before if check.level == "required" and not check.ok]
-    if missing:
-        found = f"not tried: {', '.join(missing)} first"
-        return Check(name, None, "required", found)
+def _counting(count_on_trial: Callable[[], str]) -> Check:
     try:
-        load_probe()
+        found = count_on_trial()
     except SbtraceError as error:
-        return Check(name, False, "required", str(error), "report it, with all of this")
-    return Check(name, True, "required", "compiles and loads (tried)")
+        return Check("counting", False, "required", str(error))  # it says its own remedy
+    return Check("counting", True, "required", found)

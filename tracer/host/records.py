@@ -16,8 +16,9 @@ class Check:
     ok: bool | None
     """None: it could not be tried here, ``found`` says why."""
     level: Level
-    """``required``: without it a run has no full figures; ``wanted``: something is worse
-    without it; ``info``: for whoever reads a report of a fault."""
+    """``required``: it was tried as a run does it, and decides; ``wanted``: something is worse
+    without it, or it may be why what is required fails; ``info``: for whoever reads a report of
+    a fault."""
     found: str
     """What there is, in words."""
     remedy: str | None = None

@@ -30,11 +30,11 @@ def _user() -> Check:
     uid = os.geteuid()
     if uid == 0:
         by = os.environ.get("SUDO_USER")
-        return Check("user", True, "required", f"root, by sudo of {by}" if by else "root")
+        return Check("user", True, "wanted", f"root, by sudo of {by}" if by else "root")
     return Check(
         "user",
         False,
-        "required",
+        "wanted",
         f"uid {uid}: runs have the baseline only, no syscalls",
         "run it with sudo",
     )
@@ -43,19 +43,19 @@ def _user() -> Check:
 def _capabilities() -> Check:
     held = _effective()
     if held is None:
-        return Check("capabilities", None, "required", "/proc/self/status is not readable")
+        return Check("capabilities", None, "wanted", "/proc/self/status is not readable")
     names = {name for name, bit in _CAPABILITIES.items() if held >> bit & 1}
     # Before CAP_BPF and CAP_PERFMON (Linux 5.8), and still, CAP_SYS_ADMIN gives both.
     ok = "CAP_SYS_ADMIN" in names or {"CAP_BPF", "CAP_PERFMON"} <= names
     found = ", ".join(name for name in _CAPABILITIES if name in names) or "none that matter"
     if ok:
-        return Check("capabilities", True, "required", found)
+        return Check("capabilities", True, "wanted", found)
     if os.geteuid() != 0:
-        return Check("capabilities", False, "required", found, "run it with sudo")
+        return Check("capabilities", False, "wanted", found, "run it with sudo")
     return Check(
         "capabilities",
         False,
-        "required",
+        "wanted",
         f"{found}: root without CAP_BPF and CAP_PERFMON",
         "give the container --cap-add BPF --cap-add PERFMON --cap-add SYS_PTRACE",
     )

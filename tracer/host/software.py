@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 from tracer.host.packages import install
+from tracer.host.places import is_file, is_folder
 from tracer.host.records import Check
 
 _SYSTEM_BCC = "/usr/lib/python3/dist-packages/bcc"
@@ -31,27 +32,27 @@ def _bcc() -> Check:
     folders = list(spec.submodule_search_locations or []) if spec else []
     if spec is None:
         return _no_bcc()
-    if not any(Path(folder, "libbcc.py").is_file() for folder in folders):
+    if not any(is_file(Path(folder, "libbcc.py")) for folder in folders):
         where = spec.origin or ", ".join(folders)
         remedy = f"{sys.executable} -m pip uninstall bcc, then {_install_bcc()}"
         found = f"{where} is PyPI's unrelated package of the same name"
-        return Check("bcc", False, "required", found, remedy)
+        return Check("bcc", False, "wanted", found, remedy)
     try:
         version = metadata.version("bcc")
     except metadata.PackageNotFoundError:
         version = "of unknown version"
-    return Check("bcc", True, "required", f"{version}, {folders[0]}")
+    return Check("bcc", True, "wanted", f"{version}, {folders[0]}")
 
 
 def _no_bcc() -> Check:
-    if Path(_SYSTEM_BCC).is_dir():
+    if is_folder(Path(_SYSTEM_BCC)):
         found = f"{sys.executable} does not see {_SYSTEM_BCC}"
         remedy = (
             "make the virtual environment by /usr/bin/python3 -m venv --system-site-packages,"
             " as `make setup` does"
         )
-        return Check("bcc", False, "required", found, remedy)
-    return Check("bcc", False, "required", "not installed", _install_bcc())
+        return Check("bcc", False, "wanted", found, remedy)
+    return Check("bcc", False, "wanted", "not installed", _install_bcc())
 
 
 def _install_bcc() -> str:
@@ -66,32 +67,33 @@ def _libseccomp() -> Check:
         library = ctypes.CDLL("libseccomp.so.2")
     except OSError:
         remedy = install("libseccomp2", "libseccomp")
-        return Check("libseccomp", False, "required", "libseccomp.so.2 is missing", remedy)
+        return Check("libseccomp", False, "wanted", "libseccomp.so.2 is missing", remedy)
     library.seccomp_version.restype = ctypes.POINTER(Version)
     found = library.seccomp_version().contents
     level = library.seccomp_api_get()
     text = f"{found.major}.{found.minor}.{found.micro}, API level {level}"
-    return Check("libseccomp", True, "required", text)
+    return Check("libseccomp", True, "wanted", text)
 
 
 def _libbpf() -> Check:
-    """bcc brings the libbpf that it uses; the system's own is only worth knowing of."""
+    """The system's own loads the program; bcc, which compiles it, brings another."""
     try:
         library = ctypes.CDLL("libbpf.so.1")
         library.libbpf_version_string.restype = ctypes.c_char_p
         found = library.libbpf_version_string().decode("ascii", "replace")
     except (OSError, AttributeError):
-        found = "none of version 1"
-    return Check("libbpf", True, "info", f"{found} (bcc has its own)")
+        remedy = install("libbpf1", "libbpf")
+        return Check("libbpf", False, "wanted", "libbpf.so.1 is missing", remedy)
+    return Check("libbpf", True, "wanted", found)
 
 
 def _headers() -> Check:
     """The C library's copy of the kernel's user-space interface; never the kernel's own."""
     roots = (Path("/usr/include"), Path(f"/usr/include/{platform.machine()}-linux-gnu"))
-    missing = [name for name in _HEADERS if not any((root / name).is_file() for root in roots)]
+    missing = [name for name in _HEADERS if not any(is_file(root / name) for root in roots)]
     if missing:
         found = f"{', '.join(missing)} missing in /usr/include"
         # On Fedora glibc-devel brings them.
         remedy = install("linux-libc-dev", "glibc-devel")
-        return Check("C headers", False, "required", found, remedy)
-    return Check("C headers", True, "required", "/usr/include/linux (the C library's)")
+        return Check("C headers", False, "wanted", found, remedy)
+    return Check("C headers", True, "wanted", "/usr/include/linux (the C library's)")

@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from tracer.errors import SbtraceError
+from tracer.host.places import is_folder, look
 from tracer.host.records import Check
 
 if TYPE_CHECKING:
@@ -26,12 +27,13 @@ def _database(database: Path, check_writable: Callable[[Path], None]) -> Check:
         check_writable(database)
     except SbtraceError as error:
         return Check("database", False, "required", str(error))  # it says its own remedy
-    size = f"{database.stat().st_size / _MIB:.1f} MiB" if database.exists() else "not made yet"
+    found = look(database)
+    size = f"{found.st_size / _MIB:.1f} MiB" if found is not None else "not made yet"
     return Check("database", True, "required", f"{database} ({size})")
 
 
 def _room(database: Path) -> Check:
-    folder = next((place for place in database.parents if place.is_dir()), None)
+    folder = next(filter(is_folder, database.parents), None)
     if folder is None:
         return Check("disk", None, "wanted", f"{database}: no folder of this path exists")
     free = shutil.disk_usage(folder).free

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import tomllib
 from pathlib import PurePath
@@ -45,7 +46,7 @@ def parse(source: str, path: str, native: str | None = None) -> Profile:
     where = Where(path, Lines(source))
     table = _toml(source, where)
     _known_keys(table, _KEYS, (), where)
-    abis, any_abi = _abis(table, native or syscalls.native_abi(), where)
+    abis, any_abi = _abis(table, native or _native(table), where)
     names = NameList(abis, where)
     unordered = [*_lists(table, names, where), *_rules(table, names, where)]
     rules = tuple(sorted(unordered, key=lambda rule: rule.line))
@@ -67,6 +68,18 @@ def parse(source: str, path: str, native: str | None = None) -> Profile:
     )
     _check_whole(profile, where)
     return profile
+
+
+def _native(table: dict[str, Any]) -> str:
+    """The ABI of this machine. One whose calls have no names here will do where none is named.
+
+    Raises SbtraceError for such a machine and a profile that restricts something.
+    """
+    machine = os.uname().machine
+    names_none = table.get("abis") == ["any"] and not {*_LISTS, "errno", "rule"} & table.keys()
+    if names_none and not syscalls.is_known(machine):
+        return machine
+    return syscalls.native_abi()
 
 
 def _check_whole(profile: Profile, where: Where) -> None:

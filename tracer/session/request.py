@@ -129,9 +129,11 @@ def _filter(profile: Profile) -> Callable[[], None] | None:
 
 def _require_execve(profile: Profile) -> None:
     """Raise ProfileError if the filter would refuse the launcher's last step."""
+    if profile.any_abi or "execve" in profile.conditional:
+        return
     abi = profile.abis[0]
     number = syscalls.number(abi, "execve")
-    if number is None or profile.any_abi or "execve" in profile.conditional:
+    if number is None:
         return
     action = profile.decide(abi, number).action
     if not action.permits:

@@ -5,14 +5,29 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import platform
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from tracer import profile as profiles
+from tracer import syscalls
 from tracer.errors import KernelError, StoreError
-from tracer.host import Check, HostReport, kernel, packages, probe, rights, software, storage
+from tracer.host import (
+    Check,
+    HostReport,
+    kernel,
+    packages,
+    places,
+    probe,
+    rights,
+    software,
+    storage,
+)
 from tracer.report import as_json, doctor
+from tracer.session.trial import count_on_trial
 
 OK = Check("a", True, "required", "there")
 POOR = Check("b", False, "wanted", "little", "get more")
@@ -55,7 +70,7 @@ def test_json_says_null_for_what_could_not_be_tried() -> None:
 
 
 def test_nobody_is_told_to_install_kernel_headers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Path, "is_file", lambda _: False)
+    monkeypatch.setattr(software, "is_file", lambda _: False)
     (headers,) = [check for check in software.checks() if check.name == "C headers"]
     assert headers.ok is False
     assert headers.remedy
@@ -121,15 +136,65 @@ def test_bpf_takes_cap_sys_admin_or_both_of_its_own(
     assert ok or check.remedy
 
 
-def test_an_ordinary_user_is_told_to_use_sudo_and_nothing_is_tried(
+def test_an_ordinary_user_is_told_to_use_sudo_and_bpf_is_not_tried(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    report = probe(Path("/tmp/x.duckdb"), _writable, lambda: pytest.fail("loaded"))
+    report = probe(Path("/tmp/x.duckdb"), _writable, count_on_trial)
     found = {check.name: check for check in report.checks}
     assert found["user"].remedy == "run it with sudo"
     assert found["raw tracepoints"].ok is None
-    assert found["BPF program"].ok is None
+    assert (found["counting"].ok, found["counting"].found) == (
+        False,
+        "eBPF needs root: run it with sudo, or say --trace none",
+    )
+    assert not report.full_figures
+
+
+@pytest.mark.parametrize("closed", ["/sys/kernel", "/proc/self/mountinfo", "/usr", "/tmp"])
+def test_a_place_that_may_not_be_looked_at_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, closed: str
+) -> None:
+    """As tracefs, whose folder has the mode 0700."""
+    real = Path.stat
+
+    def refusing(path: Path, **how: Any) -> os.stat_result:
+        if str(path).startswith(closed):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, **how)
+
+    monkeypatch.setattr(Path, "stat", refusing)
+    assert probe(Path("/tmp/x/y.duckdb"), _writable).checks
+
+
+def test_what_is_mounted_is_told_without_looking_into_it(tmp_path: Path) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_bytes(b"31 2 0:12 / /t\\040t rw shared:9 master:1 - tracefs nodev rw\n")
+    assert places.is_mounted("tracefs", mounts) is True
+    assert places.is_mounted("cgroup2", mounts) is False
+    assert places.is_mounted("tracefs", tmp_path / "missing") is None
+
+
+@pytest.mark.parametrize("machine", ["riscv64", "armv7l", "ppc64le"])
+def test_another_machine_is_named_with_those_that_have_full_figures(
+    monkeypatch: pytest.MonkeyPatch, machine: str
+) -> None:
+    names = os.uname()
+    other = os.uname_result((*names[:4], machine))
+    monkeypatch.setattr(os, "uname", lambda: other)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    syscalls.native_abi.cache_clear()
+    try:
+        report = probe(Path("/tmp/x.duckdb"), _writable, count_on_trial)
+        assert not profiles.load("LEARNING").restricts
+    finally:
+        syscalls.native_abi.cache_clear()
+    found = {check.name: check for check in report.checks}
+    assert "x86_64 and aarch64" in found["machine"].found
+    assert found["ring buffer"].ok is None
+    assert found["counting"].found.startswith("eBPF counting is written for x86_64 and aarch64")
+    assert machine in found["counting"].found
     assert not report.full_figures
 
 
@@ -143,18 +208,24 @@ def test_a_refused_bpf_call_says_who_may_refuse(monkeypatch: pytest.MonkeyPatch)
     assert "lockdown" in (check.remedy or "")
 
 
-def test_a_bpf_program_that_does_not_load_is_reported_in_its_own_words(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def fail() -> None:
+def test_the_trial_alone_decides_and_is_reported_in_its_own_words() -> None:
+    def fail() -> str:
         raise KernelError("verifier: no")
 
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    from tracer.host.probe import _loaded
-
-    check = _loaded(fail, [OK])
+    failed = probe(Path("/tmp/x.duckdb"), _writable, fail)
+    (check,) = [check for check in failed.checks if check.name == "counting"]
     assert (check.ok, check.found) == (False, "verifier: no")
-    assert _loaded(fail, [MISSING]).found == "not tried: c first"
+    assert not failed.full_figures
+
+
+def test_what_is_missing_and_was_not_needed_leaves_the_figures_full(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(kernel, "_BTF", Path("/nowhere"))
+    report = probe(Path("/tmp/x.duckdb"), _writable, lambda: "counted 9 calls")
+    found = {check.name: check.ok for check in report.checks}
+    assert (found["bcc"], found["BTF"], report.full_figures) == (False, False, True)
 
 
 def test_a_database_that_cannot_be_written_is_required_and_missing(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from tracer.collectors.kernel import wire
 from tracer.collectors.kernel.accounts import Accounts
 from tracer.collectors.kernel.program import Program
 from tracer.collectors.kernel.refusals import REGISTER_BYTES, Decide, Refusals
+from tracer.collectors.kernel.variant import variant
 from tracer.model import BlockedCall, Loss, Process
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class KernelCollector:
 
         ``logged``: native numbers that it may let through with SECCOMP_RET_LOG.
         """
+        variant(logging=bool(logged))  # where there is no program, it says so: before all else
         self._accounts = Accounts()
         self._refusals = Refusals(decide)
         self._program = Program(self._take, logged)

@@ -20,6 +20,7 @@ from tracer.errors import KernelError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+MAP_TYPE_ARRAY = 2
 MAP_TYPE_TASK_STORAGE = 29
 PROG_TYPE_RAW_TRACEPOINT = 17
 PROG_TYPE_TRACING = 26

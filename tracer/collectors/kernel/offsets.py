@@ -122,13 +122,23 @@ def _paths(machine: str) -> dict[str, str]:
     return {f"OFFSET_{name}": path for name, path in paths.items()}
 
 
+def _why_unreadable() -> str:
+    """Return what is the matter with the kernel's type information."""
+    try:
+        os.close(os.open(BTF_PATH, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as error:
+        return os.strerror(error.errno or 0)
+    return "is not the type information of a kernel"
+
+
 class _Btf:
     def __init__(self) -> None:
         self._btf = lib.btf__load_vmlinux_btf()
         self._structs: dict[str, int] = {}
         if not self._btf:
             raise KernelError(
-                f"{BTF_PATH}: this kernel has no type information (CONFIG_DEBUG_INFO_BTF)"
+                f"{BTF_PATH}: {_why_unreadable()}: a kernel built with CONFIG_DEBUG_INFO_BTF is "
+                "needed, and sysfs mounted on /sys"
             )
 
     def close(self) -> None:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
     from tracer.collectors.kernel.artifact import Artifact
 
+_FORBIDDEN = (
+    ": eBPF takes CAP_BPF and CAP_PERFMON, and no lockdown, security module or container that "
+    "forbids bpf(2)"
+)
 NOTHING: frozenset[int] = frozenset()
 
 
@@ -167,17 +171,14 @@ def _portable(which: Variant) -> Artifact:
     if found is None:
         from tracer.collectors.kernel.compile import compile_program
 
+        _require_bpf()
         found = compile_program(which)
     return found
 
 
-def try_to_load() -> None:
-    """Load and attach the program and let it go. Raises KernelError if this machine says no."""
-    program = Program(lambda _record: None)
-    try:
-        program.attach()
-    finally:
-        program.close()
+def _require_bpf() -> None:
+    """Raise KernelError where bpf(2) is forbidden: bcc would call that a fault of the program."""
+    os.close(_ask(libbpf.create_map, libbpf.MAP_TYPE_ARRAY, "probe", (4, 4, 1), 0, (0, 0, 0)))
 
 
 def _ask(function: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401 - of any function
@@ -185,4 +186,5 @@ def _ask(function: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401 - of 
     try:
         return function(*args)
     except OSError as error:
-        raise KernelError(str(error.strerror or error)) from error
+        remedy = _FORBIDDEN if isinstance(error, PermissionError) else ""
+        raise KernelError(f"{error.strerror or error}{remedy}") from error

@@ -19,8 +19,8 @@ from tracer.symbols import (
     thread_registers,
 )
 
-REGISTER_BYTES = {"x86_64": 168, "aarch64": 272}[os.uname().machine]
-"""sizeof(user_regs) of bpf/include/arch.h."""
+REGISTER_BYTES = {"x86_64": 168, "aarch64": 272}.get(os.uname().machine, 0)
+"""sizeof(user_regs) of bpf/include/arch.h; 0 on a machine that there is no program for."""
 
 Decide = Callable[[str, int, tuple[int, ...]], str]
 """What the run's own profile does with a call (abi, nr, args): ``ALLOW``, ``ERRNO``, …"""

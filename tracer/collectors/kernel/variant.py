@@ -54,5 +54,8 @@ def variant(*, logging: bool) -> Variant:
     """Return that of this machine. Raises KernelError where there is none."""
     machine = os.uname().machine
     if machine not in _TARGET_ARCH:
-        raise KernelError(f"eBPF counting is written for x86_64 and aarch64, not for {machine}")
+        raise KernelError(
+            f"eBPF counting is written for {' and '.join(_TARGET_ARCH)}, not for {machine}: "
+            "a run has the baseline (--trace none)"
+        )
     return Variant(machine, os.sysconf("SC_PAGE_SIZE"), logging)

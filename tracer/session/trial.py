@@ -1,0 +1,62 @@
+"""A run on trial: is the target counted here, by all that a run counts it with?"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from tracer import profile as profiles
+from tracer.errors import KernelError
+from tracer.sandbox.launch import Launch, Launcher
+from tracer.sandbox.signals import hold
+from tracer.sandbox.user import target_user
+from tracer.session.counting import kernel_collector
+
+if TYPE_CHECKING:
+    from tracer.collectors.kernel import KernelCollector, KernelRecords
+
+_COMMAND = ("/bin/sh", "-c", ":")
+_PROFILE = "LEARNING"
+
+
+def count_on_trial() -> str:
+    """Count the calls of a shell that does nothing; return in words how many those were.
+
+    Raises SbtraceError where a run would have no full figures, in the words of such a run.
+    """
+    with ExitStack() as stack:
+        launcher = Launcher(_launch(), hold(frozenset()))
+        stack.callback(launcher.close)
+        kernel, _ = kernel_collector("full", profiles.load(_PROFILE))
+        assert kernel is not None  # noqa: S101 - where there is none, "full" raises
+        stack.callback(kernel.close)
+        return _in_words(_counted(launcher, kernel))
+
+
+def _launch() -> Launch:
+    return Launch(
+        file=_COMMAND[0],
+        argv=_COMMAND,
+        environment={},
+        user=target_user(None),
+        limits=(),
+        load_filter=None,
+    )
+
+
+def _counted(launcher: Launcher, kernel: KernelCollector) -> KernelRecords:
+    kernel.enrol(launcher.pidfd)
+    launcher.release()
+    os.waitid(os.P_PIDFD, launcher.pidfd, os.WEXITED | os.WNOWAIT)
+    failure = launcher.failure()
+    if failure is not None:
+        raise failure
+    return kernel.stop()
+
+
+def _in_words(records: KernelRecords) -> str:
+    calls = sum(row.calls for row in records.totals.stats)
+    if not calls:
+        raise KernelError(f"eBPF runs, but counted no call of {_COMMAND[0]}: report it")
+    return f"counted {calls} calls of {_COMMAND[0]} (tried)"
