@@ -74,6 +74,25 @@ _KERNEL_ERRNOS = {
     529: "EIOCBQUEUED",
     530: "ERECALLCONFLICT",
 }
+# The kernel's tables keep these names for numbers that it does not serve any more, or never did
+# (arch/x86/entry/syscalls/syscall_64.tbl: sys_ni_syscall); the package leaves them out.
+_X32_RETIRED = {"getpmsg": 181, "putpmsg": 182, "afs_syscall": 183, "tuxcall": 184, "security": 185}
+_RETIRED = {
+    "x86_64": _X32_RETIRED
+    | {
+        "uselib": 134, "_sysctl": 156, "create_module": 174, "get_kernel_syms": 177,
+        "query_module": 178, "nfsservctl": 180, "vserver": 236,
+    },
+    "i386": {
+        "break": 17, "stty": 31, "gtty": 32, "ftime": 35, "prof": 44, "lock": 53, "mpx": 56,
+        "ulimit": 58, "uselib": 86, "profil": 98, "idle": 112, "create_module": 127,
+        "get_kernel_syms": 130, "bdflush": 134, "afs_syscall": 137, "_sysctl": 149,
+        "query_module": 167, "nfsservctl": 169, "getpmsg": 188, "putpmsg": 189, "vserver": 273,
+    },
+    "x32": {name: number + X32_BIT for name, number in _X32_RETIRED.items()},
+    "arm64": {"nfsservctl": 42},
+    "arm": {"uselib": 86, "_sysctl": 149, "nfsservctl": 169, "vserver": 313},
+}  # fmt: skip
 # A text: re compiles it when it is first needed, which a start seldom does.
 _UNNAMED = r"syscall_0x([0-9a-f]{1,8})"
 
@@ -101,9 +120,12 @@ def native_abi() -> str:
 
 
 def abi_of(abi: str, nr: int) -> str:
-    """``x32`` for an x86_64 number with the x32 bit; the ABI as it is for all others."""
-    # -1 has every bit and is no x32 number: a tracer writes it to have a call skipped.
-    is_x32 = abi == "x86_64" and nr & X32_BIT and nr & 0xFFFFFFFF != 0xFFFFFFFF
+    """``x32`` for an x86_64 number that filters take for one of x32; else the ABI as it is.
+
+    That are all from X32_BIT up (libseccomp compares), though x32 has but a few of them.
+    """
+    # Not -1: a tracer writes it to have a call skipped, and libseccomp leaves it out.
+    is_x32 = abi == "x86_64" and X32_BIT <= nr & 0xFFFFFFFF < 0xFFFFFFFF
     return "x32" if is_x32 else abi
 
 
@@ -115,7 +137,7 @@ def _numbers(abi: str) -> dict[str, int]:
     # The table's own module: the package's class would load the same, and wrap it.
     module = importlib.import_module(f"system_calls.tables.{abi}")
     table: dict[str, int] = getattr(module, f"syscalls_{abi}")
-    return table
+    return _RETIRED[abi] | table
 
 
 @functools.cache

@@ -18,6 +18,10 @@ from tracer import syscalls
         ("x32", 0x40000000 + 515, "readv"),
         ("x86_64", 435, "clone3"),
         ("i386", 102, "socketcall"),
+        ("x86_64", 156, "_sysctl"),
+        ("i386", 149, "_sysctl"),
+        ("i386", 17, "break"),
+        ("x32", 0x40000000 + 185, "security"),
     ],
 )
 def test_a_number_has_the_name_of_its_abi(abi: str, nr: int, name: str) -> None:
@@ -41,6 +45,24 @@ def test_a_number_without_a_name_is_written_as_strace_writes_it() -> None:
     assert syscalls.name("x86_64", 0x3E7) == "syscall_0x3e7"
     assert syscalls.name("x86_64", -1) == "syscall_0xffffffff"
     assert syscalls.number("x86_64", "syscall_0x3e7") == 0x3E7
+
+
+@pytest.mark.parametrize(
+    ("nr", "abi"),
+    [
+        (0x3FFFFFFF, "x86_64"),
+        (0x40000000, "x32"),
+        (0x7FFFFFFF, "x32"),
+        (0x80000000, "x32"),
+        (0xFFFFFFFE, "x32"),
+        (0xFFFFFFFF, "x86_64"),
+        (-1, "x86_64"),
+    ],
+)
+def test_a_filter_takes_all_from_the_x32_bit_up_for_x32(nr: int, abi: str) -> None:
+    """All but -1: libseccomp compares the number, it does not look for the bit."""
+    assert syscalls.abi_of("x86_64", nr) == abi
+    assert syscalls.abi_of("i386", nr) == "i386"
 
 
 def test_a_name_that_the_abi_lacks_has_no_number() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from tracer import syscalls
 from tracer.collectors.kernel import wire
@@ -27,6 +27,9 @@ _FOREIGN = {"x86_64": ("x86_64", "i386", "x32"), "arm64": ("arm64", "arm", "arm6
 def abi_names() -> tuple[str, ...]:
     """Return the names of ABI_NATIVE, ABI_COMPAT and ABI_X32 on this machine."""
     return _FOREIGN[syscalls.native_abi()]
+
+
+_Record: TypeAlias = "wire.Start | wire.Exec | wire.Head | wire.OverflowKey | wire.RefusedKey"
 
 
 class Accounts:
@@ -56,9 +59,7 @@ class Accounts:
         """An image begins."""
         if self.origin_ns is None:
             self.origin_ns = exec_.process_ns
-        life = self._lives.get((exec_.pid, exec_.process_ns))
-        if life is None:
-            life = self._new_life((exec_.pid, exec_.process_ns), None, None)
+        life = self._life(exec_)
         whole = len(exec_.argv) == exec_.whole_bytes
         arguments = exec_.argv.removesuffix(b"\0").split(b"\0") if exec_.argv else []
         image = life.images.setdefault(exec_.image, Image(exec_.at_ns))
@@ -172,27 +173,24 @@ class Accounts:
         """Return one row a syscall, and one an errno of a syscall, over the whole target."""
         return self._totals.rows_with(live)
 
-    def _life(self, record: wire.Start | wire.Head | wire.OverflowKey | wire.RefusedKey) -> Life:
+    def _life(self, record: _Record) -> Life:
         key = (record.pid, record.process_ns)
         life = self._lives.get(key)
         if life is None:
-            parent_ns, ppid = getattr(record, "parent_ns", 0), getattr(record, "ppid", None)
-            parent = self._lives.get((ppid, parent_ns)) if ppid is not None else None
-            life = self._new_life(key, parent, ppid)
+            self._processes += 1
+            life = self._lives[key] = Life(self._processes, record.pid)
+        if life.inherited is None and isinstance(record, wire.Start | wire.Head) and record.ppid:
+            self._born(life, record)
         return life
 
-    def _new_life(self, key: ProcessKey, parent: Life | None, ppid: int | None) -> Life:
-        pid, process_ns = key
-        self._processes += 1
-        life = Life(
-            process_id=self._processes,
-            pid=pid,
-            parent_id=parent.process_id if parent is not None else None,
-            ppid=ppid or None,
-            inherited=parent.executable(parent.image_at(process_ns)) if parent else None,
-        )
-        self._lives[key] = life
-        return life
+    def _born(self, life: Life, record: wire.Start | wire.Head) -> None:
+        """Note whose child it is. Not the first record has to tell: tables and refused calls are
+        read from maps, maybe before what was written of the start into the ring buffer."""
+        life.ppid = record.ppid
+        parent = self._lives.get((record.ppid, record.parent_ns))
+        if parent is not None:
+            life.parent_id = parent.process_id
+            life.inherited = parent.executable(parent.image_at(record.process_ns))
 
     def _retire(self, key: ProcessKey) -> None:
         """Forget the oldest of the ended ones: a long build must not fill the memory."""

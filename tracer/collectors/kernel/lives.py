@@ -25,19 +25,13 @@ class Image:
 class Life:
     """One process, as its records tell it."""
 
-    def __init__(
-        self,
-        process_id: int,
-        pid: int,
-        parent_id: int | None,
-        ppid: int | None,
-        inherited: str | None,
-    ) -> None:
-        """``inherited``: the program that it was forked from; None for the command, or if
-        that is unknown."""
+    def __init__(self, process_id: int, pid: int) -> None:
+        """Whose child it is may become known later."""
         self.process_id, self.pid = process_id, pid
-        self.parent_id, self.ppid = parent_id, ppid
-        self.inherited = inherited
+        self.parent_id: int | None = None
+        self.ppid: int | None = None
+        self.inherited: str | None = None
+        """The program that it was forked from; None for the command, or if that is unknown."""
         self.images: dict[int, Image] = {}
         self.threads: dict[int, int] = {}
         self.leader_status: int | None = None

@@ -257,6 +257,40 @@ def refused(pid: int, process_ns: int, image: int) -> wire.RefusedKey:
     )
 
 
+def refused_key(pid: int, at: int) -> wire.RefusedKey:
+    return wire.RefusedKey(at, at, pid, pid, 0, READ, 0, 0, 0, -1, 0, 0, (0,) * 6)
+
+
+def test_a_refused_call_that_is_read_before_the_start_of_its_process_takes_no_parent_from_it() -> (
+    None
+):
+    """The map of refused calls runs ahead of the ring buffer; so may the tables. Whose child it
+    is and what it runs is filled in when the start is read."""
+    accounts = Accounts()
+    accounts.started(start(7, ORIGIN))
+    accounts.executed(exec_(7, ORIGIN, 0, b"sh\0", ORIGIN))
+    identity = accounts.identity(refused_key(9, ORIGIN + 20))
+    accounts.identity(refused_key(8, ORIGIN + 10))
+    assert accounts.executable_of(refused_key(8, ORIGIN + 10)) is None
+    accounts.started(start(8, ORIGIN + 10, parent=(7, ORIGIN)))
+    accounts.started(start(9, ORIGIN + 20, parent=(8, ORIGIN + 10)))
+    parents = {process.pid: (process.ppid, process.parent_id) for process in accounts.processes()}
+    ids = {process.pid: process.process_id for process in accounts.processes()}
+    assert parents == {7: (None, None), 8: (7, ids[7]), 9: (8, ids[8])}
+    assert ids[9] == identity[0]
+    for pid, at in ((8, ORIGIN + 10), (9, ORIGIN + 20)):
+        assert accounts.executable_of(refused_key(pid, at)) == "/bin/sh"
+
+
+def test_a_table_tells_the_parent_where_the_record_of_the_start_was_lost() -> None:
+    accounts = Accounts()
+    accounts.started(start(7, ORIGIN))
+    accounts.identity(refused_key(8, ORIGIN + 10))
+    ended(accounts, head(8, ORIGIN + 10, flags=LAST, ppid=7, parent_ns=ORIGIN))
+    command, child = accounts.processes()
+    assert (child.pid, child.ppid, child.parent_id) == (8, 7, command.process_id)
+
+
 def test_a_long_build_does_not_fill_the_memory() -> None:
     """Ended processes are forgotten, the oldest first, unless a call of theirs was refused."""
     accounts = Accounts()
