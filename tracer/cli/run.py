@@ -21,6 +21,13 @@ class Trace(StrEnum):
     NONE = "none"
 
 
+class Daemons(StrEnum):
+    """What becomes of processes that outlive the command."""
+
+    WAIT = "wait"
+    END = "end"
+
+
 EPILOG = """Examples:
 
   sbtrace run --profile=STRICT -- ls -l
@@ -53,6 +60,10 @@ def run(
     timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="End the whole target after this long.")
     ] = None,
+    daemons: Annotated[
+        Daemons,
+        typer.Option(help="Once the command ended: wait for processes that it left, or end them."),
+    ] = Daemons.WAIT,
     interval: Annotated[int, typer.Option(metavar="MS", help="Between samples of /proc.")] = 100,
     trace: Annotated[
         Trace, typer.Option(help="eBPF: if possible, or not without, or not at all.")
@@ -75,7 +86,9 @@ def run(
     """Run a command under a seccomp profile and record every syscall it makes.
 
     The command keeps stdin and stdout; the summary goes to stderr. The exit status is the
-    command's own.
+    command's own. Signals are passed on to it. When it has ended, a signal (Ctrl-C, SIGTERM,
+    SIGHUP, SIGQUIT) ends what it left behind: it is asked first and killed after 2 seconds, or
+    at a second signal. The exit status is then 128 and the signal's number.
     """
     order = Order(
         {
@@ -87,6 +100,7 @@ def run(
             "interval_ms": interval,
             "trace": trace.value,
             "tags": _tags(tag or []),
+            "daemons": daemons.value,
             "closed": context.obj.closed,
         },
         None if output is None else str(output),

@@ -48,6 +48,17 @@ class LiveLine:
         self._write(_ERASE + text[:room])
         self._drawn = True
 
+    def left_behind(self, processes: int) -> None:
+        """Say, in a line that stays, for how many processes a run goes on without its command."""
+        if self.enabled:
+            self.clear()
+            noun = "process" if processes == 1 else "processes"
+            them = "it" if processes == 1 else "them"
+            self._write(
+                f"sbtrace: waiting for {count(processes)} {noun} that the command left behind: "
+                f"Ctrl-C ends {them}\n"
+            )
+
     def clear(self) -> None:
         """Erase the line, if there is one. Call it before anything else is printed."""
         if self._drawn:

@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from tracer.session.signals import ENDING, Relay
+from tracer.session.signals import ENDING, FORWARDED, Relay, ignored_by_caller
 
 if TYPE_CHECKING:
     from tracer.session.guard import Guard
@@ -25,6 +25,8 @@ class Controls:
         self._main_pid, self._main_fd = main_pid, main_fd
         self._inbox, self._guard = inbox, guard
         self._relay = Relay(in_front=guard is not None)
+        self._heeded = ENDING - ignored_by_caller()
+        self._over = False
         self.asked_to_end: frozenset[int] = frozenset()
         """Signals that came and by which somebody wants the run to be over."""
         self.stopped = False
@@ -40,16 +42,31 @@ class Controls:
         """Seconds until ``receive`` has to be called again; None if only for a signal."""
         return self._relay.wait_s
 
-    def receive(self) -> None:
-        """Take in what has come, and send the command what it has not got yet."""
+    def receive(self) -> list[int]:
+        """Take in what has come, and send the command what it has not got yet.
+
+        Return those by which somebody wants the run to be over, once each.
+        """
         relayed = self._guard.relayed() if self._guard is not None else []
         received = self._inbox.read()
-        own = [one.number for one in received if not one.from_kernel]
-        self.asked_to_end |= ENDING.intersection(relayed)
-        self.asked_to_end |= ENDING.intersection(one.number for one in received)
-        for number in self._relay.take(own, relayed, time.monotonic()):
+        typed = [one.number for one in received if one.from_kernel]
+        own = [one.number for one in received if not one.from_kernel and one.number in FORWARDED]
+        self.asked_to_end |= self._heeded.intersection((*relayed, *own, *typed))
+        taken = self._relay.take(own, relayed, time.monotonic())
+        for number in taken.send:
             if number != signal.SIGCONT or self.stopped:
                 self._send(number)
+        self._stop_alone(typed, relayed)
+        return [number for number in (*typed, *taken.heard) if number in self._heeded]
+
+    def _stop_alone(self, typed: list[int], relayed: list[int]) -> None:
+        """Give the terminal back on Ctrl-Z, which there is no command any more to follow in."""
+        if not self._over:
+            return
+        if signal.SIGCONT in relayed:
+            self.stopped = False
+        elif signal.SIGTSTP in typed:
+            self._become(stopped=True)
 
     def follow(self) -> None:
         """Let the front stop when the command was stopped, and go on when it does.
@@ -61,7 +78,8 @@ class Controls:
             self._become(stopped=change)
 
     def ended(self) -> None:
-        """The command is no more: a front that was stopped with it goes on."""
+        """The command is no more: a front that was stopped with it goes on. Call it once."""
+        self._over = True
         if self.stopped:
             self._become(stopped=False)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tracer.model import Sample
 
 _GRACE_S = 2.0
-"""Between SIGTERM and SIGKILL when a run is out of time."""
+"""Between SIGTERM and SIGKILL."""
 _ROUND_S = 0.001
 
 
@@ -56,6 +56,11 @@ class Ending:
     def __init__(self, pids: Callable[[], list[int]]) -> None:
         self._pids = pids
         self._kill_at: float | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether the target is being ended."""
+        return self._kill_at is not None
 
     def begin(self) -> None:
         """Ask every process to end; a stopped one is woken so that it can."""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import tracer
 from tracer.completeness import counts_are_exact, samples_are_complete
-from tracer.errors import EXIT_SIGNAL_BASE
 from tracer.identity import invoking_user
 from tracer.model import Outcome, Run, RunRecord
 from tracer.session.limits import limit_hit
+from tracer.session.signals import gave_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,6 +31,8 @@ class Ended(NamedTuple):
     timed_out: bool
     interrupted_by: frozenset[int]
     """Signals by which somebody asked for the end (Ctrl-C, SIGTERM…)."""
+    ended_by: int | None
+    """The signal that ended what the command had left behind; None if none did."""
     broken_off: bool
     """Whether sbtrace ended the target because a part of sbtrace was killed."""
     refused_forks: int | None
@@ -146,20 +148,13 @@ def _outcome(ended: Ended, number: int | None, kernel: KernelRecords | None) -> 
         kernel is None or any(row.blocked for row in kernel.totals.stats)
     ):
         return "blocked"
-    if ended.broken_off or _gave_in(ended, number):
+    if ended.broken_off or ended.ended_by is not None or _gave_in(ended):
         return "interrupted"
     return "signaled" if number is not None else "exited"
 
 
-def _gave_in(ended: Ended, number: int | None) -> bool:
-    """Whether the command ended by a signal, or as a shell reports one, after it was asked to.
-
-    A program that took Ctrl-C as a key and went on, as an editor does, was not interrupted.
-    """
-    if number is not None:
-        return bool(ended.interrupted_by)
-    code = os.WEXITSTATUS(ended.status) if ended.status is not None else None
-    return any(code == EXIT_SIGNAL_BASE + asked for asked in ended.interrupted_by)
+def _gave_in(ended: Ended) -> bool:
+    return ended.status is not None and gave_in(ended.status, ended.interrupted_by)
 
 
 def _limit(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tracer.profile import Profile
+    from tracer.session.aftermath import Daemons
 
 TraceWish = Literal["auto", "full", "none"]
 
@@ -41,6 +42,7 @@ class Request(NamedTuple):
     interval_ms: int = 100
     trace: TraceWish = "auto"
     tags: Mapping[str, str] = MappingProxyType({})
+    daemons: Daemons = "wait"
     closed: tuple[int, ...] = ()
     """Standard descriptors that sbtrace itself was started without."""
 

@@ -115,6 +115,7 @@ class _Session:
             self._kernel,
             self._controls,
             guard,
+            plan.request.daemons,
         )
 
     def _make_bound(self, stack: ExitStack) -> ProcessBound | None:
@@ -184,7 +185,7 @@ class _Session:
         journal.finish(final, kernel)
         if self._kernel is not None:
             self._kernel.close()  # while the run goes into the database
-        return Finished(final, exit_status(final.run), journal.settle)
+        return Finished(final, exit_status(final.run, self._supervision.ended_by), journal.settle)
 
     def _snapshot(self, begun: Run, journal: Journal) -> None:
         kernel = self._kernel.snapshot() if self._kernel is not None else None
@@ -196,6 +197,7 @@ class _Session:
             status=self._supervision.main_status,
             timed_out=self._supervision.timed_out,
             interrupted_by=self._controls.asked_to_end,
+            ended_by=self._supervision.ended_by,
             broken_off=self._supervision.broken_off,
             refused_forks=self._bound.refusals() if self._bound is not None else None,
             wall_ns=wall_ns,
@@ -210,10 +212,16 @@ class _Session:
         return [*(kernel.losses if kernel is not None else ()), *self._procfs.losses()]
 
 
-def exit_status(run: Run) -> int:
-    """Return the exit status for a run: the target's, 128+N for a signal, 124 out of time."""
+def exit_status(run: Run, ended_by: int | None = None) -> int:
+    """Return the exit status for a run: the target's, 128+N for a signal, 124 out of time.
+
+    ``ended_by``: the signal that ended what the command had left behind. Whoever sent it wants
+    what comes after the run no more, whatever the command's own status had been.
+    """
     if run.outcome == "timed_out":
         return EXIT_TIMED_OUT
+    if ended_by is not None:
+        return EXIT_SIGNAL_BASE + ended_by
     if run.exit_code is not None:
         return run.exit_code
     return EXIT_SIGNAL_BASE + run.term_signal if run.term_signal is not None else EXIT_FAILED

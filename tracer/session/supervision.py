@@ -7,6 +7,7 @@ import selectors
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from tracer.session.aftermath import Aftermath
 from tracer.session.reaper import Ending, Reaper
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from tracer.collectors.kernel import KernelCollector
     from tracer.collectors.procfs import ProcfsCollector
+    from tracer.session.aftermath import Daemons
     from tracer.session.controls import Controls
     from tracer.session.guard import Guard
     from tracer.session.journal import Journal
@@ -36,6 +38,9 @@ class Watcher(Protocol):
     ) -> None:
         """Show the state of the run. None = not known."""
 
+    def left_behind(self, processes: int) -> None:
+        """Say that the run goes on for so many processes although the command has ended."""
+
     def clear(self) -> None:
         """Take the display away."""
 
@@ -51,12 +56,14 @@ class Supervision:
         kernel: KernelCollector | None,
         controls: Controls,
         guard: Guard | None,
+        daemons: Daemons = "wait",
     ) -> None:
         self._interval_s = interval_s
         self._procfs, self._kernel = procfs, kernel
         self._controls, self._guard = controls, guard
         self._reaper = Reaper(main_pid, procfs)
         self._ending = Ending(procfs.pids)
+        self._aftermath = Aftermath(self._ending, daemons, controls)
         self.timed_out = False
         self.broken_off = False
         """Whether a part of sbtrace was killed, and the target therefore ended."""
@@ -65,6 +72,11 @@ class Supervision:
     def main_status(self) -> int | None:
         """Wait status of the command; None while it runs."""
         return self._reaper.main_status
+
+    @property
+    def ended_by(self) -> int | None:
+        """The signal that ended what the command had left behind; None if none did."""
+        return self._aftermath.ended_by
 
     def watch(
         self,
@@ -83,7 +95,7 @@ class Supervision:
         next_snapshot = next_sample + SNAPSHOT_S
         with selectors.DefaultSelector() as selector:
             self._register(selector)
-            journal.add(self._reaper.reap())
+            self._reap(journal)
             while not self._reaper.gone:
                 now = time.monotonic()
                 if deadline is not None and now >= deadline:
@@ -116,20 +128,29 @@ class Supervision:
             self._ending.at_once()
             for descriptor in (*self._guard.watched, self._guard.relay_fd):
                 selector.unregister(descriptor)  # they stay readable from now on
-        self._controls.receive()
+        self._aftermath.hear(self._controls.receive())
         self._controls.follow()
         self._ending.insist()
-        journal.add(self._reaper.reap())
-        if self._reaper.main_status is not None:
-            self._controls.ended()
+        self._reap(journal)
         if self._kernel is not None:
             self._kernel.drain()
+
+    def _reap(self, journal: Journal) -> None:
+        lived = self._reaper.main_status is None
+        journal.add(self._reaper.reap())
+        status = self._reaper.main_status
+        if status is not None:
+            if lived:
+                self._controls.ended()
+            self._aftermath.command_ended(status, time.monotonic())
 
     def _sample(self, start_ns: int, journal: Journal, watcher: Watcher) -> None:
         samples = self._procfs.sample()
         journal.add(samples)
         journal.hand_on()
         if watcher.enabled and not self._controls.stopped and _in_foreground():
+            if self._aftermath.waits():
+                watcher.left_behind(len(samples))
             watcher.update(
                 time.monotonic_ns() - start_ns,
                 _total(row.cpu_percent for row in samples),

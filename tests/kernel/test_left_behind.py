@@ -1,0 +1,163 @@
+"""What the command leaves behind: it is waited for, or ended, and a signal always ends it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.kernel.supervised import started, state, until
+from tests.kernel.terminal import CTRL_C, CTRL_Z, Terminal, terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.kernel.supervised import Started
+    from tests.support import Sbtrace
+
+pytestmark = pytest.mark.kernel
+
+NONE = ["--trace", "none"]
+
+# It says when it is there, and when it is asked to end.
+POLITE = """setsid -f python3 -S -c '
+import os, signal
+def end(*_):
+    print("bye", flush=True)
+    os._exit(0)
+signal.signal(signal.SIGTERM, end)
+print("there", flush=True)
+signal.pause()'"""
+DEAF = "setsid -f sh -c 'trap \"\" TERM INT HUP QUIT; echo there; sleep 1000'"
+
+
+def alone(run: Started) -> None:
+    """Wait until the daemon is there, and the command, which said its pid, was reaped."""
+    pid = int(run.line())
+    assert run.line() == "there"
+    until(lambda: not Path(f"/proc/{pid}").exists(), "the command is gone")
+
+
+@pytest.fixture
+def screen(sbtrace: Sbtrace) -> Iterator[Terminal]:
+    with terminal({"SBTRACE_DB": str(sbtrace.db)}) as found:
+        yield found
+
+
+@pytest.mark.parametrize(
+    ("who", "number"),
+    [
+        ("front", signal.SIGINT),
+        ("front", signal.SIGTERM),
+        ("group", signal.SIGHUP),
+        ("group", signal.SIGQUIT),
+    ],
+)
+def test_a_signal_ends_gently_what_the_command_left_behind(
+    sbtrace: Sbtrace, who: str, number: signal.Signals
+) -> None:
+    with started(sbtrace.db, f"echo $$; {POLITE}; exit 4", start_new_session=True) as run:
+        alone(run)
+        (os.kill if who == "front" else os.killpg)(run.front, number)
+        assert run.line() == "bye"
+        assert run.wait() == 128 + number
+    (row,) = sbtrace.sql("SELECT outcome, exit_code FROM runs")
+    assert row == {"outcome": "interrupted", "exit_code": 4}
+
+
+def test_what_does_not_end_when_it_is_asked_is_killed_after_a_grace_period(
+    tmp_path: Path,
+) -> None:
+    with started(tmp_path / "db", f"echo $$; {DEAF}") as run:
+        alone(run)
+        os.kill(run.front, signal.SIGTERM)
+        assert run.wait() == 128 + signal.SIGTERM
+        assert run.target() == []
+
+
+def test_a_stopped_process_that_was_left_behind_is_woken_to_end(tmp_path: Path) -> None:
+    stopped = POLITE.replace("signal.pause()", "os.kill(os.getpid(), signal.SIGSTOP)")
+    with started(tmp_path / "db", f"echo $$; {stopped}") as run:
+        alone(run)
+        until(lambda: "T" in map(state, run.target()), "it is stopped")
+        os.kill(run.front, signal.SIGTERM)
+        assert run.line() == "bye"
+        assert run.wait() == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
+def test_a_command_that_a_signal_ended_takes_what_it_left_with_it(
+    sbtrace: Sbtrace, number: signal.Signals
+) -> None:
+    with started(sbtrace.db, f"{POLITE}; exec sleep 1000") as run:
+        assert run.line() == "there"
+        os.kill(run.front, number)
+        assert run.line() == "bye"
+        assert run.wait() == 128 + number
+
+
+def test_a_command_that_was_asked_to_end_and_did_so_in_order_takes_the_rest_with_it(
+    sbtrace: Sbtrace,
+) -> None:
+    script = f"trap 'exit 7' TERM; {POLITE}; sleep 1000 & wait"
+    with started(sbtrace.db, script) as run:
+        assert run.line() == "there"
+        os.kill(run.front, signal.SIGTERM)
+        assert run.line() == "bye"
+        assert run.wait() == 7
+
+
+def test_a_signal_that_the_caller_ignores_ends_nothing(tmp_path: Path) -> None:
+    def ignore() -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    with started(tmp_path / "db", f"echo $$; {POLITE}", preexec_fn=ignore) as run:
+        alone(run)
+        os.kill(run.front, signal.SIGHUP)
+        os.kill(run.front, signal.SIGTERM)
+        assert run.line() == "bye"
+        assert run.wait() == 128 + signal.SIGTERM  # SIGHUP came first
+
+
+def test_daemons_end_ends_them_with_the_command_whose_status_stays(
+    sbtrace: Sbtrace, tmp_path: Path
+) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    options = [*NONE, "--daemons", "end"]
+    with started(sbtrace.db, f"{POLITE}; read go < {fifo}; exit 4", options) as run:
+        assert run.line() == "there"
+        fifo.write_text("\n")
+        assert run.line() == "bye"
+        assert run.wait() == 4
+        assert run.target() == []
+    (row,) = sbtrace.sql("SELECT outcome, exit_code FROM runs")
+    assert row == {"outcome": "exited", "exit_code": 4}
+
+
+def test_a_terminal_says_what_is_waited_for_and_ctrl_c_ends_it(
+    screen: Terminal, tmp_path: Path
+) -> None:
+    (tmp_path / "daemon").write_text(POLITE)
+    screen.type(f"$S run --trace none sh {tmp_path}/daemon; echo status=$?.\n")
+    screen.expect("there")
+    screen.expect(r"waiting for 1 process that the command left behind: Ctrl-C ends it\r\n")
+    screen.type(CTRL_C)
+    screen.expect("bye")
+    screen.expect(r"status=130\.")
+
+
+def test_ctrl_z_gives_the_terminal_back_while_sbtrace_waits(screen: Terminal) -> None:
+    screen.type("$S run --trace none setsid -f sleep 1000; echo status=$?.\n")
+    screen.expect("waiting for 1 process that the command left behind")
+    screen.type(CTRL_Z)
+    screen.expect(r"Stopped")
+    screen.type("fg\n")
+    screen.expect("setsid")
+    screen.type(CTRL_C)
+    screen.expect(r"PROMPT\$ ")
+    screen.type("jobs; echo done.\n")
+    screen.expect(r"done\.")
