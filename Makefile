@@ -16,7 +16,8 @@ PACKAGES := python3-bpfcc python3-venv libseccomp2 linux-libc-dev libc6-dev \
 # What `make bench` compares it with; it does without those that cannot be had.
 BENCH_PEERS := strace linux-perf bpftrace bpfcc-tools
 # Programs that nobody here wrote, to be counted by strace and sbtrace at once.
-CORPUS_PACKAGES := strace stress-ng linux-source libcap-dev gcc-multilib libpython3-testsuite
+CORPUS_PACKAGES = strace stress-ng linux-source libcap-dev gcc-multilib \
+  libpython$(shell $(PYTHON) -c "import sys; print('%d.%d' % sys.version_info[:2])")-testsuite
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 # sudo clears the environment, and root should leave no caches in a user's checkout.
 AS_ROOT := $(if $(SUDO),sudo env PYTHONDONTWRITEBYTECODE=1 SBTRACE_REQUIRE_KERNEL=$(SBTRACE_REQUIRE_KERNEL))
