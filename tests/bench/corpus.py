@@ -245,16 +245,17 @@ def _outcome(program: Program, recorded: Sbtrace, output: Path) -> Outcome:
         if "syscall_0x" not in row["name"]  # strace leaves out what it has no name for
     }
     calls = sum(counts.returned for counts in theirs.values())
-    rows = tuple(_differences(_folded(mine), _folded(theirs)))
+    rows = tuple(_differences(folded(mine), folded(theirs)))
     return Outcome(program, "compared", len(theirs), calls, rows)
 
 
-def _folded(table: dict[str, Counts]) -> dict[str, Counts]:
-    folded: dict[str, Counts] = {}
+def folded(table: dict[str, Counts]) -> dict[str, Counts]:
+    """Put the parts of socketcall and ipc together, however they are named."""
+    found: dict[str, Counts] = {}
     for name, counts in table.items():
         at = FOLDED.get(name, name)
-        folded[at] = Counts(*map(sum, zip(counts, folded.get(at, Counts()), strict=True)))
-    return folded
+        found[at] = Counts(*map(sum, zip(counts, found.get(at, Counts()), strict=True)))
+    return found
 
 
 def _differences(mine: dict[str, Counts], theirs: dict[str, Counts]) -> Iterator[Row]:
