@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -16,14 +17,27 @@ from tests import support
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-REQUIRED = "SBTRACE_REQUIRE_KERNEL"
-
 
 def pytest_configure() -> None:
     # Under `sudo make test` the tests are root's, like root's own; who asked is no input.
     for name in ("SUDO_UID", "SUDO_GID", "SUDO_USER", "SUDO_COMMAND", "SBTRACE_DB"):
         os.environ.pop(name, None)
     os.environ["NO_COLOR"] = "1"
+    _hear_signals()
+
+
+def _hear_signals() -> None:
+    """Let what tests start begin with the signals of a terminal, also under nohup or ``&``.
+
+    An ignored signal stays so across fork and exec: execve(2). A handler does not: what is
+    started has the default, and the tests themselves are as deaf as they were made.
+    """
+    ours = {signal.SIGPIPE, signal.SIGXFSZ}  # ignored by Python, which children are spared
+    for number in signal.valid_signals() - ours:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            quiet = number == signal.SIGCHLD  # waitpid must find its children
+            signal.signal(number, signal.SIG_DFL if quiet else lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 @cache
@@ -42,9 +56,7 @@ def _kernel_missing() -> str | None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("kernel") and (reason := _kernel_missing()):
-        if os.environ.get(REQUIRED) == "1":
-            pytest.fail(f"{reason}, and {REQUIRED}=1 forbids to skip", pytrace=False)
-        pytest.skip(reason)
+        support.skip(reason)
 
 
 @pytest.fixture(scope="session")

@@ -11,9 +11,10 @@ import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import duckdb
+import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,8 +24,17 @@ SOURCES = ROOT / "tests" / "programs"
 NOBODY = 65534
 TIMEOUT = 120
 
+REQUIRED = "SBTRACE_REQUIRE_KERNEL"
+
 Completed = subprocess.CompletedProcess[str]
 Word = str | Path
+
+
+def skip(reason: str) -> NoReturn:
+    """Skip a test for want of something; where everything is required, it fails by that."""
+    if os.environ.get(REQUIRED) == "1":
+        pytest.fail(f"{reason}, and {REQUIRED}=1 forbids to skip", pytrace=False)
+    pytest.skip(reason)
 
 
 def run(

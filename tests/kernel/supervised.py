@@ -42,6 +42,13 @@ def state(pid: int) -> str | None:
     return None
 
 
+def waits_in(pid: int) -> int | None:
+    """Number of the call that a process sleeps in; None while it runs: proc_pid_syscall(5)."""
+    with suppress(OSError, ValueError):
+        return int(Path(f"/proc/{pid}/syscall").read_text().split()[0])
+    return None
+
+
 def marked(mark: str) -> list[int]:
     """Pids of living processes that have ``mark`` in their environment: a whole target."""
     found = []
@@ -79,13 +86,9 @@ class Started:
         return marked(self.mark)
 
     def bpf_programs(self) -> set[int]:
-        """Ids of the BPF programs that the supervisor holds: proc_pid_fdinfo(5)."""
-        found = set()
-        for entry in Path(f"/proc/{self.supervisor}/fdinfo").iterdir():
-            for line in entry.read_text().splitlines():
-                if line.startswith("prog_id:"):
-                    found.add(int(line.split()[1]))
-        return found
+        """Ids of the BPF programs that any process of sbtrace holds; none if there is none."""
+        ours = [self.front, *descendants(self.front)]
+        return {number for pid in ours for number in programs_of(pid)}
 
     def line(self) -> str:
         """The next line of the target's stdout."""
@@ -131,6 +134,26 @@ def started(
 def _sbtrace() -> list[str]:
     """The command of this checkout."""
     return [str(Path(sys.executable).parent / "sbtrace")]
+
+
+def descendants(pid: int) -> list[int]:
+    """Pids of all that descend from a process, as far as they live."""
+    found = children(pid)
+    return [*found, *(below for child in found for below in descendants(child))]
+
+
+def programs_of(pid: int) -> set[int]:
+    """Ids of the BPF programs of a process's descriptors: proc_pid_fdinfo(5).
+
+    A descriptor that is closed while one looks has no file any more, nor has a dead process.
+    """
+    found: set[int] = set()
+    with suppress(OSError):
+        for entry in Path(f"/proc/{pid}/fdinfo").iterdir():
+            with suppress(OSError):
+                lines = entry.read_text().splitlines()
+                found |= {int(line.split()[1]) for line in lines if line.startswith("prog_id:")}
+    return found
 
 
 def programs_alive() -> set[int]:

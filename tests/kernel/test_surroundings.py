@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.kernel.cgroups import HIDDEN
 from tests.support import NOBODY, run
 
 if TYPE_CHECKING:
@@ -77,16 +78,14 @@ def test_a_hidden_tracefs_alone_changes_nothing(sbtrace: Sbtrace) -> None:
 def test_no_cgroup_hierarchy_is_needed_for_another_user_than_root(
     sbtrace: Sbtrace, profile: str
 ) -> None:
-    wrapper = ["unshare", "--mount", "sh", "-c", 'umount -l /sys/fs/cgroup/* ; exec "$@"', "sh"]
     done, _ = within(
-        sbtrace, wrapper, "--trace", "none", "--user", "nobody", "--profile", profile, "true"
+        sbtrace, HIDDEN, "--trace", "none", "--user", "nobody", "--profile", profile, "true"
     )
     assert done.returncode == 0, done.stderr
 
 
 def test_root_without_a_pids_cgroup_is_told_that_it_cannot_be_bounded(sbtrace: Sbtrace) -> None:
-    wrapper = ["unshare", "--mount", "sh", "-c", 'umount -l /sys/fs/cgroup/* ; exec "$@"', "sh"]
-    done, _ = within(sbtrace, wrapper, "--profile", "RESOURCE-AWARE", "echo", "hi")
+    done, _ = within(sbtrace, HIDDEN, "--profile", "RESOURCE-AWARE", "echo", "hi")
     assert (done.returncode, done.stdout) == (125, "")
     assert "pids" in done.stderr.splitlines()[-1]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.kernel import oracle
+from tests.kernel import cgroups, oracle
 from tests.kernel.supervised import started, state, until
 from tests.support import run
 
@@ -301,6 +301,7 @@ def bounded(folder: Path, limit: int = 10) -> Path:
 def test_processes_bounds_the_whole_target_also_of_root(
     sbtrace: Sbtrace, public_folder: Path, user: list[str]
 ) -> None:
+    cgroups.parent()
     options = ["--profile", bounded(public_folder), *user, *NONE]
     recorded = sbtrace.run("setsid", "python3", "-c", BOMB, options=options)
     # of 50 children 9 beside their parent
@@ -322,28 +323,17 @@ def test_a_bound_of_an_ordinary_user_leaves_room_for_what_runs_already(
 def test_no_cgroup_is_left_behind_also_not_by_a_killed_sbtrace(
     sbtrace: Sbtrace, tmp_path: Path
 ) -> None:
-    from tracer.sandbox import cgroup
-
-    parent = cgroup.find_parent()
-    assert parent is not None
-
-    def of(pid: int) -> Path:
-        lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
-        (name,) = [line.rpartition("/")[2] for line in lines if ":pids:" in line]
-        return parent / name
-
+    parent = cgroups.parent()
     options = [*NONE, "--profile", str(bounded(tmp_path))]
     with started(sbtrace.db, "echo $$; sleep 1000", options) as going:
-        mine = of(int(going.line()))
-        assert mine.name.startswith("sbtrace-")
+        pid = int(going.line())
+        mine = parent / cgroups.own(Path(f"/proc/{pid}/cgroup").read_text())
         os.kill(going.supervisor, signal.SIGKILL)
         until(lambda: not going.target(), "the target is dead")
         assert mine.exists()
-    recorded = sbtrace.run("sh", "-c", "grep :pids: /proc/self/cgroup", options=options)
+    recorded = sbtrace.run("cat", "/proc/self/cgroup", options=options)
     assert not mine.exists(), "the next run clears it away"
-    own = parent / recorded.process.stdout.strip().rpartition("/")[2]
-    assert own.name.startswith("sbtrace-")
-    assert not own.exists()
+    assert not (parent / cgroups.own(recorded.process.stdout)).exists()
 
 
 # --- figures

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.bench import bars, call_cost, counted, missing, report, start
+from tests.bench import bars, call_cost, counted, missing, report, start, steady
 from tests.bench.results import Figure, Results
 
 if TYPE_CHECKING:
@@ -97,3 +97,13 @@ def test_counts_are_read_as_the_tools_print_them(tmp_path: Path) -> None:
     assert counted.by_bpftrace(tmp_path) == 20011
     assert counted.by_syscount(tmp_path) == 20011
     assert counted.by_sbtrace(tmp_path) == 11
+
+
+def test_a_round_of_steady_names_what_failed() -> None:
+    output = (
+        "..F\nFAILED tests/unit/test_a.py::test_b - assert 1\nERROR tests/x.py::test_c\n1 failed"
+    )
+    assert steady.failures(1, output) == ["tests/unit/test_a.py::test_b", "tests/x.py::test_c"]
+    assert steady.failures(0, output) == []
+    (only,) = steady.failures(4, "no such file")
+    assert only == "pytest ended with 4: no such file"

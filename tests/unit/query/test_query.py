@@ -275,7 +275,6 @@ def test_ctrl_c_ends_a_query_with_130(database: Path) -> None:
     process = subprocess.Popen(
         cli(database, "SELECT count(*) FROM range(1000000000000) WHERE range <> 3"),
         stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
     )
     threads = Path(f"/proc/{process.pid}/task")
     deadline = time.monotonic() + 30
