@@ -10,6 +10,8 @@ import pytest
 from tests.support import ROOT, run
 
 IGNORING = [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGCHLD, signal.SIGTSTP]
+NAMED = sum(1 << (number - 1) for number in range(1, 32))
+"""Bits of the signals with names: what is done with the C library's own is out of reach."""
 PROBE = """
 import os, signal, subprocess, sys
 sys.path.insert(0, os.environ["ROOT"])
@@ -31,4 +33,7 @@ def test_what_tests_start_ignores_and_blocks_no_signal(ignored: list[signal.Sign
     done = run([sys.executable, "-c", script], env={"ROOT": str(ROOT)})
     assert done.returncode == 0, done.stderr
     masks = dict(line.split(":\t") for line in done.stdout.splitlines())
-    assert {name: int(mask, 16) for name, mask in masks.items()} == {"SigBlk": 0, "SigIgn": 0}
+    assert {name: int(mask, 16) & NAMED for name, mask in masks.items()} == {
+        "SigBlk": 0,
+        "SigIgn": 0,
+    }
