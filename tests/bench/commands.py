@@ -1,8 +1,4 @@
-"""The commands that sbtrace and strace are compared on: real programs, on inputs made here.
-
-Each one runs as root without any capability, as sbtrace leaves none to the target: all inputs
-are root's own or readable by everybody, so that this changes no result.
-"""
+"""The commands that sbtrace and strace are compared on: real programs, on inputs made here."""
 
 from __future__ import annotations
 

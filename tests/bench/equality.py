@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 
 RUNS = 3
 SBTRACE = Path(sys.executable).parent / "sbtrace"
-# sbtrace leaves its target no capability, also if that is root: strace runs its own likewise.
-WITHOUT_CAPABILITIES = ("setpriv", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all")
-
 FIXED_ADDRESSES = ("setarch", "-R")
 
 Figure = tuple[int, int]
@@ -159,7 +156,7 @@ class Bench:
         tracer = ("strace", "-f", "-o", output, *oracle.SUMMARY_OPTIONS, "--")
         # The same environment to the byte: perl, for one, copies it to the heap.
         run(
-            (*WITHOUT_CAPABILITIES, *FIXED_ADDRESSES, *tracer, *command.argv),
+            (*FIXED_ADDRESSES, *tracer, *command.argv),
             cwd=self._work,
             env={**command.env, "SBTRACE_DB": str(self._records / "runs.duckdb")},
         )

@@ -59,7 +59,9 @@ print([libc.syscall(nr, 0, 0, 0, 0, 0), ctypes.get_errno()])
 PYTHON = "/usr/bin/python3"
 
 
-@pytest.mark.parametrize("user", [[], ["--user", "nobody"]], ids=["root", "nobody"])
+@pytest.mark.parametrize(
+    "user", [["--cap", "none"], ["--user", "nobody"]], ids=["root without capabilities", "nobody"]
+)
 @pytest.mark.parametrize(
     ("script", "answer"),
     [(PTRACE, "[-1, -1, -1]"), (MEMORY, "[False, False, False]")],

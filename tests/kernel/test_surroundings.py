@@ -124,8 +124,9 @@ def test_sbtrace_runs_within_sbtrace(sbtrace: Sbtrace, tmp_path: Path) -> None:
     )
     assert recorded.process.stdout == "hi\n"
     assert recorded.record["exact"] is True
-    # The inner sbtrace has no capability left, and says so if it is asked for more.
-    asked = sbtrace.run(SBTRACE, "run", "--trace", "full", "--db", tmp_path / "inner.db", *inner)
+    # An inner sbtrace that has no capability left says so if it is asked for more.
+    full = [SBTRACE, "run", "--trace", "full", "--db", tmp_path / "inner.db", *inner]
+    asked = sbtrace.run(*full, options=["--cap", "none"])
     assert asked.process.returncode == 125
     assert asked.process.stdout == ""
 

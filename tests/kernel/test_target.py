@@ -95,11 +95,14 @@ def test_a_uid_without_an_entry_has_its_own_group_alone(sbtrace: Sbtrace) -> Non
     assert found["Groups"].split() == ["54321"]
 
 
-def test_a_setuid_program_gives_nothing(sbtrace: Sbtrace, public_folder: Path) -> None:
+def test_a_setuid_program_gives_nothing_under_a_filter(
+    sbtrace: Sbtrace, public_folder: Path
+) -> None:
     program = public_folder / "setuid-id"
     program.write_bytes(Path("/usr/bin/id").read_bytes())
     program.chmod(0o4755)
-    done = sbtrace("run", "-q", *NONE, "--user", "nobody", program, "-u")
+    options = ["--user", "nobody", "--profile", "RESOURCE-AWARE"]
+    done = sbtrace("run", "-q", *NONE, *options, program, "-u")
     assert done.stdout == "65534\n"
 
 

@@ -57,6 +57,10 @@ def run(
         str | None,
         typer.Option(metavar="NAME|UID", help="Run it as this user; under sudo: as you."),
     ] = None,
+    cap: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME,…|keep|none", help="Capabilities it has, at most."),
+    ] = None,
     timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="End the whole target after this long.")
     ] = None,
@@ -96,6 +100,7 @@ def run(
             "profile": profile,
             "database": db,
             "user": user,
+            "capabilities": cap or None,
             "timeout_s": timeout,
             "interval_ms": interval,
             "trace": trace.value,

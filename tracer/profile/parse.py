@@ -14,6 +14,7 @@ from tracer.profile.conditions import check_conditions, parse_condition
 from tracer.profile.limits import parse_limits
 from tracer.profile.lines import Lines
 from tracer.profile.names import NameList, check_precedence
+from tracer.profile.privileges import parse_privileges
 from tracer.profile.records import (
     ACTION_KINDS,
     Action,
@@ -28,7 +29,8 @@ from tracer.profile.records import (
 from tracer.profile.where import Where, did_you_mean
 
 _LISTS = [kind for kind in ACTION_KINDS if kind != "errno"]
-_KEYS = ["name", "description", "default_action", "abis", *_LISTS, "errno", "rule", "limits"]
+_TABLES = ["errno", "rule", "limits", "privileges"]
+_KEYS = ["name", "description", "default_action", "abis", *_LISTS, *_TABLES]
 _RULE_KEYS = ["syscalls", "action", "args"]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # A text: re compiles it when it is first needed, which a start seldom does.
@@ -63,6 +65,9 @@ def parse(source: str, path: str, native: str | None = None) -> Profile:
         rules=rules,
         unconditional=narrowest(rules),
         conditional=conditional(rules),
+        capabilities=parse_privileges(table["privileges"], where)
+        if "privileges" in table
+        else None,
         limits=parse_limits(table["limits"], where) if "limits" in table else Limits(),
         skipped=tuple(names.skipped),
     )

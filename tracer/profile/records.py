@@ -183,6 +183,9 @@ class Profile(NamedTuple):
     conditional: dict[str, tuple[Rule, ...]]
     """For each name, its ``[[rule]]`` entries; they come before the lists."""
     limits: Limits
+    capabilities: int | Literal["keep"] | None = None
+    """What the target has at most, as a mask (bit N: capability N); ``keep``: all that its user
+    has. None: not said."""
     skipped: tuple[Skipped, ...] = ()
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from tracer import syscalls
+from tracer import capabilities, syscalls
 from tracer.errors import ProfileError
 from tracer.profile import groups
 from tracer.profile.where import did_you_mean, visible
@@ -43,7 +43,7 @@ def text(profile: Profile, *, expand: bool = False) -> str:
         f"default  {profile.default_action}",
         f"abis     {', '.join(profile.abis)}; others: {others}",
     ]
-    return "\n".join([*head, *_lists(profile, expand), *_conditional(profile), *_limits(profile)])
+    return "\n".join([*head, *_lists(profile, expand), *_conditional(profile), *_rest(profile)])
 
 
 def _lists(profile: Profile, expand: bool) -> Iterable[str]:
@@ -81,6 +81,18 @@ def _conditional(profile: Profile) -> Iterable[str]:
 def _rule(rule: Rule) -> str:
     holds = " and ".join(str(condition) for condition in rule.conditions)
     return f"line {rule.line}: {rule.entry}: {rule.action} if {holds}"
+
+
+def _rest(profile: Profile) -> Iterable[str]:
+    yield from _limits(profile)
+    if profile.capabilities is not None:
+        yield "\nprivileges"
+        yield _wrapped("  capabilities   ", _capabilities(profile) or "none")
+
+
+def _capabilities(profile: Profile) -> str:
+    kept = profile.capabilities
+    return ", ".join(capabilities.names_of(kept)) if isinstance(kept, int) else str(kept)
 
 
 def _limits(profile: Profile) -> Iterable[str]:
@@ -147,6 +159,9 @@ def as_dict(profile: Profile) -> dict[str, Any]:
             if rule.conditions
         ],
         "limits": profile.limits._asdict(),
+        "capabilities": list(capabilities.names_of(profile.capabilities))
+        if isinstance(profile.capabilities, int)
+        else profile.capabilities,
     }
 
 

@@ -30,6 +30,7 @@ from tracer.sandbox import linux
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from tracer.sandbox.privileges import Privileges
     from tracer.sandbox.signals import SignalState
     from tracer.sandbox.user import TargetUser
 
@@ -46,6 +47,7 @@ class Launch(NamedTuple):
     argv: tuple[str, ...]
     environment: Mapping[str, str]
     user: TargetUser
+    privileges: Privileges
     limits: tuple[tuple[int, int], ...]
     """(RLIMIT_*, value) pairs; set as soft and hard limit."""
     load_filter: Callable[[], None] | None
@@ -190,13 +192,12 @@ def _prepare(
     for which, value in launch.limits:
         _set_limit(0, which, value)
     reached("privileges")
-    linux.drop_bounding_set()
+    launch.privileges.before_identity(changes=launch.user.changes)
     reached("identity")
     if launch.user.changes:
         _become(launch.user)
     reached("privileges")
-    linux.clear_capabilities()
-    linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
+    launch.privileges.after_identity(changes=launch.user.changes)
     # Once more: a change of credentials clears it (prctl(2)).
     linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     linux.keep_heap()

@@ -11,6 +11,7 @@ import os
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
+PR_SET_KEEPCAPS = 8
 PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_SECCOMP = 22
@@ -18,6 +19,7 @@ PR_SET_NO_NEW_PRIVS = 38
 PR_CAPBSET_READ = 23
 PR_CAPBSET_DROP = 24
 PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_RAISE = 2
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 _CLOSE_RANGE_CLOEXEC = 4
 _M_TRIM_THRESHOLD = -1
@@ -53,8 +55,8 @@ def close_on_exec_from(first: int) -> None:
         raise OSError(code, os.strerror(code))
 
 
-def drop_bounding_set() -> None:
-    """Empty the capability bounding set and the ambient set: capabilities(7).
+def limit_bounding_set(kept: int) -> None:
+    """Leave no more than ``kept`` in the bounding set, and nothing in the ambient set.
 
     Without CAP_SETPCAP (an ordinary user) it stays: there is nothing that it could bound,
     as no_new_privs keeps execve from granting any.
@@ -62,7 +64,7 @@ def drop_bounding_set() -> None:
     capability = 0
     while True:
         try:
-            if prctl(PR_CAPBSET_READ, capability):
+            if prctl(PR_CAPBSET_READ, capability) and not kept >> capability & 1:
                 prctl(PR_CAPBSET_DROP, capability)
         except OSError:
             break  # EINVAL: beyond the kernel's last capability; EPERM: no CAP_SETPCAP
@@ -70,12 +72,20 @@ def drop_bounding_set() -> None:
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
 
 
-def clear_capabilities() -> None:
-    """Give up the permitted, effective and inheritable sets: capset(2). Raises OSError."""
+def set_capabilities(mask: int) -> None:
+    """Make it the permitted, effective and inheritable set: capset(2). Raises OSError."""
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    if _libc.capset(header, (ctypes.c_uint32 * 6)()) < 0:
+    low, high = mask & 0xFFFFFFFF, mask >> 32
+    if _libc.capset(header, (ctypes.c_uint32 * 6)(*[low] * 3, *[high] * 3)) < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
+
+
+def raise_ambient(mask: int) -> None:
+    """Have execve leave ``mask`` to a program of an ordinary user too. Raises OSError."""
+    for capability in range(mask.bit_length()):
+        if mask >> capability & 1:
+            prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability)
 
 
 def keep_heap() -> None:

@@ -14,6 +14,7 @@ from tracer.errors import ProfileError, UsageError
 from tracer.sandbox import linux
 from tracer.sandbox.command import resolve_command
 from tracer.sandbox.launch import Launch
+from tracer.sandbox.privileges import asked_for, privileges
 from tracer.sandbox.user import TargetUser, target_user
 from tracer.store.location import check_writable
 from tracer.store.location import resolve as resolve_database
@@ -38,6 +39,8 @@ class Request(NamedTuple):
     database: str | None = None
     """None: SBTRACE_DB, else the default of the user who asked."""
     user: str | None = None
+    capabilities: tuple[str, ...] | None = None
+    """The words of ``--cap``; None: as the profile says."""
     timeout_s: float | None = None
     interval_ms: int = 100
     trace: TraceWish = "auto"
@@ -75,6 +78,7 @@ def plan(request: Request) -> Plan:
         )
     if request.timeout_s is not None and not 0 < request.timeout_s <= 10**9:
         raise UsageError(f"--timeout {request.timeout_s:g}: give a number of seconds above 0")
+    asked = asked_for(request.capabilities)
     profile = profiles.load(request.profile)
     _require_execve(profile)
     load_filter = _filter(profile)
@@ -95,6 +99,7 @@ def plan(request: Request) -> Plan:
             argv=request.command,
             environment=_environment(user),
             user=user,
+            privileges=privileges(profile, asked, user),
             limits=_limits(profile),
             load_filter=load_filter,
             closed=request.closed,

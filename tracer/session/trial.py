@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from tracer import profile as profiles
 from tracer.errors import KernelError
 from tracer.sandbox.launch import Launch, Launcher
+from tracer.sandbox.privileges import privileges
 from tracer.sandbox.signals import hold
 from tracer.sandbox.user import target_user
 from tracer.session.counting import kernel_collector
 
 if TYPE_CHECKING:
     from tracer.collectors.kernel import KernelCollector, KernelRecords
+    from tracer.profile import Profile
 
 _COMMAND = ("/bin/sh", "-c", ":")
 _PROFILE = "LEARNING"
@@ -25,21 +27,24 @@ def count_on_trial() -> str:
 
     Raises SbtraceError where a run would have no full figures, in the words of such a run.
     """
+    profile = profiles.load(_PROFILE)
     with ExitStack() as stack:
-        launcher = Launcher(_launch(), hold(frozenset()))
+        launcher = Launcher(_launch(profile), hold(frozenset()))
         stack.callback(launcher.close)
-        kernel, _ = kernel_collector("full", profiles.load(_PROFILE))
+        kernel, _ = kernel_collector("full", profile)
         assert kernel is not None  # noqa: S101 - where there is none, "full" raises
         stack.callback(kernel.close)
         return _in_words(_counted(launcher, kernel))
 
 
-def _launch() -> Launch:
+def _launch(profile: Profile) -> Launch:
+    user = target_user(None)
     return Launch(
         file=_COMMAND[0],
         argv=_COMMAND,
         environment={},
-        user=target_user(None),
+        user=user,
+        privileges=privileges(profile, None, user),
         limits=(),
         load_filter=None,
     )
