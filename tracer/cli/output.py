@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import sys
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import typer
 
-from tracer.errors import EXIT_SIGNAL_BASE, QueryError, UsageError
+from tracer.errors import EXIT_SIGNAL_BASE, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from tracer.query.ask import Question
     from tracer.report.rows import Format
+    from tracer.store.destination import Destination
     from tracer.store.writer import Waiting
 
 
@@ -37,19 +39,30 @@ def answer(path: Path, question: Question, style: str, output: Path | None) -> N
     from tracer.query import ask
 
     with interruptible():
+        place = destination(output, path)
         if style == "parquet":
-            if output is None:
+            if place is None:
                 raise UsageError("query: --format parquet needs a file: -o FILE")
-            ask.to_parquet(path, question, output)
+            ask.to_parquet(path, question, place)
             return
         with ask.asking(path, question) as found:
             say_waiting(found.waiting)
-            rows(found.columns, found.rows, style, output)
+            rows(found.columns, found.rows, style, place)
 
 
-def saved_queries(style: str, output: Path | None) -> None:
+def destination(output: Path | None, database: Path | None) -> Destination | None:
+    """Return where ``-o`` leads, found good; None for stdout. Raises SbtraceError."""
+    if output is None:
+        return None
+    from tracer.store.destination import Destination
+
+    return Destination.open(output, database)
+
+
+def saved_queries(style: str, output: Path | None, db: str | None) -> None:
     """Write the list of the saved queries."""
     from tracer.query import saved
+    from tracer.store import location
 
     found = [
         (query.name, query.purpose, [parameter.name for parameter in query.parameters])
@@ -57,7 +70,8 @@ def saved_queries(style: str, output: Path | None) -> None:
         else (query.name, query.purpose, " ".join(_shown(query.parameters)))
         for query in saved.all_queries()
     ]
-    rows(("name", "purpose", "parameters"), found, style, output)
+    place = destination(output, location.resolve(db)) if output is not None else None
+    rows(("name", "purpose", "parameters"), found, style, place)
 
 
 def _shown(parameters: Sequence[object]) -> Iterator[str]:
@@ -72,20 +86,19 @@ def rows(
     columns: Sequence[str],
     found: Iterator[Sequence[object]] | Sequence[Sequence[object]],
     style: str,
-    output: Path | None = None,
+    place: Destination | None = None,
 ) -> None:
-    """Write rows to ``output`` or stdout. A reader that goes away ends it in silence."""
+    """Write rows to ``place`` or stdout. A reader that goes away ends it in silence."""
     from tracer.report.rows import write
 
-    if output is None:
+    if place is None:
         with _stdout() as out:
             write(columns, found, cast("Format", style), out, width())
         return
-    try:
-        with output.open("w", encoding="utf-8") as out:
-            write(columns, found, cast("Format", style), out, width())
-    except OSError as error:
-        raise QueryError(f"{output}: cannot be written: {error.strerror or error}") from error
+    with place.writing() as binary:
+        out = io.TextIOWrapper(binary, encoding="utf-8", write_through=True)
+        write(columns, found, cast("Format", style), out, width())
+        out.detach()
 
 
 def runs(found: Sequence[Sequence[object]], *, as_json: bool) -> None:

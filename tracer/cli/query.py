@@ -64,7 +64,7 @@ def query(
 
     chosen = Format.JSON if json_ else style
     if list_:
-        return out.saved_queries(chosen.value, output)
+        return out.saved_queries(chosen.value, output, db)
     if text is None:
         raise UsageError("query: give SQL or the name of a saved query (--list shows them)")
     question = ask.Question(text, ask.parse_params(param or []), timeout, memory)

@@ -42,7 +42,7 @@ def _run(guard: Guard) -> int:
             return EXIT_FAILED
         planned = plan(Request(**order.request))
         output = None if order.output is None else Path(order.output)
-        delivery = Delivery.open(output, as_json=order.json, quiet=order.quiet)
+        delivery = Delivery.open(output, planned.database, as_json=order.json, quiet=order.quiet)
     deputy = Deputy(guard.orders_fd, guard.answers_fd)
     finished = run(planned, LiveLine(sys.stderr, quiet=order.quiet), guard, deputy)
     delivery.write(finished.record)  # while the run goes into the database

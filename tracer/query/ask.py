@@ -16,6 +16,7 @@ from tracer.query import saved
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from tracer.store.destination import Destination
     from tracer.store.reader import Reader
     from tracer.store.writer import Waiting
 
@@ -73,8 +74,8 @@ def asking(database: Path, question: Question) -> Iterator[Answer]:
         yield Answer(rows.columns, iter(rows), reader.waiting)
 
 
-def to_parquet(database: Path, question: Question, file: Path) -> None:
-    """Run the question into the Parquet ``file``. Raises what ``asking`` does."""
+def to_parquet(database: Path, question: Question, place: Destination) -> None:
+    """Run the question into a Parquet file. Raises what ``asking`` does, and SbtraceError."""
     from tracer.store import guarded
 
     with ExitStack() as stack:
@@ -86,10 +87,8 @@ def to_parquet(database: Path, question: Question, file: Path) -> None:
         with guarded.running(reader, question.timeout_s):
             made = private / "result.parquet"
             guarded.write_parquet(reader, sql, _bind(reader, question, guarded.check(sql)), made)
-        try:
-            shutil.copyfile(made, file)
-        except OSError as error:
-            raise QueryError(f"{file}: cannot be written: {error.strerror or error}") from error
+        with made.open("rb") as source, place.writing() as file:
+            shutil.copyfileobj(source, file)
 
 
 def _sql(question: Question) -> str:

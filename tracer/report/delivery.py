@@ -5,50 +5,46 @@ from __future__ import annotations
 import io
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from tracer.errors import SbtraceError
-from tracer.identity import as_invoking_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from tracer.model import BlockedCall, RunRecord
+    from tracer.store.destination import Destination
 
 
 class Delivery:
     """A place for the summary that was found good before the target started."""
 
-    def __init__(self, file: TextIO | None, *, as_json: bool, quiet: bool) -> None:
-        self._file, self._as_json, self._quiet = file, as_json, quiet
+    def __init__(self, place: Destination | None, *, as_json: bool, quiet: bool) -> None:
+        """``place``: None for stderr."""
+        self._place, self._as_json, self._quiet = place, as_json, quiet
 
     @classmethod
-    def open(cls, output: Path | None, *, as_json: bool, quiet: bool) -> Delivery:
+    def open(
+        cls, output: Path | None, database: Path | None, *, as_json: bool, quiet: bool
+    ) -> Delivery:
         """Open ``output`` with the invoking user's rights; None: stderr.
 
-        Raises SbtraceError if the file cannot be written.
+        ``database`` is what must not be overwritten. Raises SbtraceError if the file cannot be
+        written.
         """
         if output is None:
             return cls(None, as_json=as_json, quiet=quiet)
-        try:
-            with as_invoking_user():
-                file = output.open("w", encoding="utf-8", errors="backslashreplace")
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise SbtraceError(
-                f"{output}: cannot be written: {reason}: name another -o FILE"
-            ) from error
-        return cls(file, as_json=as_json, quiet=quiet)
+        from tracer.store.destination import Destination
+
+        return cls(Destination.open(output, database), as_json=as_json, quiet=quiet)
 
     def write(self, record: RunRecord) -> None:
         """Give out the summary."""
-        if not self._quiet or self._file is not None:
-            text = self._text(record)
-            if self._file is None:
-                _print(text)
-            else:
-                self._save(text)
+        if self._place is not None:
+            self._save(self._place, self._text(record))
+        elif not self._quiet:
+            _print(self._text(record))
 
     def tell(self, troubles: Sequence[str]) -> None:
         """Say on stderr what kept the record from its place."""
@@ -62,18 +58,17 @@ class Delivery:
             return as_json.dumps(as_json.run_object(record, remedy_for(record)))
         from tracer.report import style, summary
 
-        on_terminal = self._file is None and sys.stderr is not None and sys.stderr.isatty()
+        on_terminal = self._place is None and sys.stderr is not None and sys.stderr.isatty()
         width = _columns() if on_terminal else 80
         colour = on_terminal and style.wants_colour(sys.stderr)
         return summary.render(record, width, colour=colour, remedy=remedy_for(record))
 
-    def _save(self, text: str) -> None:
-        assert self._file is not None  # noqa: S101 - write() has looked
+    def _save(self, place: Destination, text: str) -> None:
         try:
-            with self._file as file:
-                file.write(text)
-        except OSError as error:
-            _print(f"sbtrace: {self._file.name}: cannot be written: {error.strerror}\n")
+            with place.writing() as file:
+                file.write(text.encode("utf-8", "backslashreplace"))
+        except SbtraceError as error:
+            _print(f"sbtrace: {error}\n")
 
 
 def _columns() -> int:

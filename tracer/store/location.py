@@ -108,7 +108,7 @@ def check_file(path: Path, user: Identity) -> None:
         info = os.fstat(found)
         if not stat.S_ISREG(info.st_mode):
             raise StoreError(f"{path}: is not a regular file: {_OTHER}")
-        if os.pread(found, len(_MAGIC), _MAGIC_AT) != _MAGIC:
+        if not is_duckdb(found):
             raise StoreError(f"{path}: is not a DuckDB database: move it away, or {_OTHER}")
         if info.st_uid != user.uid:
             raise StoreError(
@@ -118,6 +118,11 @@ def check_file(path: Path, user: Identity) -> None:
         # Closing drops this process's POSIX locks on the file (fcntl(2)), DuckDB's among
         # them: never call this while a connection to the file is open.
         os.close(found)
+
+
+def is_duckdb(file: int) -> bool:
+    """Whether the open regular ``file`` begins as a DuckDB database does."""
+    return os.pread(file, len(_MAGIC), _MAGIC_AT) == _MAGIC
 
 
 def check_trusted(folder: Path, user: Identity) -> None:

@@ -26,6 +26,7 @@ from tracer.query import saved
 from tracer.query.ask import Question, asking, parse_params, to_parquet
 from tracer.query.runs import Filter, list_runs, parse_age, parse_since, parse_tags
 from tracer.report.rows import write
+from tracer.store.destination import Destination
 from tracer.store.writer import take_in
 
 OLD, NEW = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
@@ -183,7 +184,7 @@ def test_parquet_leaves_only_through_our_own_hands(database: Path, tmp_path: Pat
     question = Question(
         "SELECT run_id, started_at, tags FROM runs WHERE run_id = $run", {"run": NEW}
     )
-    to_parquet(database, question, file)
+    to_parquet(database, question, Destination.open(file, database))
     with duckdb.connect() as connection:
         got = connection.execute("SELECT run_id, tags FROM read_parquet(?)", [str(file)]).fetchall()
     assert got == [(NEW, {"k": "v"})]
