@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests import support
-from tests.unit.store_records import a_record
-from tests.unit.test_store_spool import database, finished, keep
+from tests.unit.store.records import a_record
+from tests.unit.store.test_spool import database, finished, keep
 from tracer.errors import SbtraceError
 from tracer.store.destination import Destination
 from tracer.store.location import spool_root
