@@ -77,7 +77,7 @@ static __always_inline u64 own_regs(struct task_struct *current) {
     return *(volatile u64 *)&work->address;
 }
 
-/* sbtrace drains the ring buffer on its own clock, and is woken early only when a quarter has
+/* sbtrace drains the ring buffer on its own clock, and is woken early only when an eighth has
  * been written since: a storm of short processes must not wake it once for each. */
 static __always_inline u64 wakeup(u64 bytes) {
     u32 zero = 0;
@@ -86,7 +86,7 @@ static __always_inline u64 wakeup(u64 bytes) {
     if (!written)
         return 0;
     __sync_fetch_and_add(written, bytes);
-    if (*written < RING_PAGES * PAGE_SIZE / 4)
+    if (*written < RING_PAGES * PAGE_SIZE / 8)
         return BPF_RB_NO_WAKEUP;
     *written = 0;
     return BPF_RB_FORCE_WAKEUP;

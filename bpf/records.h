@@ -240,8 +240,8 @@ struct scratch {
 #define LOSSES        10
 
 /* Indices into `marks`. */
-#define MARK_STACKS    0 /* bytes that records of refused calls have taken in the ring buffer */
-#define MARK_TAKEN     1 /* bytes of these that sbtrace has read */
+#define MARK_STACKS    0 /* bytes that records of refused calls took in the ring buffer so far */
+#define MARK_TAKEN     1 /* bytes of these that sbtrace has read and given back */
 #define MARK_LAST_EXIT 2 /* CLOCK_MONOTONIC instant at which a followed task last ended */
 #define MARKS          3
 

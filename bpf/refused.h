@@ -17,21 +17,45 @@ static __always_inline u32 copy_stack(char *to, u64 sp) {
     return 0;
 }
 
-/* The last quarter of the ring buffer is for tables and starts: a row can do without its stack,
- * a lost table is lost calls. */
-static __always_inline bool has_room_for_a_stack(void) {
-    u64 taken = bpf_ringbuf_query((void *)VALUE(MAP_records), BPF_RB_AVAIL_DATA);
+/* What one such record takes in the ring buffer, with its header (kernel/bpf/ringbuf.c). */
+#define STACK_ROOM ((sizeof(struct refused_record) + BPF_RINGBUF_HDR_SZ + 7) / 8 * 8)
 
-    return taken < RING_PAGES * PAGE_SIZE / 4 * 3;
+/* Stacks that nobody has read yet have one half of the ring buffer and no more, so that the other
+ * one is always there for tables and starts: a row can do without its stack, a lost table is lost
+ * calls. Claimed before it is looked at: of two at once, both may be refused, but never both get
+ * the room that only one fits into. */
+static __always_inline bool claim_stack_room(void) {
+    u32 claimed = MARK_STACKS, read = MARK_TAKEN;
+    u64 *all = marks.lookup(&claimed), *taken = marks.lookup(&read);
+
+    if (!all || !taken)
+        return false;
+    __sync_fetch_and_add(all, STACK_ROOM);
+    if (*(volatile u64 *)all - *(volatile u64 *)taken <= RING_PAGES * PAGE_SIZE / 2)
+        return true;
+    __sync_fetch_and_add(all, -STACK_ROOM);
+    return false;
+}
+
+static __always_inline void unclaim_stack_room(void) {
+    u32 claimed = MARK_STACKS;
+    u64 *all = marks.lookup(&claimed);
+
+    if (all)
+        __sync_fetch_and_add(all, -STACK_ROOM);
 }
 
 static __always_inline void write_refused(void *ctx, struct scratch *work, u64 now) {
-    struct refused_record *record = NULL;
+    struct refused_record *record;
     void *task = (void *)bpf_get_current_task();
 
-    if (has_room_for_a_stack())
-        record = records.ringbuf_reserve(sizeof(struct refused_record));
+    if (!claim_stack_room()) {
+        lose(LOST_STACKS, 1);
+        return;
+    }
+    record = records.ringbuf_reserve(sizeof(struct refused_record));
     if (!record) {
+        unclaim_stack_room();
         lose(LOST_STACKS, 1);
         return;
     }

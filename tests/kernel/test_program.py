@@ -7,6 +7,7 @@ import errno
 import os
 import shutil
 import sys
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from tracer.collectors.kernel.variant import RING_BYTES, variant
 from tracer.errors import KernelError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -108,33 +110,37 @@ def test_a_field_that_the_kernel_lacks_is_named(monkeypatch: pytest.MonkeyPatch,
         offsets.kernel_values()
 
 
-BEYOND = 2 * (RING_BYTES // 8192)
-"""More refused calls than the ring buffer has room for stacks."""
+CHILDREN = 3 * RING_BYTES // 8 // 4096
+"""So many that the stacks of their refused calls alone would take the whole ring buffer."""
 
 
-def refused_beyond(go: int) -> None:
-    """Be a program whose getpgid is refused, with BEYOND arguments; begins after a byte."""
+def refused_children(go: int) -> None:
+    """Be a program that forks CHILDREN, with one refused getpgid each; begins after a byte."""
     import pyseccomp
 
     filtered = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
     filtered.add_rule(pyseccomp.ERRNO(errno.EXFULL), "getpgid")
     filtered.load()
     os.read(go, 1)
-    script = "import ctypes\nfor i in range(int(sys.argv[1])): ctypes.CDLL(None).getpgid(i)"
-    words = [sys.executable, "-c", f"import sys; {script}", str(BEYOND)]
+    script = (
+        "import ctypes, os\nasked = ctypes.CDLL(None).getpgid\n"
+        f"for i in range({CHILDREN}):\n"
+        " if os.fork() == 0: asked(i); os._exit(0)\n"
+        " os.wait()"
+    )
+    words = [sys.executable, "-Ic", script]
     os.execv(words[0], words)  # noqa: S606 - no shell is started
 
 
-def test_stacks_leave_room_for_the_table() -> None:
-    """Also where nobody drains the ring buffer while a program is refused one call after the
-    other: stacks are lost, and counted as lost, but no table and none of its calls."""
-    taken: list[bytes] = []
+@contextmanager
+def ran_unread(taken: list[bytes]) -> Iterator[Program]:
+    """Run refused_children to its end, with nobody who reads the ring buffer."""
     program = Program(taken.append)
     ready, go = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
-            refused_beyond(ready)
+            refused_children(ready)
         finally:
             os._exit(99)
     try:
@@ -144,17 +150,34 @@ def test_stacks_leave_room_for_the_table() -> None:
         os.close(pidfd)
         os.write(go, b"x")
         assert os.waitpid(pid, 0)[1] == 0
-        program.detach()
-        program.consume()
-        tables = [wire.table(data)[0] for data in taken if wire.kind_of(data) == wire.RECORD_THREAD]
-        slots = [slot for table in tables for slot in table.slots]
-        assert sum(slot.blocked for slot in slots) == BEYOND
-        losses = {name: count for name, count in program.losses().items() if count}
-        assert set(losses) == {"lost_stacks"}
+        yield program
     finally:
         program.close()
         os.close(ready)
         os.close(go)
+
+
+def test_stacks_leave_room_for_the_tables() -> None:
+    """Also where nobody reads the ring buffer while one child after the other is refused a call:
+    stacks are lost, and counted as lost, but no table, no start and none of the calls. And what
+    has been read is room for stacks again."""
+    taken: list[bytes] = []
+    with ran_unread(taken) as program:
+        losses = {name: count for name, count in program.losses().items() if count}
+        program.consume()
+        tables = [wire.table(data)[0] for data in taken if wire.kind_of(data) == wire.RECORD_THREAD]
+        stacks = [data for data in taken if wire.kind_of(data) == wire.RECORD_REFUSED]
+        assert sum(slot.blocked for table in tables for slot in table.slots) == CHILDREN
+        assert losses == {"lost_stacks": CHILDREN - len(stacks)}
+        room = sum(map(wire.ring_room, stacks))
+        assert RING_BYTES // 2 - wire.ring_room(stacks[0]) < room <= RING_BYTES // 2
+        assert stack_marks(program) == (room, room)
+
+
+def stack_marks(program: Program) -> tuple[int, int]:
+    """Bytes that stacks took in the ring buffer, and those that were given back."""
+    marks = libbpf.cells(program._maps["marks"], wire.MARKS)
+    return marks[wire.MARK_STACKS], marks[wire.MARK_TAKEN]
 
 
 def verified(fd: int) -> int:

@@ -19,8 +19,8 @@ from tests.support import TIMEOUT, Programs, Sbtrace, expectation
 pytestmark = pytest.mark.kernel
 CALLS = 5_000_000
 PROCESSES = 1_000
-# Enough processes to write more tables than the ring buffer holds (8 MiB) with nobody reading.
-MANY = 10_007
+# Enough processes to write more tables than the ring buffer holds (16 MiB) with nobody reading.
+MANY = 13_001
 
 
 def kernel_losses(sbtrace: Sbtrace) -> dict[str, int]:

@@ -40,8 +40,6 @@ MAIN = "sbtrace.c"
 _PART = re.compile(r'#include "(\w+\.h)"')
 _FIRST_GAP = 0x5B7ACE00
 """The number that stands for the first of ``names``, far above any offset."""
-_RECORDS_GAP = _FIRST_GAP - 1
-"""The number that stands for the map ``records``."""
 
 
 def compile_program(which: Variant) -> Artifact:
@@ -91,7 +89,6 @@ def flags(which: Variant, values: Mapping[str, int]) -> list[str]:
         *(f"-I{folder}" for folder in _uapi_folders(which.machine)),
         *which.definitions(),
         *(f"-D{name}={value}" for name, value in values.items()),
-        f"-DMAP_records={_RECORDS_GAP}",
     ]
 
 
@@ -128,11 +125,9 @@ def _code(compiled: bytes, descriptors: Mapping[int, str], gaps: Sequence[str]) 
     code = bytearray(compiled)
     maps, values = [], []
     for at, opcode, registers, value in instructions(compiled):
-        is_bccs = registers >> 4 == PSEUDO_MAP_FD
-        if opcode == LD_IMM64 and (is_bccs or value == _RECORDS_GAP):
-            maps.append((at, descriptors[value] if is_bccs else "records"))
-            of_map = registers & 0xF | PSEUDO_MAP_FD << 4
-            INSTRUCTION.pack_into(code, at * INSTRUCTION.size, opcode, of_map, 0, 0)
+        if opcode == LD_IMM64 and registers >> 4 == PSEUDO_MAP_FD:
+            maps.append((at, descriptors[value]))
+            INSTRUCTION.pack_into(code, at * INSTRUCTION.size, opcode, registers, 0, 0)
         elif opcode in (LD_IMM64, ADD) and 0 <= value - _FIRST_GAP < len(gaps):
             values.append((at, gaps[value - _FIRST_GAP]))
     return Code(bytes(code), maps, values)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import mmap
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from tracer.collectors.kernel import cache, libbpf, wire
@@ -43,7 +44,9 @@ class Program:
         self._kept, self._maps, self._programs = self._loaded(variant(logging=bool(logged)))
         for number in logged:
             _ask(libbpf.update, self._maps["logged"], number, b"\1")
-        self._ring = _ask(libbpf.Ring, self.ring_fd, take)
+        self._take = take
+        self._read_stack_bytes = 0
+        self._ring = _ask(libbpf.Ring, self.ring_fd, self._taken)
 
     def _loaded(self, which: Variant) -> tuple[cache.Kept, dict[str, int], dict[str, int]]:
         """Load the kept program, or else one that is linked for this kernel and then kept."""
@@ -95,7 +98,16 @@ class Program:
 
     def consume(self, at_most_s: float = math.inf) -> None:
         """Hand over the records that wait in the ring buffer, for at most so long."""
+        before = self._read_stack_bytes
         _ask(self._ring.consume, at_most_s)
+        if self._read_stack_bytes != before:
+            room = self._read_stack_bytes.to_bytes(8, sys.byteorder)
+            _ask(libbpf.update, self._maps["marks"], wire.MARK_TAKEN, room)
+
+    def _taken(self, data: bytes) -> None:
+        self._take(data)
+        if wire.kind_of(data) == wire.RECORD_REFUSED:
+            self._read_stack_bytes += wire.ring_room(data)
 
     def live_tables(self) -> Iterator[wire.Table]:
         """Yield the table of every followed thread that is alive, as it stands."""

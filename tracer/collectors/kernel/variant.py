@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from tracer.errors import KernelError
 
-RING_BYTES = 8 << 20
+RING_BYTES = 16 << 20
+"""One half is for tables and starts alone, whatever is refused meanwhile."""
 
 RAW_TRACEPOINTS = (
     "signal_generate",

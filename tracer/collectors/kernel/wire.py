@@ -49,6 +49,7 @@ _COUNT = struct.Struct("=3Q")
 _REFUSED = struct.Struct("=IIQ")
 _REFUSED_TAIL = struct.Struct("=QQQQq")
 _FRAMES_BYTES = 16 * 32  # struct bpf_stack_build_id, include/uapi/linux/bpf.h
+_RING_HEADER = 8  # BPF_RINGBUF_HDR_SZ, include/uapi/linux/bpf.h
 _OWNER = struct.Struct("=Q")
 _OVERFLOW_KEY = struct.Struct("=QQ4IHHI")
 
@@ -210,6 +211,11 @@ def kind_of(data: bytes) -> int:
     """Return which record ``data`` is."""
     kind: int = struct.unpack_from("=I", data)[0]
     return kind
+
+
+def ring_room(data: bytes) -> int:
+    """Return the bytes that a record takes in the ring buffer, with its header."""
+    return (len(data) + _RING_HEADER + 7) // 8 * 8
 
 
 def table(data: Data, offset: int = 0) -> tuple[Table, int]:
