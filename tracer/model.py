@@ -92,6 +92,12 @@ class Run(NamedTuple):
     """True if no loss is known that takes from eBPF's counts; None with ``trace`` = none."""
     samples_complete: bool | None = None
     """True if no sample is known to be late or lost; None before the first snapshot."""
+    capabilities: tuple[str, ...] | None = None
+    """The permitted set that the command began with, as ``CAP_CHOWN``: capabilities(7)."""
+    dropped_capabilities: tuple[str, ...] | None = None
+    """Those that sbtrace's caller had and the command began without."""
+    no_new_privs: bool | None = None
+    """Whether setuid programs gave the target no rights: prctl(2)."""
 
 
 class Process(NamedTuple):

@@ -201,3 +201,56 @@ def test_an_ordinary_user_with_an_ambient_capability_keeps_it_without_a_filter(
     command = [*wrapper, Path(sys.executable).parent / "sbtrace", "run", "-q", *NONE]
     done = run([*command, "--db", folder / "db", *STATUS])
     assert masks(fields(done.stdout)) == expected, done.stderr
+
+
+def test_a_run_records_what_its_target_had_and_names_what_it_missed(
+    sbtrace: Sbtrace, tmp_path: Path
+) -> None:
+    """In the record, the summary and why; the file system answers as the table says."""
+    (tmp_path / "file").touch()
+    command = ["chown", "1:1", str(tmp_path / "file")]
+    recorded = sbtrace.run(*command, options=[*AWARE, "--cap", "KILL"])
+    assert recorded.record["capabilities"] == ["CAP_KILL"]
+    assert "CAP_CHOWN" in recorded.record["dropped_capabilities"]
+    assert "CAP_KILL" not in recorded.record["dropped_capabilities"]
+    assert recorded.record["no_new_privs"] is True
+    told = sbtrace("why", recorded.record["run_id"]).stdout
+    assert "fchownat failed once with EPERM: maybe because the target has no" in told
+    assert "(--cap CHOWN, or --cap keep)" in told
+    free = sbtrace.run("true").record
+    assert free["dropped_capabilities"] == []
+    assert free["no_new_privs"] is False
+    assert "CAP_CHOWN" in free["capabilities"]
+
+
+TRIES = """
+import os, socket
+for code in (
+    "socket.socket().bind(('127.77.0.1', 82))",
+    "os.chroot('/')",
+    "os.setgroups([5])",
+    "os.mknod('/tmp/sbtrace-must-not-exist', 0o20600, 259)",
+    "os.setpriority(os.PRIO_PROCESS, 0, -5)",
+):
+    try:
+        eval(code)
+    except OSError:
+        pass
+"""
+MISSED = {
+    "bind failed once with EACCES": "CAP_NET_BIND_SERVICE",
+    "chroot failed once with EPERM": "CAP_SYS_CHROOT",
+    "setgroups failed once with EPERM": "CAP_SETGID",
+    "mknodat failed once with EPERM": "CAP_MKNOD",
+    "setpriority failed once with EACCES": "CAP_SYS_NICE",
+}
+
+
+def test_the_kernel_fails_these_calls_with_these_errors_for_want_of_a_capability(
+    sbtrace: Sbtrace,
+) -> None:
+    """A few rows of the table, tried without capabilities."""
+    assert sbtrace("run", "-q", "--cap", "none", PYTHON, "-c", TRIES).returncode == 0
+    told = " ".join(sbtrace("why").stdout.split())
+    for failure, capability in MISSED.items():
+        assert f"{failure}: maybe because the target has no {capability} (--cap " in told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer.report import blocked, cause, losses, outcome, totals, units
+from tracer.report import blocked, cause, losses, outcome, rights, totals, units
 from tracer.report.layout import Sheet
 from tracer.report.style import Style
 from tracer.report.table import Column
@@ -39,6 +39,7 @@ def render(
     _figures(sheet, record.run)
     _syscalls(sheet, record)
     _blocked(sheet, style, record, remedy)
+    rights.fields(sheet, record, most=_MINOR_LINES)
     _top(sheet, record, width)
     return sheet.text()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from tracer.report import as_json, blocked, cause, losses, outcome, units
+from tracer.report import as_json, blocked, cause, losses, outcome, rights, units
 from tracer.report.layout import Sheet
 from tracer.report.style import Style
 from tracer.report.table import Column
@@ -46,6 +46,7 @@ def render(
         sheet.line()
         cause.fields(sheet, style, record, call, remedy, whole_stack=True)
     _left(sheet, record, len(detailed), len(calls))
+    rights.fields(sheet, record)
     return sheet.text() + (_profile(own, record, width) if own else "")
 
 
@@ -58,6 +59,7 @@ def objects(
         "run_id": record.run.run_id,
         "profile": record.run.profile,
         "blocked_calls": as_json.blocked_objects(_in_order(record), remedy),
+        "denials": [denial._asdict() for denial in rights.denials(record)],
         "allowing_profile": own.text if own else None,
     }
 

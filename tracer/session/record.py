@@ -7,6 +7,7 @@ import signal
 from typing import TYPE_CHECKING, NamedTuple
 
 import tracer
+from tracer.capabilities import names_of
 from tracer.completeness import counts_are_exact, samples_are_complete
 from tracer.identity import invoking_user
 from tracer.model import Outcome, Run, RunRecord
@@ -44,6 +45,7 @@ def opening(
     plan: Plan, run_id: str, started_at: datetime, trace_missing: str | None, *, traced: bool
 ) -> Run:
     """Return the row of a run that has just begun."""
+    privileges = plan.launch.privileges
     return Run(
         run_id=run_id,
         started_at=started_at,
@@ -62,6 +64,9 @@ def opening(
         trace="full" if traced else "none",
         trace_missing=trace_missing,
         tags=dict(plan.request.tags),
+        capabilities=names_of(privileges.begins_with),
+        dropped_capabilities=names_of(privileges.loses),
+        no_new_privs=privileges.no_new_privs_then,
     )
 
 

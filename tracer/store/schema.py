@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-VERSION = 2
+VERSION = 3
 """Of the tables and views. Raise it with every change, add a migration, and say so in
 docs/schema.md."""
 JUDGED_BY_LOSSES = """
@@ -31,7 +31,10 @@ UPDATE runs SET exact = NOT EXISTS (
 """
 """Gives runs of version 1, which had one column for both, what their losses say."""
 MIGRATIONS: Mapping[int, str] = {
-    1: "ALTER TABLE runs ADD COLUMN samples_complete BOOLEAN;" + JUDGED_BY_LOSSES
+    1: "ALTER TABLE runs ADD COLUMN samples_complete BOOLEAN;" + JUDGED_BY_LOSSES,
+    2: "ALTER TABLE runs ADD COLUMN capabilities VARCHAR[];"
+    "ALTER TABLE runs ADD COLUMN dropped_capabilities VARCHAR[];"
+    "ALTER TABLE runs ADD COLUMN no_new_privs BOOLEAN;",
 }
 """Version -> the SQL that brings a database of that version to the next one. It changes
 tables only: the views are made anew after the last step."""

@@ -1,4 +1,4 @@
--- The tables of sbtrace, schema version 2. docs/schema.md says what each column means.
+-- The tables of sbtrace, schema version 3. docs/schema.md says what each column means.
 -- Columns bear the names of the fields of tracer/model.py, so that rows load by name.
 
 CREATE TABLE schema_version (
@@ -45,7 +45,10 @@ CREATE TABLE runs (
     error_syscalls BIGINT,
     blocked_syscalls BIGINT,
     exact BOOLEAN,
-    samples_complete BOOLEAN
+    samples_complete BOOLEAN,
+    capabilities VARCHAR[],
+    dropped_capabilities VARCHAR[],
+    no_new_privs BOOLEAN
 );
 
 CREATE TABLE processes (

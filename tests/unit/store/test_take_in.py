@@ -261,6 +261,9 @@ def test_an_older_schema_is_migrated_after_a_backup(
 VERSION_1 = """
 DROP VIEW IF EXISTS reconciliation;
 ALTER TABLE runs DROP COLUMN samples_complete;
+ALTER TABLE runs DROP COLUMN capabilities;
+ALTER TABLE runs DROP COLUMN dropped_capabilities;
+ALTER TABLE runs DROP COLUMN no_new_privs;
 UPDATE runs SET exact = exact AND run_id NOT IN (SELECT run_id FROM losses);
 DELETE FROM schema_version;
 INSERT INTO schema_version VALUES (1, now(), '0.1');
