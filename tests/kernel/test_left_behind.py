@@ -88,6 +88,14 @@ def test_a_stopped_process_that_was_left_behind_is_woken_to_end(tmp_path: Path) 
         assert run.wait() == 128 + signal.SIGTERM
 
 
+def test_a_command_killed_while_it_is_stopped_ends_the_run(tmp_path: Path) -> None:
+    with started(tmp_path / "db", "echo $$; kill -STOP $$") as run:
+        pid = int(run.line())
+        until(lambda: state(run.front) == "T", "the caller sees that it stopped")
+        os.kill(pid, signal.SIGKILL)
+        assert run.wait() == 128 + signal.SIGKILL
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
 def test_a_command_that_a_signal_ended_takes_what_it_left_with_it(
     sbtrace: Sbtrace, number: signal.Signals

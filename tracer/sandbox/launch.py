@@ -25,7 +25,7 @@ from tracer.errors import (
     SandboxError,
     SbtraceError,
 )
-from tracer.sandbox import linux
+from tracer.sandbox import landlock, linux
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -146,7 +146,10 @@ def _become_target(
     code = errno.EINVAL
     try:
         gc.disable()
-        _wait(report, ready, parent)
+        _stay_with(parent)
+        if launch.privileges.no_new_privs:
+            _confine()
+        _wait(report, ready)
         execute = _prepare(launch, signals, reached)
         _note_use(report)
         if launch.load_filter is not None:
@@ -161,15 +164,25 @@ def _become_target(
         os._exit(127)
 
 
-def _wait(report: mmap.mmap, ready: int, parent: int) -> None:
-    """Wait until the parent closes the pipe on purpose; end if it died or gave up.
-
-    poll, not read: a read would be counted in the target's own syscr (proc_pid_io(5)).
-    """
+def _stay_with(parent: int) -> None:
+    """End with the supervisor from now on, or at once if it is gone already."""
     linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     linux.prctl(linux.PR_SET_DUMPABLE, 1)  # the supervisor's own state, undone
     if os.getppid() != parent:
         os._exit(127)
+
+
+def _confine() -> None:
+    """What needs not wait for the others of sbtrace, who are busy meanwhile."""
+    linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
+    landlock.scope_signals()
+
+
+def _wait(report: mmap.mmap, ready: int) -> None:
+    """Wait until the parent closes the pipe on purpose; end if it died or gave up.
+
+    poll, not read: a read would be counted in the target's own syscr (proc_pid_io(5)).
+    """
     waiting = select.poll()
     waiting.register(ready, 0)
     waiting.poll()

@@ -42,6 +42,16 @@ def prctl(option: int, *arguments: int) -> int:
     return result
 
 
+def syscall(number: int, *arguments: object) -> int:
+    """syscall(2): integers go as longs, None as NULL. Raises OSError."""
+    words = [ctypes.c_long(word) if isinstance(word, int) else word for word in arguments]
+    result: int = _libc.syscall(ctypes.c_long(number), *words)
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return result
+
+
 def set_name(name: bytes) -> None:
     """Set the name of the calling thread that ps and pkill know, 15 bytes. Raises OSError."""
     text = ctypes.create_string_buffer(name)
