@@ -76,6 +76,10 @@ corpus: $(VENV)/.dev $(VENV)/.built ## programs of others under strace and sbtra
 	@.ci/packages $(CORPUS_PACKAGES) || echo "make: some sources are not run" >&2
 	@$(AS_ROOT) $(BIN)/python -m tests.bench.corpus $(CORPUS)
 
+.PHONY: mutations
+mutations: programs $(VENV)/.dev $(VENV)/.built ## which changes of the sources no test notices; MUTATIONS="--sample 50 --minutes 20"
+	@$(AS_ROOT) $(BIN)/python -m tests.bench.mutations $(MUTATIONS)
+
 .PHONY: steady
 steady: programs $(VENV)/.dev $(VENV)/.built ## every test 20 times beside two busy loops; STEADY="--rounds 3 -- -k run"
 	@$(AS_ROOT) $(BIN)/python -m tests.bench.steady $(STEADY)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.bench import bars, call_cost, counted, missing, report, start, steady
+from tests.bench.mutations import c, python
+from tests.bench.mutations.mutant import mutants
 from tests.bench.results import Figure, Results
 
 if TYPE_CHECKING:
@@ -107,3 +109,41 @@ def test_a_round_of_steady_names_what_failed() -> None:
     assert steady.failures(0, output) == []
     (only,) = steady.failures(4, "no such file")
     assert only == "pytest ended with 4: no such file"
+
+
+def changed(source: str, language: Any) -> set[str]:
+    text = source.encode()
+    return {one.apply(text).decode() for one in mutants("x", text, language.edits(text))}
+
+
+def test_python_is_changed_where_it_decides() -> None:
+    assert changed("if a < 3 and b:\n    f()\n", python) >= {
+        "if a <= 3 and b:\n    f()\n",
+        "if a < 4 and b:\n    f()\n",
+        "if a < 3 or b:\n    f()\n",
+        "if (not (a < 3 and b)):\n    f()\n",
+        "if a < 3 and b:\n    pass\n",
+    }
+    assert (
+        changed('def f(a: int | None) -> \'str\':\n    """One."""\n    x = \'a\' + b\n', python)
+        == set()
+    )
+
+
+def test_c_is_changed_where_it_decides_and_not_in_comments() -> None:
+    source = (
+        "void f(void) {\n    /* a < b */\n    if (!x && y < 3)\n        n->calls += 2; // -\n}\n"
+    )
+    found = changed(source, c)
+    for old, new in (("!x", "x"), ("&&", "||"), ("< 3", "<= 3"), ("3)", "4)"), ("+= 2", "-= 2")):
+        at = source.replace(old, new) if old != "< 3" else source.replace("y < 3", "y <= 3")
+        assert at in found
+    assert source.replace("n->calls += 2;", ";") in found
+    assert not [text for text in found if "a < b" not in text]
+
+
+def test_a_mutant_keeps_its_name_when_lines_come_before_it() -> None:
+    before, after = b"x = 1 < 2\n", b"import os\n\nx = 1 < 2\n"
+    names = [{m.key for m in mutants("x", text, python.edits(text))} for text in (before, after)]
+    assert names[0] == names[1]
+    assert len(names[0]) == 3

@@ -1,0 +1,62 @@
+"""What is changed, and which tests are to notice: the nearest first, as one noticing is enough."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+
+from tests.bench.mutations import c, python
+from tests.bench.mutations.mutant import mutants
+from tests.support import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.bench.mutations.mutant import Mutant
+
+_RUNS = ("recorded", "blocked", "latency")
+PARTS = {
+    "tracer/collectors/kernel": (*_RUNS, "program", "counting_claims", "storm"),
+    "tracer/collectors/procfs": ("procfs", "counting_claims", "reconciliation", "recorded"),
+    "tracer/sandbox": ("filter", "target", "security", "shipped_profiles", "surroundings"),
+    "tracer/session": ("run", "supervisor", "target", "wrong_commands", "security", "recorded"),
+    "tracer/store": ("store_concurrency", "reconciliation", "recorded", "ordinary_user"),
+    "tracer/profile": ("filter", "shipped_profiles", "profile_arguments"),
+    "bpf": (*_RUNS, "program", "counting_claims", "target", "storm", "programs", "kernel_facts"),
+}
+"""Each part with the kernel tests that run it."""
+_NOT_OURS = ("bpf/include/linux", "bpf/include/asm", "bpf/include/uapi", "bpf/built")
+
+
+def sources(part: str) -> list[str]:
+    """Its sources, from the root of the checkout."""
+    found = [p for p in (ROOT / part).rglob("*") if p.suffix in {".py", ".c", ".h"}]
+    paths = sorted(str(path.relative_to(ROOT)) for path in found)
+    return [path for path in paths if not path.startswith(_NOT_OURS)]
+
+
+def of(part: str) -> list[Mutant]:
+    """All changes of a part."""
+    found = []
+    for path in sources(part):
+        source = (ROOT / path).read_bytes()
+        language = python if path.endswith(".py") else c
+        found += mutants(path, source, language.edits(source))
+    return found
+
+
+def near(path: str, part: str) -> Iterator[str]:
+    """Unit tests: those named after the module, then the others of its folder."""
+    folder = Path("tests/unit", *PurePath(path).parts[1:-1])
+    own = folder / f"test_{PurePath(path).stem}.py"
+    if (ROOT / own).is_file():
+        yield str(own)
+    if part != "bpf" and (ROOT / folder).is_dir():
+        yield str(folder)
+
+
+def far(part: str) -> Iterator[str]:
+    """Kernel tests, in order."""
+    for name in PARTS[part]:
+        if (ROOT / (path := f"tests/kernel/test_{name}.py")).is_file():
+            yield path
