@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from tracer import syscalls
 from tracer.errors import ProfileError, SandboxError
-from tracer.profile.records import FULL_MASK, Action, Profile, Rule
+from tracer.profile.records import FULL_MASK, MULTIPLEXED, Action, Profile, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,8 +115,10 @@ class _Builder:
     def _number(self, abi: str, name: str) -> int | None:
         """What libseccomp calls this name; None if the ABI lacks it, or libseccomp does."""
         nr = syscalls.number(abi, name)
-        if nr is None or abi == self._profile.abis[0]:
+        if abi == self._profile.abis[0]:
             return nr  # on the native ABI any number will do, also one unknown to libseccomp
+        if nr is None and not (abi == "i386" and name in MULTIPLEXED):
+            return None  # semop and semtimedop are i386's too, by way of ipc alone
         # For a foreign ABI libseccomp translates: from its native number, by the name.
         translated: int = self._seccomp.resolve_syscall(self._seccomp.system_arch(), name)
         if translated != -1:

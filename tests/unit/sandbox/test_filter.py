@@ -12,6 +12,7 @@ from tests.unit.sandbox import classic_bpf
 from tracer import syscalls
 from tracer.errors import ProfileError
 from tracer.profile import Profile, load, parse
+from tracer.profile.records import MULTIPLEXED
 from tracer.sandbox import filter as filter_
 
 pytestmark = pytest.mark.skipif(
@@ -119,3 +120,16 @@ def test_any_profile_that_is_accepted_compiles_to_what_it_says(
     except ProfileError:
         return
     assert_same(profile, calls)
+
+
+@pytest.mark.parametrize("name", sorted(MULTIPLEXED & syscalls.names("x86_64")))
+def test_a_call_within_socketcall_or_ipc_is_refused_also_without_a_number_of_its_own(
+    name: str,
+) -> None:
+    """semop has none on i386: only ipc's first argument tells it, and the filter looks there."""
+    profile = parse(written("allow", {name: "errno:EPERM"}, [], ["native", "i386"]), "one.toml")
+    calls = [(selector, 0, 0, 0, 0, 0) for selector in range(30)]
+    assert_same(profile, calls)
+    ways = [syscalls.number("i386", way) or 0 for way in ("socketcall", "ipc")]
+    decided = [profile.decide("i386", way, args).action for way in ways for args in calls]
+    assert sum(action != profile.default_action for action in decided) == 1
