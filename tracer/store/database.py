@@ -10,7 +10,7 @@ from tracer.errors import StoreError
 from tracer.store import schema
 from tracer.store.engine import duckdb
 from tracer.store.folder import opened
-from tracer.store.location import check_file, check_trusted, spool_root
+from tracer.store.location import check_own, spool_root
 from tracer.store.locks import Busy, describe
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tracer.identity import Identity
 
 _UMASK = 0o077
+SPILLED = ".spilled"
+"""Folder within the spool for what does not fit into DuckDB's memory."""
 _CONFIG: Mapping[str, str] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -55,8 +57,7 @@ def writer(
     ``ready``: from ``engine()``; it can be used again afterwards. The caller holds
     ``locks.exclusive``. Raises Busy, StoreError, OSError.
     """
-    check_trusted(database.parent, user)
-    check_file(database, user)
+    check_own(database, user)
     before = os.umask(_UMASK)  # DuckDB makes its files with 0666 less the umask
     try:
         if not database.exists():
@@ -81,6 +82,18 @@ def reader(database: Path, config: Mapping[str, str]) -> Iterator[duckdb.DuckDBP
     """Open ``database`` to read only, with further DuckDB settings. Raises Busy, StoreError."""
     with _connect(database, read_only=True, config=config) as connection:
         yield connection
+
+
+def confine(connection: duckdb.DuckDBPyConnection, *files: str) -> None:
+    """Let ``connection`` reach nothing but the databases it has open, and ``files``, for good.
+
+    Views, macros and defaults of a database are SQL of whoever made it, and run as soon as it is
+    read.
+    """
+    connection.execute("SET python_enable_replacements = false")
+    connection.execute("SET allowed_paths = ?", [list(files)])
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
 
 
 @contextmanager
@@ -156,16 +169,17 @@ def _attached(started: duckdb.DuckDBPyConnection, database: Path) -> Iterator[No
         raise _translated(database, error) from error
     try:
         started.execute("USE sbtrace")
-        # Beside the file, as if it were opened by itself; DuckDB's own choice is the cwd.
-        started.execute(f"SET temp_directory = {_quoted(database, '.tmp')}")
+        # On the same disk, where nobody else can go; DuckDB's own choice is the cwd.
+        spilled = spool_root(database) / SPILLED
+        started.execute(f"SET temp_directory = {_quoted(spilled)}")
         yield
     finally:
         started.execute("USE memory")
         started.execute("DETACH sbtrace")
 
 
-def _quoted(database: Path, suffix: str = "") -> str:
-    return "'" + (os.fspath(database) + suffix).replace("'", "''") + "'"
+def _quoted(path: Path) -> str:
+    return "'" + os.fspath(path).replace("'", "''") + "'"
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from tracer.errors import QueryError
+from tracer.store import database as files
 from tracer.store.reader import Reader
 from tracer.store.rows import Rows, select
 
@@ -37,20 +38,20 @@ def guarded_reader(database: Path, *, memory: str, exports: Path | None = None) 
     QueryError for a memory limit that makes no sense.
     """
     config = {"temp_directory": "", "allow_community_extensions": "false"}
-    with Reader(database, config) as reader:
-        connection = reader.connection
+
+    def confine(connection: duckdb.DuckDBPyConnection) -> None:
         try:
             connection.execute("SET memory_limit = ?", [memory])
         except duckdb.Error as error:
             raise QueryError(
                 f"--memory {memory!r}: {_one_line(error)}: give it as 500MB"
             ) from error
-        connection.execute("SET python_enable_replacements = false")
         connection.execute("SET enable_progress_bar = false")
         if exports is not None:
             connection.execute("SET allowed_directories = ?", [[os.fspath(exports) + "/"]])
-        connection.execute("SET enable_external_access = false")
-        connection.execute("SET lock_configuration = true")
+        files.confine(connection)
+
+    with Reader(database, config, confine) as reader:
         yield reader
 
 

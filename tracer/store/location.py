@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,10 +22,12 @@ from tracer.identity import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _MAGIC = b"DUCK"
 _MAGIC_AT = 8  # after the checksum of the first block, https://duckdb.org/docs/internals/storage
+DUCKDB_FILES = (".wal", ".wal.checkpoint", ".wal.recovery")
+"""Ends of the names of what DuckDB makes beside a database."""
 _OTHER = "name another database with --db FILE or SBTRACE_DB"
 
 
@@ -54,9 +57,15 @@ def resolve(db: str | None) -> Path:
         raise StoreError(f"--db {given!r} is not a path: {_OTHER}")
     path = Path(given) if given is not None else default_database()
     try:
-        return Path(os.path.realpath(path))
+        real = os.path.realpath(path)
+        real.encode()
+    except UnicodeEncodeError as error:
+        raise StoreError(
+            f"{path}: is not UTF-8, and DuckDB opens nothing else: {_OTHER}"
+        ) from error
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}: {_OTHER}") from error
+    return Path(real)
 
 
 def spool_root(database: Path) -> Path:
@@ -73,26 +82,72 @@ def fallback_roots(database: Path, user: Identity | None = None) -> Iterator[Pat
     key = hashlib.sha256(os.fsencode(database)).hexdigest()[:16]
     own = os.environ.get("TMPDIR", "")
     bases = dict.fromkeys([*([own] if own.startswith("/") else []), "/var/tmp", "/tmp"])  # noqa: S108 - each is created and checked by folder.open_private
-    for base in bases:
+    for base in filter(lambda base: is_trusted(Path(base), owner), bases):
         yield Path(base) / f"sbtrace-{owner.uid}" / f"{key}.spool"
 
 
 def check_writable(path: Path) -> None:
     """Raise StoreError if runs cannot be recorded in the database ``path``.
 
-    It looks at the file's owner and first bytes and at its folder; it makes the folder if
-    it is missing. A lock that somebody holds does not delay or fail it.
+    It looks at the file's owner and first bytes, at what lies beside it and at its folder; it
+    makes the folder if it is missing. A lock that somebody holds does not delay or fail it.
     """
     with as_invoking_user() as user:
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            check_file(path, user)
+            _make_folder(path.parent, user)
+            check_own(path, user)
         except OSError as error:
             reason = error.strerror or error
             raise StoreError(f"{path}: cannot be used as database: {reason}: {_OTHER}") from error
         if not os.access(path.parent, os.W_OK | os.X_OK, effective_ids=True):
             raise StoreError(f"{path.parent}: folder is not writable by user {user.name}: {_OTHER}")
-        check_trusted(path.parent, user)
+
+
+def check_own(path: Path, user: Identity) -> None:
+    """Raise StoreError unless ``user`` may write the database ``path``, led astray by nobody.
+
+    Its folder must be there. Raises OSError if it cannot be looked at.
+    """
+    check_trusted(path.parent, user)
+    check_file(path, user)
+    check_companions(path, user.uid)
+
+
+def check_readable(path: Path) -> int:
+    """Return the uid that the database ``path`` belongs to; wait for no FIFO in its place.
+
+    Raises StoreError unless it and what DuckDB reads beside it are regular files of one user,
+    and OSError if they cannot be looked at.
+    """
+    info = path.stat()
+    if not stat.S_ISREG(info.st_mode):
+        raise StoreError(f"{path}: is not a regular file: {_OTHER}")
+    check_companions(path, info.st_uid)
+    return info.st_uid
+
+
+def check_companions(path: Path, uid: int) -> None:
+    """Raise StoreError if what DuckDB opens beside the database ``path`` is not a file of ``uid``.
+
+    DuckDB follows links there, and replays a write-ahead log whoever wrote it.
+    """
+    for end in DUCKDB_FILES:
+        beside = path.with_name(path.name + end)
+        with suppress(FileNotFoundError):
+            info = beside.lstat()
+            if not stat.S_ISREG(info.st_mode) or info.st_uid != uid or info.st_nlink != 1:
+                raise StoreError(
+                    f"{beside}: is not the database's own log: look who put it there and"
+                    f" move it away, or {_OTHER}"
+                )
+
+
+def _make_folder(folder: Path, user: Identity) -> None:
+    """Make ``folder`` and what is missing above it, once all above is known to be safe."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    for place in reversed(missing):
+        _check_above(folder, (place.parent, *place.parent.parents), user)
+        place.mkdir(mode=0o700, exist_ok=True)
 
 
 def check_file(path: Path, user: Identity) -> None:
@@ -126,13 +181,37 @@ def is_duckdb(file: int) -> bool:
 
 
 def check_trusted(folder: Path, user: Identity) -> None:
-    """Raise StoreError if root would write where another user can put a link in the way.
+    """Raise StoreError if another user can put a link in the way of what is written in ``folder``.
 
-    Only root is checked: anybody else, and root under sudo, has only their own rights here.
+    DuckDB makes files beside the database and follows links. Root trusts no folder that
+    anybody else can write to, nor one below such; a sticky one above will do, since nobody
+    renames there what is root's. An ordinary user, who can be led to their own files only,
+    is kept from folders that everybody writes to.
     """
+    info = folder.stat()
+    others = stat.S_IWOTH if user.uid else stat.S_IWGRP | stat.S_IWOTH
+    if info.st_mode & others:
+        raise StoreError(
+            f"{folder}: others can put files there, and so lead sbtrace to write elsewhere:"
+            f" name a folder of your own, such as --db {folder}/{user.name}/runs.duckdb"
+        )
+    _check_above(folder, (folder, *folder.parents), user)
+
+
+def is_trusted(folder: Path, user: Identity) -> bool:
+    """Whether nobody but ``user`` and root can exchange what ``user`` makes in ``folder``."""
+    try:
+        _check_above(folder, (folder, *folder.parents), user)
+    except (OSError, StoreError):
+        return False
+    return True
+
+
+def _check_above(folder: Path, places: Iterable[Path], user: Identity) -> None:
+    """Raise StoreError if somebody but root can rename what root has in ``places``."""
     if user.uid != 0:
         return
-    for place in (folder, *folder.parents):
+    for place in places:
         info = place.stat()
         others = info.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not info.st_mode & stat.S_ISVTX
         if info.st_uid != 0 or others:

@@ -72,10 +72,15 @@ def exclusive(
 
 
 @contextmanager
-def shared(database: Path, user: Identity, queue_s: float = QUEUE_S) -> Iterator[None]:
-    """Hold the database for reading beside other readers. Raises Busy, OSError, StoreError."""
+def shared(
+    database: Path, user: Identity, queue_s: float = QUEUE_S, *, make: bool = True
+) -> Iterator[None]:
+    """Hold the database for reading beside other readers. Raises Busy, OSError, StoreError.
+
+    ``make``: whether to make the folder of the locks if it is missing.
+    """
     with (
-        opened(open_private(spool_root(database), user)) as folder,
+        opened(open_private(spool_root(database), user, make=make)) as folder,
         _queued(folder, fcntl.LOCK_SH, time.monotonic() + queue_s, database),
     ):
         yield
@@ -105,11 +110,12 @@ def _flocked(name: str, folder: int) -> Iterator[int]:
 
 def _poll(file: int, kind: int, until: float, database: Path, served: Callable[[], bool]) -> None:
     pause, longest = _POLL_S
+    patient_until = min(until, time.monotonic() + FOREIGN_S)
     while not try_flock(file, kind):
         if served():
             raise Served
-        if time.monotonic() > until:
-            raise Busy(_busy(database, flock_holder(file)))
+        if time.monotonic() > patient_until:
+            _require_patience(database, flock_holders(file), over=time.monotonic() > until)
         time.sleep(pause)
         pause = min(2 * pause, longest)
 
@@ -140,16 +146,38 @@ def posix_holder(path: Path, kind: int) -> int | None:
     return None if found == fcntl.F_UNLCK else max(pid, 0)
 
 
-def flock_holder(file: int) -> int:
-    """Return the pid of a process that holds a flock on the open ``file``; 0 if not known."""
+def _require_patience(database: Path, holders: list[int], *, over: bool) -> None:
+    """Raise Busy if the wait is over, or if a target of sbtrace is what is waited for.
+
+    sbtrace has the lock for moments. A target of the same user can open the file, and hold it
+    for as long as it likes; but it cannot hide its filter.
+    """
+    own = filters_of(os.getpid())
+    targets = [pid for pid in holders if filters_of(pid) > own]
+    if targets or over:
+        raise Busy(_busy(database, next(iter(targets or holders), 0)))
+
+
+def filters_of(pid: int) -> int:
+    """Return how many seccomp filters the process ``pid`` has; 0 if it cannot be known."""
+    with suppress(OSError, ValueError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("Seccomp_filters:"):
+                return int(line.split()[1])
+    return 0
+
+
+def flock_holders(file: int) -> list[int]:
+    """Return the pids of the processes that hold a flock on the open ``file``, as far as known."""
     info = os.fstat(file)
     inode = f"{os.major(info.st_dev):02x}:{os.minor(info.st_dev):02x}:{info.st_ino}"
-    with suppress(OSError):
-        for line in Path("/proc/locks").read_text().splitlines():
-            parts = line.split()  # 1: FLOCK ADVISORY WRITE 6600 fe:00:2146465 0 EOF
-            if parts[1] == "FLOCK" and parts[5] == inode:
-                return int(parts[4])
-    return 0
+    try:
+        lines = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        return []
+    # 1: FLOCK ADVISORY WRITE 6600 fe:00:2146465 0 EOF; who waits has a "->" as second word
+    rows = [line.split() for line in lines]
+    return [int(row[4]) for row in rows if row[1] == "FLOCK" and row[5] == inode]
 
 
 def _busy(database: Path, pid: int) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tracer.errors import StoreError, UsageError
 from tracer.identity import Identity, as_invoking_user
 from tracer.store import locks, schema, writer
-from tracer.store.location import spool_root
+from tracer.store.location import check_own, spool_root
 from tracer.store.reader import Reader
 
 if TYPE_CHECKING:
@@ -126,6 +126,7 @@ def alone(database: Path) -> Iterator[Identity]:
         if not database.parent.is_dir():
             raise StoreError(f"{database.parent}: no such folder: name another with --db FILE")
         try:
+            check_own(database, user)  # before a folder for locks is made beside it
             with locks.exclusive(database, user, QUEUE_S):
                 yield user
         except locks.Busy as error:

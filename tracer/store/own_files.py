@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from tracer.errors import SbtraceError
 from tracer.store.folder import opened
-from tracer.store.location import is_duckdb, spool_root
+from tracer.store.location import DUCKDB_FILES, is_duckdb, spool_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-COMPANIONS = ("", ".wal", ".wal.checkpoint", ".wal.recovery", ".tmp", ".spool")
+COMPANIONS = ("", *DUCKDB_FILES, ".tmp", ".spool")
 """What DuckDB and sbtrace put beside a database, as ends of its name."""
 _BACKUP = re.compile(r"\.v\d+\.backup(\.\d+)?")
 

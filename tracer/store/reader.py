@@ -21,6 +21,7 @@ from tracer.model import (
 )
 from tracer.store import locks, rows, schema, writer
 from tracer.store.encode import decode_text, map_text
+from tracer.store.location import check_readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -61,10 +62,19 @@ class Reader:
     to write: the message says who, and what to do.
     """
 
-    def __init__(self, database: Path, config: Mapping[str, str] | None = None) -> None:
-        """``config``: further DuckDB settings."""
+    def __init__(
+        self,
+        database: Path,
+        config: Mapping[str, str] | None = None,
+        confine: Callable[[duckdb.DuckDBPyConnection], None] | None = None,
+    ) -> None:
+        """``config``: further DuckDB settings.
+
+        ``confine``: called before anything is read, in place of ``database.confine``.
+        """
         self._database = database
         self._config = config or {}
+        self._confine = confine
         self._stack = ExitStack()
         self.waiting: tuple[writer.Waiting, ...] = ()
         """Runs that could not be taken in, and so are not seen here."""
@@ -96,17 +106,28 @@ class Reader:
     def _open(self, stack: ExitStack) -> None:
         from tracer.store import database as files
 
-        if not self._database.exists():
-            why = self.waiting[0].reason if self.waiting else "`sbtrace run COMMAND` makes it"
-            raise StoreError(f"{self._database}: no database there yet: {why}")
         user = stack.enter_context(as_invoking_user())
+        owner = self._owner()
         # Who may only read somebody's database cannot stand in its queue.
         with suppress(OSError, StoreError):
-            stack.enter_context(locks.shared(self._database, user))
+            stack.enter_context(locks.shared(self._database, user, make=owner == user.uid))
         self._connection = stack.enter_context(files.reader(self._database, self._config))
-        found = schema.version(self._connection)
+        (self._confine or files.confine)(self._connection)
+        with writer.as_store_error(self._database, "read"):
+            if owner != user.uid:
+                schema.require_tables(self._connection, self._database)
+            found = schema.version(self._connection)
         if schema.check(found, self._database):
             raise _TooOld(found)
+
+    def _owner(self) -> int:
+        try:
+            return check_readable(self._database)
+        except FileNotFoundError as error:
+            why = self.waiting[0].reason if self.waiting else "`sbtrace run COMMAND` makes it"
+            raise StoreError(f"{self._database}: no database there yet: {why}") from error
+        except OSError as error:
+            raise StoreError(f"{self._database}: cannot be read: {error.strerror}") from error
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
@@ -115,7 +136,7 @@ class Reader:
 
     def execute(self, sql: str, params: Mapping[str, object] | Sequence[object] = ()) -> list[Any]:
         """Run one statement and return all its rows. Raises StoreError."""
-        with writer.as_store_error(self._database):
+        with writer.as_store_error(self._database, "read"):
             return list(rows.select(self._connection, sql, params))
 
     def resolve(self, ref: str) -> str:

@@ -60,6 +60,28 @@ def version(connection: duckdb.DuckDBPyConnection) -> int | None:
     return None if rows[0][0] is None else int(rows[0][0])
 
 
+def require_tables(
+    connection: duckdb.DuckDBPyConnection, database: Path, catalog: str | None = None
+) -> None:
+    """Raise StoreError unless what bears a table's name is a table, and no view or macro.
+
+    A database of another user is read for what it holds, not to run what it says. ``catalog``:
+    the name that it is attached as; None: the connection's own.
+    """
+    rows = connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main' AND NOT temporary"
+        " AND database_name = coalesce(?, current_database())",
+        [catalog],
+    ).fetchall()
+    there = {name for (name,) in rows}
+    missing = [name for name in ("schema_version", *TABLES) if name not in there]
+    if missing:
+        raise StoreError(
+            f"{database}: has no table {missing[0]}, so it is not one of sbtrace:"
+            " name another database"
+        )
+
+
 def check(found: int | None, database: Path) -> bool:
     """Return whether a database of version ``found`` is older than this sbtrace's schema.
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+import stat
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from tracer.errors import StoreError
+from tracer.store import database as files
 from tracer.store import folder, schema, writer
 from tracer.store.load import columns_of
+from tracer.store.location import check_readable
 from tracer.store.maintain import alone
 from tracer.store.reader import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import duckdb
@@ -25,19 +28,56 @@ def export_to(database: Path, target: Path, progress: Callable[[str], None]) -> 
     The folder is made if it is missing; a file that is there is not overwritten. Raises
     StoreError.
     """
-    with Reader(database) as reader, writer.as_store_error(target):
-        try:
-            target.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"{target}: {error.strerror}: name another folder") from error
-        for table in schema.TABLES:
-            file = target / f"{table}.parquet"
-            if file.exists():
-                raise StoreError(f"{file}: is there already: export to an empty folder")
-        for table in schema.TABLES:
+    with (
+        writer.as_store_error(target),
+        _new_files(target) as written,
+        Reader(database, confine=lambda made: files.confine(made, *written.values())) as reader,
+    ):
+        for table, file in written.items():
             progress(f"exporting {table}")
-            reader.connection.table(table).write_parquet(os.fspath(target / f"{table}.parquet"))
+            reader.connection.execute(
+                f"COPY {table} TO '{file}' (FORMAT parquet, USE_TMP_FILE false)"
+            )
         return int(reader.execute("SELECT count(*) FROM runs")[0][0])
+
+
+@contextmanager
+def _new_files(target: Path) -> Iterator[dict[str, str]]:
+    """Make ``target/<table>.parquet``; yield table -> a path of DuckDB's that no link can bend.
+
+    Unless all goes well, what was made is removed.
+    """
+    with ExitStack() as opened, ExitStack() as made:
+        at = opened.enter_context(folder.opened(_open_folder(target, made)))
+        written = {}
+        for table in schema.TABLES:
+            name = f"{table}.parquet"
+            try:
+                file = folder.new_file(name, at)
+            except FileExistsError as error:
+                raise StoreError(
+                    f"{target / name}: is there already: export to an empty folder"
+                ) from error
+            except OSError as error:
+                raise _cannot(target / name, error) from error
+            made.callback(os.unlink, name, dir_fd=at)
+            written[table] = f"/proc/self/fd/{opened.enter_context(folder.opened(file))}"
+        yield written
+        made.pop_all()
+
+
+def _open_folder(target: Path, made: ExitStack) -> int:
+    try:
+        if not target.is_dir():
+            target.mkdir(mode=0o700, parents=True)
+            made.callback(target.rmdir)
+        return os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise _cannot(target, error) from error
+
+
+def _cannot(path: Path, error: OSError) -> StoreError:
+    return StoreError(f"{path}: {error.strerror}: name another folder")
 
 
 def import_from(database: Path, source: Path, progress: Callable[[str], None]) -> int:
@@ -48,7 +88,7 @@ def import_from(database: Path, source: Path, progress: Callable[[str], None]) -
     """
     if not source.exists():
         raise StoreError(f"{source}: no such file or folder: give an export or a database")
-    if source.resolve() == database:
+    if database.exists() and source.samefile(database):
         raise StoreError(f"{source}: is this very database: give another one")
     writer.take_in(database)
     with (
@@ -107,34 +147,40 @@ def _folder(
     connection: duckdb.DuckDBPyConnection, source: Path, stack: ExitStack
 ) -> dict[str, str]:
     """Return table -> what to select from, for a folder of Parquet files."""
-    relations = {}
+    relations, files_of_it = {}, []
     for table in schema.TABLES:
-        try:
-            opened = os.open(source / f"{table}.parquet", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            raise StoreError(
-                f"{source}/{table}.parquet: {error.strerror}: give a folder of `sbtrace db export`"
-            ) from error
-        stack.enter_context(folder.opened(opened))
-        relations[table] = f"read_parquet('/proc/self/fd/{opened}')"  # by descriptor: never a glob
+        opened = stack.enter_context(folder.opened(_open_parquet(source / f"{table}.parquet")))
+        files_of_it.append(f"/proc/self/fd/{opened}")  # by descriptor: never a glob
+        relations[table] = f"read_parquet('/proc/self/fd/{opened}')"
+    files.confine(connection, *files_of_it)
     return relations
+
+
+def _open_parquet(file: Path) -> int:
+    try:
+        opened = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise StoreError(
+            f"{file}: {error.strerror}: give a folder of `sbtrace db export`"
+        ) from error
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        raise StoreError(f"{file}: is not a regular file: give a folder of `sbtrace db export`")
+    return opened
 
 
 def _database(
     connection: duckdb.DuckDBPyConnection, source: Path, stack: ExitStack
 ) -> dict[str, str]:
     """Return table -> what to select from, for another database of sbtrace."""
-    from tracer.store import database as files
-
+    try:
+        check_readable(source)
+    except OSError as error:
+        raise StoreError(f"{source}: {error.strerror}: give another one") from error
     files.attach(connection, source, "source")
-    made = connection.execute(
-        "SELECT 1 FROM duckdb_tables() WHERE database_name = 'source'"
-        " AND table_name = 'schema_version'"
-    ).fetchall()
-    found = None
-    if made:
-        newest = connection.execute("SELECT max(version) FROM source.schema_version").fetchall()
-        found = int(newest[0][0])
-    if schema.check(found, source):
+    files.confine(connection)
+    schema.require_tables(connection, source, "source")
+    newest = connection.execute("SELECT max(version) FROM source.main.schema_version").fetchall()
+    if schema.check(newest[0][0], source):
         raise StoreError(f"{source}: an older version: `sbtrace db info --db` on it migrates it")
-    return {table: f"source.{table}" for table in schema.TABLES}
+    return {table: f"source.main.{table}" for table in schema.TABLES}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.errors import StoreError
 from tracer.identity import Identity, as_invoking_user
-from tracer.store import folder, locks, waiting
+from tracer.store import folder, location, locks, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -103,6 +103,7 @@ def upgrade(database: Path) -> None:
     """Bring ``database`` to the current schema version, after a backup. Raises StoreError."""
     with as_invoking_user() as user:
         try:
+            location.check_own(database, user)
             with locks.exclusive(database, user), open_writer(database, user):
                 pass
         except (locks.Busy, OSError) as error:
@@ -110,7 +111,7 @@ def upgrade(database: Path) -> None:
 
 
 @contextmanager
-def as_store_error(database: Path) -> Iterator[None]:
+def as_store_error(database: Path, done: str = "written") -> Iterator[None]:
     """Turn an error of DuckDB within the block into a StoreError of one line."""
     from tracer.store.engine import duckdb
 
@@ -118,7 +119,7 @@ def as_store_error(database: Path) -> Iterator[None]:
         yield
     except duckdb.Error as error:
         reason = str(error).partition("\n")[0]
-        raise StoreError(f"{database}: cannot be written: {reason}") from error
+        raise StoreError(f"{database}: cannot be {done}: {reason}") from error
 
 
 def _take_in_each(

@@ -395,10 +395,10 @@ def test_a_vacuum_keeps_every_row_and_makes_the_file_no_larger(database: Path) -
         assert reader.execute("SELECT run_id FROM runs") == [(newest.run.run_id,)]
 
 
-def test_duckdb_spills_beside_the_database_not_where_sbtrace_was_started(database: Path) -> None:
+def test_duckdb_spills_where_nobody_else_can_go(database: Path) -> None:
     recorded(database)
     setting = "SELECT current_setting('temp_directory')"
     with identity.as_invoking_user() as user, files.engine() as ready:
         assert ready.execute(setting).fetchall() == [("",)]
         with files.writer(database, user, ready) as connection:
-            assert connection.execute(setting).fetchall() == [(f"{database}.tmp",)]
+            assert connection.execute(setting).fetchall() == [(f"{database}.spool/.spilled",)]
