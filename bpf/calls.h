@@ -1,4 +1,4 @@
-/* A call that returned: its latency, its result, and the mappings that it made. */
+/* A call that returned: its latency and its result. */
 #ifndef SBTRACE_CALLS_H
 #define SBTRACE_CALLS_H
 
@@ -83,41 +83,6 @@ static __always_inline void returned(struct thread *thread, u64 start,
         slot->max_ns = ns;
     if (UNLIKELY(may_be_error(ctx)))
         count_error(thread, slot, abi, nr, result_of(abi, ctx));
-}
-
-/* The file behind a new executable mapping: what names the frames of a dead process. */
-static __always_inline void write_map(struct thread *thread, void *kernel_regs, long start) {
-    struct map_record record = {.kind = RECORD_MAP};
-    void *task = (void *)bpf_get_current_task();
-    struct scratch *work = scratch();
-    u64 args[6] = {};
-
-    if (!work)
-        return;
-    bpf_probe_read_kernel(&work->regs, sizeof(work->regs), kernel_regs);
-    arguments(&work->regs, ABI_NATIVE, kernel_regs, args);
-    if (!(args[2] & PROT_EXEC) || args[3] & MAP_ANONYMOUS)
-        return;
-    void *files = FIELD(void *, task, OFFSET_task_struct_files);
-    void *table = FIELD(void *, files, OFFSET_files_struct_fdt);
-    void *array = FIELD(void *, table, OFFSET_fdtable_fd);
-    void *file = READ(void *, (char *)array + args[4] * sizeof(void *));
-    void *inode = FIELD(void *, file, OFFSET_file_f_inode);
-    void *super = FIELD(void *, inode, OFFSET_inode_i_sb);
-    void *dentry = FIELD(void *, file, OFFSET_file_f_path_dentry);
-
-    record.image = thread->head.image;
-    record.pid = thread->head.pid;
-    record.process_ns = thread->head.process_ns;
-    record.start = start;
-    record.length = args[1];
-    record.file_offset = args[5];
-    record.inode = FIELD(u64, inode, OFFSET_inode_i_ino);
-    record.device = FIELD(u32, super, OFFSET_super_block_s_dev);
-    bpf_probe_read_kernel_str(record.name, sizeof(record.name),
-                              FIELD(void *, dentry, OFFSET_dentry_d_name_name));
-    if (records.ringbuf_output(&record, sizeof(record), wakeup(sizeof(record))))
-        lose(LOST_EVENTS, 1);
 }
 
 #endif

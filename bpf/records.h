@@ -21,12 +21,14 @@
 #define LANES       (1 << LANE_BITS)
 #define DIRECT_NRS  512
 
-#define COMM_BYTES     16
-#define FILENAME_BYTES 256
-#define ARGV_BYTES     16384
-#define NAME_BYTES     64
-#define STACK_FRAMES   16
-#define STACK_BYTES    8192
+#define COMM_BYTES      16
+#define FILENAME_BYTES  256
+#define ARGV_BYTES      16384
+#define PATH_BYTES      4096
+#define COMPONENT_BYTES 256 /* NAME_MAX, and a null byte */
+#define TEXT_BYTES      240
+#define STACK_FRAMES    16
+#define STACK_BYTES     8192
 
 /* The kinds of record. */
 #define RECORD_THREAD  1
@@ -34,6 +36,7 @@
 #define RECORD_MAP     3
 #define RECORD_REFUSED 4
 #define RECORD_START   5
+#define RECORD_PROGRAM 6
 
 /* Why a thread's table was written out. */
 #define END_SNAPSHOT 0
@@ -153,7 +156,8 @@ struct exec_record {
     char argv[ARGV_BYTES];
 };
 
-struct map_record {
+/* A file that a process executes: mapped, or the program itself (all of the mapping 0). */
+struct file_record {
     u32 kind;
     u32 image;
     u32 pid;
@@ -163,7 +167,20 @@ struct map_record {
     u64 length;
     u64 file_offset;
     u64 inode;
-    char name[NAME_BYTES];
+    u32 path_bytes; /* of path below */
+    u32 path_whole; /* 1: it reaches the root of all mounts */
+    /* The names on the way from the file up, each with a null byte at its end. */
+    char path[PATH_BYTES + COMPONENT_BYTES];
+};
+
+/* Where the walk to the root has come to. */
+struct walk {
+    void *file; /* where it begins; NULL once it has */
+    void *dentry;
+    void *mount; /* struct mount */
+    void *root;  /* of that mount, a dentry */
+    u64 done;
+    struct file_record record;
 };
 
 struct refused_key {
@@ -196,8 +213,6 @@ struct refused_record {
     struct refused_key key;
     u64 code_start;
     u64 code_end;
-    u64 program_inode; /* of mm->exe_file */
-    u64 program_device;
     s64 frames_bytes;
     struct bpf_stack_build_id frames[STACK_FRAMES];
     user_regs regs;
@@ -218,26 +233,57 @@ struct overflow_key {
     u32 reserved;
 };
 
+/* What the paths of a refused call said: beside the row of `refused`, since a row is kept with
+ * its stack and a call may name a thousand files. */
+struct text_key {
+    u64 row_ns; /* first_ns of the row, which no other of the thread has */
+    u32 tid;
+    s16 bytes[2]; /* of each text, its null byte included, or TEXT_… */
+    char text[2][TEXT_BYTES];
+};
+
+#define TEXT_NONE   0  /* the call has no such argument */
+#define TEXT_UNREAD -1 /* what it points to could not be read */
+
+struct text_count {
+    u64 count;
+    u64 first_ns;
+    u64 last_ns;
+};
+
+struct path_table {
+    u8 of[2 * DIRECT_NRS];
+};
+
 /* Working room beyond the 512 bytes of a BPF stack. */
 struct scratch {
     u64 address;
     user_regs regs;
     struct refused_key refused;
+    u64 row_ns;      /* of the row that it went into; 0: none */
+    u64 row_last_ns; /* and when */
+    struct text_key text;
     struct slot slot;
 };
 
 /* Indices into `losses`. */
-#define LOST_RECORDS  0 /* thread tables the ring buffer had no room for */
-#define LOST_CALLS    1 /* calls in those tables */
-#define LOST_EVENTS   2 /* records of starts, execs and mappings, likewise */
-#define LOST_CHILDREN 3 /* children that could not be noted: not followed */
-#define LOST_THREADS  4 /* threads without storage: not followed */
-#define LOST_SLOTS    5 /* calls for which `overflow` had no room */
-#define LOST_ERRNOS   6 /* errnos, likewise */
-#define LOST_DETAILS  7 /* refused calls counted, but `refused` had no room for their details */
-#define LOST_STACKS   8 /* rows of refused calls whose stack the ring buffer had no room for */
-#define LOST_SKIPPED  9 /* entries of the number -1 under a tracer, which has calls skipped so */
-#define LOSSES        10
+#define LOST_RECORDS  0  /* thread tables the ring buffer had no room for */
+#define LOST_CALLS    1  /* calls in those tables */
+#define LOST_EVENTS   2  /* records of starts, execs and mappings, likewise */
+#define LOST_CHILDREN 3  /* children that could not be noted: not followed */
+#define LOST_THREADS  4  /* threads without storage: not followed */
+#define LOST_SLOTS    5  /* calls for which `overflow` had no room */
+#define LOST_ERRNOS   6  /* errnos, likewise */
+#define LOST_DETAILS  7  /* refused calls counted, but `refused` had no room for their details */
+#define LOST_STACKS   8  /* rows of refused calls whose stack the ring buffer had no room for */
+#define LOST_SKIPPED  9  /* entries of the number -1 under a tracer, which has calls skipped so */
+#define LOST_TEXTS    10 /* paths of refused calls that `texts` had no room for */
+#define LOSSES        11
+
+/* Indices into `tails`: programs that others end in, so that the verifier walks each only once. */
+#define TAIL_WALK_PATH  0
+#define TAIL_NOTE_TEXTS 1
+#define TAILS           2
 
 /* Indices into `marks`. */
 #define MARK_STACKS    0 /* bytes that records of refused calls took in the ring buffer so far */

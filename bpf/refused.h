@@ -66,11 +66,6 @@ static __always_inline void write_refused(void *ctx, struct scratch *work, u64 n
     bpf_probe_read_kernel(&record->regs, sizeof(record->regs), &work->regs);
     record->code_start = FIELD(u64, mm, OFFSET_mm_struct_start_code);
     record->code_end = FIELD(u64, mm, OFFSET_mm_struct_end_code);
-    void *program =
-        FIELD(void *, FIELD(void *, mm, OFFSET_mm_struct_exe_file), OFFSET_file_f_inode);
-    record->program_inode = FIELD(u64, program, OFFSET_inode_i_ino);
-    record->program_device =
-        FIELD(u32, FIELD(void *, program, OFFSET_inode_i_sb), OFFSET_super_block_s_dev);
     record->frames_bytes = bpf_get_stack(ctx, record->frames, sizeof(record->frames),
                                          BPF_F_USER_STACK | BPF_F_USER_BUILD_ID);
     record->stack_bytes = copy_stack(record->stack, work->refused.sp);
@@ -95,17 +90,22 @@ static __always_inline void record_refused(void *ctx, struct thread *thread, voi
     key->ip = REGS_IP(&work->regs);
     key->sp = REGS_SP(&work->regs);
     arguments(&work->regs, key->abi, kernel_regs, key->args);
+    work->row_ns = now;
+    work->row_last_ns = now;
     seen = refused.lookup(key);
     if (seen) {
         seen->count++; /* one thread's own key: no race */
         seen->last_ns = now;
+        work->row_ns = seen->first_ns;
         return;
     }
     struct refused_count first = {.count = 1, .first_ns = now, .last_ns = now};
-    if (refused.update(key, &first))
+    if (refused.update(key, &first)) {
+        work->row_ns = 0;
         lose(LOST_DETAILS, 1);
-    else
+    } else {
         write_refused(ctx, work, now);
+    }
 }
 
 #ifdef LOGGING

@@ -32,6 +32,10 @@ BPF_ARRAY(marks, u64, MARKS);
 BPF_PERCPU_ARRAY(scratches, struct scratch, 1);
 BPF_PERCPU_ARRAY(exec_scratch, struct exec_record, 1);
 BPF_ARRAY(written_bytes, u64, 1);
+BPF_PERCPU_ARRAY(walks, struct walk, 1);
+BPF_TABLE("hash", struct text_key, struct text_count, texts, 2048);
+BPF_ARRAY(path_arguments_of, struct path_table, 1);
+BPF_PROG_ARRAY(tails, TAILS);
 BPF_RINGBUF_OUTPUT(records, RING_PAGES);
 
 #include "common.h"
@@ -41,6 +45,10 @@ BPF_RINGBUF_OUTPUT(records, RING_PAGES);
 #include "follow.h"
 
 #include "calls.h"
+
+#include "files.h"
+
+#include "texts.h"
 
 #include "refused.h"
 
@@ -112,6 +120,8 @@ ON(sched_process_exec) {
         clear_table(thread, now);
     }
     write_exec(thread, (void *)ctx->args[2], now);
+    note_program(thread);
+    tails.call(ctx, TAIL_WALK_PATH);
     return 0;
 }
 
@@ -128,6 +138,9 @@ ON(sys_enter) {
     record_logged(ctx, thread, (void *)ctx->args[0]);
 #endif
     thread->head.call_ns = bpf_ktime_get_ns();
+#ifdef LOGGING
+    tails.call(ctx, TAIL_NOTE_TEXTS);
+#endif
     return 0;
 }
 
@@ -145,6 +158,7 @@ ON(sys_exit) {
     u64 start = thread->head.call_ns;
     if (UNLIKELY(start == 0)) {
         exit_without_entry(ctx, thread, regs);
+        tails.call(ctx, TAIL_NOTE_TEXTS);
         return 0;
     }
     if (UNLIKELY(may_be_error(ctx)) && was_cut_short(thread, ctx) &&
@@ -154,8 +168,8 @@ ON(sys_exit) {
     thread->head.call_ns = 0;
     returned(thread, start, ctx);
     if (UNLIKELY(thread->head.call_nr == NR_EXEC_MAP) && result(ctx) > 0 &&
-        thread->head.call_abi == ABI_NATIVE)
-        write_map(thread, regs, result(ctx));
+        thread->head.call_abi == ABI_NATIVE && note_map(thread, regs, result(ctx)))
+        tails.call(ctx, TAIL_WALK_PATH);
     return 0;
 }
 
@@ -171,6 +185,7 @@ ON(signal_generate) {
     thread = followed(regs);
     if (thread)
         note_sigsys(ctx, thread, info, (void *)regs);
+    tails.call(ctx, TAIL_NOTE_TEXTS);
     return 0;
 }
 
@@ -205,6 +220,43 @@ ON(sched_process_exit) {
     mark(MARK_LAST_EXIT, now);
     write_out(thread, END_EXIT, now);
     leave(thread, regs);
+    tails.call(ctx, TAIL_NOTE_TEXTS);
+    return 0;
+}
+
+/* ---- what others end in ------------------------------------------------------------------ */
+
+#define STEPS 2
+
+/* The way up from a file, a few steps at a time: a tail call begins anew what the verifier has to
+ * walk. After the 33 that the kernel allows, the path stays a part. */
+ON(walk_path) {
+    u32 zero = 0;
+    struct walk *walk = walks.lookup(&zero);
+
+    if (!walk)
+        return 0;
+    if (walk->file)
+        begin_walk(walk);
+#pragma unroll
+    for (int step = 0; step < STEPS; step++) {
+        if (!*(volatile u64 *)&walk->done)
+            walk->done = climb(walk);
+    }
+    if (!*(volatile u64 *)&walk->done)
+        tails.call(ctx, TAIL_WALK_PATH);
+    write_file(walk);
+    return 0;
+}
+
+/* After a refused or logged call that has a row. */
+ON(note_texts) {
+    struct scratch *work = scratch();
+
+    if (!work || work->row_ns == 0)
+        return 0;
+    note_texts(work);
+    work->row_ns = 0;
     return 0;
 }
 

@@ -26,6 +26,7 @@ NO_COUNTS = frozenset(
     {
         ("kernel", "lost_events"),
         ("kernel", "lost_stacks"),
+        ("kernel", "lost_texts"),
         ("store", "torn_samples"),
         ("store", "samples_missing"),
     }

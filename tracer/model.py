@@ -211,6 +211,10 @@ class BlockedCall(NamedTuple):
     frames: tuple[Frame, ...]
     count: int  # type: ignore[assignment] # the column's name, not tuple.count
     """How many alike, this one included."""
+    paths: tuple[str | None, ...] | None = ()
+    """What its path arguments said, in their order: up to 239 bytes each, longer ones with an
+    ellipsis; None within where one could not be read. Empty where it has none or there was no
+    room to keep them; None in runs recorded before they were read."""
 
 
 class Sample(NamedTuple):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from tests.unit.symbols.support import PLUGIN, compile_c
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support import Sbtrace
@@ -83,6 +86,64 @@ def test_callers_are_named_through_callbacks_threads_signals_and_plugins(
     else:
         found = frames_of(sbtrace, "getppid", profile, *command)
     assert functions(found, program)[: len(wanted)] == wanted
+
+
+@contextmanager
+def mounted(*command: str | Path, at: Path) -> Iterator[None]:
+    subprocess.run(command, check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", at], check=True)
+
+
+def functions_of_plugin(
+    sbtrace: Sbtrace, profile: Path, public_folder: Path, plugin: Path
+) -> list[str | None]:
+    """The plug-in's functions by their names; also its path, whole, is asserted."""
+    program = compile_c(public_folder / "plugs")
+    found = frames_of(sbtrace, "getppid", profile, program, "plugin", public_folder, plugin)
+    assert functions(found, program)[:3] == ["leaf", "calls_plugin", "main"]
+    inside = [frame for frame in found if "plug" in frame["object"].rpartition("/")[2]]
+    inside = [frame for frame in inside if frame["object"] != str(program)]
+    assert {frame["object"] for frame in inside} == {str(plugin)}
+    return [frame["function"] for frame in inside]
+
+
+def test_a_plugin_far_from_every_library_is_named(
+    sbtrace: Sbtrace, profile: Path, public_folder: Path
+) -> None:
+    """Wherever it lies: in folders that no search goes to, thirty deep."""
+    folder = public_folder.joinpath("elsewhere", *(f"level {n}" for n in range(30)))
+    folder.mkdir(parents=True)
+    plugin = compile_c(folder / "plug-in.so.1", "-shared", "-fPIC", source=PLUGIN)
+    assert functions_of_plugin(sbtrace, profile, public_folder, plugin) == ["inner", "plugin_run"]
+
+
+@pytest.mark.parametrize("kind", ["tmpfs", "bind"])
+def test_a_path_goes_on_where_a_file_system_is_mounted(
+    kind: str, sbtrace: Sbtrace, profile: Path, public_folder: Path
+) -> None:
+    """Of a bind mount it is the path by which the process came to it."""
+    source, at = public_folder / f"source-{kind}", public_folder / f"mounted-{kind}" / "at"
+    source.mkdir()
+    at.mkdir(parents=True)
+    command = ("mount", *(("--bind", source) if kind == "bind" else ("-t", "tmpfs", "none")), at)
+    with mounted(*command, at=at):
+        (at / "in").mkdir()
+        plugin = compile_c(at / "in" / "plugin.so", "-shared", "-fPIC", source=PLUGIN)
+        found = functions_of_plugin(sbtrace, profile, public_folder, plugin)
+    assert found == ["inner", "plugin_run"]
+
+
+def test_a_program_is_named_whatever_folder_it_changed_to(
+    sbtrace: Sbtrace, profile: Path, public_folder: Path
+) -> None:
+    """execve was given a name relative to a folder that is not sbtrace's."""
+    program = compile_c(public_folder / "relative")
+    command = f"cd {public_folder} && exec ./relative fork {public_folder}"
+    frames = frames_of(sbtrace, "clone", profile, "sh", "-c", command)
+    assert functions(frames, program)[:2] == ["violate", "main"]
 
 
 def test_a_call_of_the_dynamic_linker_is_named_in_it(

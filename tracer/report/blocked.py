@@ -79,7 +79,7 @@ def action_label(call: BlockedCall) -> str:
 
 def call_words(call: BlockedCall) -> str:
     """The call as strace would write it."""
-    return printable(call_text(call.abi, call.name, call.args))
+    return printable(call_text(call.abi, call.name, call.args, call.paths))
 
 
 def owner(record: RunRecord, call: BlockedCall) -> Process | None:

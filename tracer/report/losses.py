@@ -25,6 +25,10 @@ _WORDS = {
         "row of blocked calls has no stack",
         "rows of blocked calls have no stack",
     ),
+    ("kernel", "lost_texts"): (
+        "blocked call has no paths, for want of room for another text",
+        "blocked calls have no paths, for want of room for more texts",
+    ),
     ("kernel", "overflow_calls"): (
         "call was not counted, for want of room for its syscall",
         "calls were not counted, for want of room for their syscalls",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-VERSION = 3
+VERSION = 4
 """Of the tables and views. Raise it with every change, add a migration, and say so in
 docs/schema.md."""
 JUDGED_BY_LOSSES = """
@@ -35,6 +35,7 @@ MIGRATIONS: Mapping[int, str] = {
     2: "ALTER TABLE runs ADD COLUMN capabilities VARCHAR[];"
     "ALTER TABLE runs ADD COLUMN dropped_capabilities VARCHAR[];"
     "ALTER TABLE runs ADD COLUMN no_new_privs BOOLEAN;",
+    3: "ALTER TABLE blocked_calls ADD COLUMN paths VARCHAR[];",
 }
 """Version -> the SQL that brings a database of that version to the next one. It changes
 tables only: the views are made anew after the last step."""

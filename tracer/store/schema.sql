@@ -1,4 +1,4 @@
--- The tables of sbtrace, schema version 3. docs/schema.md says what each column means.
+-- The tables of sbtrace, schema version 4. docs/schema.md says what each column means.
 -- Columns bear the names of the fields of tracer/model.py, so that rows load by name.
 
 CREATE TABLE schema_version (
@@ -128,7 +128,8 @@ CREATE TABLE blocked_calls (
         "function" VARCHAR,
         function_offset UBIGINT
     )[] NOT NULL,
-    count BIGINT NOT NULL
+    count BIGINT NOT NULL,
+    paths VARCHAR[]
 );
 
 CREATE TABLE samples (

@@ -1,4 +1,4 @@
-"""Where shared libraries may lie: proposals only, whoever asks holds each against an identity."""
+"""Where the libraries that a file needs may lie: proposals, to be held against a build id."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ DEFAULT_FOLDERS = (
     *("/usr/lib64", "/usr/lib", "/usr/local/lib", "/lib64", "/lib", "/usr/lib32"),
     *(f"/lib/{name}" for name in _ARCHITECTURES),
 )
-_WALKED = ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/opt")
-_MAX_WALKED = 300_000
 _LDCONFIG = "/sbin/ldconfig"
 _LDCONFIG_SECONDS = 5
 _MAX_FOLDERS = 64
@@ -31,16 +29,12 @@ class Libraries:
     """The libraries of this machine, by file name; each source is read when first needed."""
 
     def in_default_folders(self, name: str) -> Iterator[str]:
-        """Paths of ``name`` (a base name, or a soname) where libraries mostly lie."""
+        """Paths of ``name`` (a soname) where libraries mostly lie."""
         yield from (f"{folder}/{name}" for folder in DEFAULT_FOLDERS)
 
     def in_cache(self, name: str) -> Iterator[str]:
         """Paths of libraries ``name`` that ld.so.cache knows."""
         yield from self._cache.get(name, ())
-
-    def anywhere(self, name: str) -> Iterator[str]:
-        """Paths of files ``name`` below the library folders (plug-ins, extension modules)."""
-        yield from self._walked.get(name, ())
 
     @cached_property
     def _cache(self) -> dict[str, list[str]]:
@@ -61,20 +55,6 @@ class Libraries:
             if path.startswith("/"):
                 found[soname.split(" ", 1)[0]].append(path)
                 found[Path(os.path.realpath(path)).name].append(path)
-        return found
-
-    @cached_property
-    def _walked(self) -> dict[str, list[str]]:
-        found: defaultdict[str, list[str]] = defaultdict(list)
-        seen = 0
-        for root in _WALKED:
-            for folder, _, names in os.walk(root):
-                seen += len(names) + 1
-                if seen > _MAX_WALKED:
-                    return found
-                for name in names:
-                    if ".so" in name:
-                        found[name].append(f"{folder}/{name}")
         return found
 
 

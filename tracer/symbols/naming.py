@@ -70,7 +70,8 @@ def _frame(step: Step, space: AddressSpace) -> Frame:
         return Frame(step.address, None, None, None, None, None)
     found, virtual = place.object, place.virtual_address
     if found is None or virtual is None:
-        return Frame(step.address, place.mapping.name, place.mapping.build_id, None, None, None)
+        name = place.mapping.path or place.mapping.name
+        return Frame(step.address, name, place.mapping.build_id, None, None, None)
     function = found.function(virtual)
     offset = virtual + step.address - step.inside
     return Frame(

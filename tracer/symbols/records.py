@@ -23,7 +23,8 @@ class Mapping(NamedTuple):
     file_offset: int
     """Offset in the file of ``start``, bytes."""
     path: str | None = None
-    """Where the file was found by the caller; None: found here by its identity."""
+    """As the kernel gave it, from the root of the mounts that the process saw; the file that is
+    there now is held against the identity. None: not known, and then it is not looked for."""
     name: str | None = None
     """Base name of the file (the dentry's), ``[vdso]`` for the vdso; None if unknown."""
     inode: int | None = None

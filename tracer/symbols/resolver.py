@@ -43,12 +43,10 @@ class Resolver:
         if mapping.name == vdso.NAME:
             return self._vdso
         wanted = identity(mapping)
-        candidates = self._candidates(mapping, program)
-        if not wanted.known:  # then only a path that the caller vouches for may be tried
-            candidates = iter([mapping.path] if mapping.path else [])
-            return self._answer((wanted, mapping.path), wanted, candidates)
-        named = (mapping.inode, mapping.device, mapping.build_id, mapping.path, mapping.name)
-        return self._answer((*named, program), wanted, candidates)
+        candidates = [mapping.path] if mapping.path else []
+        if program and wanted.known:
+            candidates.append(program)
+        return self._answer((wanted, *candidates), wanted, iter(candidates))
 
     def program(self, path: str, wanted: Identity) -> ElfObject | None:
         """The program that execve was given ``path`` for: the file, or its ``#!`` interpreter.
@@ -111,31 +109,6 @@ class Resolver:
             return ElfObject(vdso.NAME, vdso.load(), self._budget)
         except MalformedError:
             return None
-
-    def _candidates(self, mapping: Mapping, program: str | None) -> Iterator[str]:
-        """Paths that may hold the mapped file, cheap ones first."""
-        if mapping.path:
-            yield mapping.path
-        if program:
-            yield from self._scripts(program)
-        if mapping.name:
-            yield from self._libraries.in_default_folders(mapping.name)
-            if program:
-                yield from self._beside(mapping.name, program)
-            yield from self._libraries.in_cache(mapping.name)
-        if program:
-            yield from self._closure(program)
-        if mapping.name:
-            yield from self._libraries.anywhere(mapping.name)
-
-    def _beside(self, name: str, program: str) -> Iterator[str]:
-        """``name`` where programs keep their own libraries."""
-        folder = str(Path(os.path.realpath(program)).parent)
-        yield f"{folder}/{name}"
-        yield f"{folder}/../lib/{name}"
-        found = self.open(program)
-        for folder in search_folders(found.elf.needs, program) if found else ():
-            yield f"{folder}/{name}"
 
     def _scripts(self, path: str) -> Iterator[str]:
         """``path``, and the interpreters that its ``#!`` line leads to."""

@@ -97,7 +97,16 @@ class AddressSpace:
         )
         found = self._resolver.program(path, wanted) if path else None
         if found is None or found.elf.text is None:
-            yield Mapping(start, end, 0, name=name)
+            # What is there no longer is named all the same, by a path that the kernel gave.
+            yield Mapping(
+                start,
+                end,
+                0,
+                path=path if wanted.known else None,
+                name=name,
+                inode=wanted.inode,
+                device=wanted.device,
+            )
             return
         yield from _segments(found, bias=start - found.elf.text[0])
 

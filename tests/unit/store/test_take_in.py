@@ -264,6 +264,7 @@ ALTER TABLE runs DROP COLUMN samples_complete;
 ALTER TABLE runs DROP COLUMN capabilities;
 ALTER TABLE runs DROP COLUMN dropped_capabilities;
 ALTER TABLE runs DROP COLUMN no_new_privs;
+ALTER TABLE blocked_calls DROP COLUMN paths;
 UPDATE runs SET exact = exact AND run_id NOT IN (SELECT run_id FROM losses);
 DELETE FROM schema_version;
 INSERT INTO schema_version VALUES (1, now(), '0.1');

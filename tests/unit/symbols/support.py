@@ -62,7 +62,7 @@ def capture(program: Path, way: str, folder: Path, *arguments: str) -> Capture:
 
 
 def mappings(maps: str, program: Path) -> tuple[Mapping, ...]:
-    """What following mmap shows: libraries without a path, and no mapping of the program."""
+    """What following mmap shows: libraries by their paths, and no mapping of the program."""
     found: list[Mapping] = []
     for line in maps.splitlines():
         span, rights, offset, device, inode, *path = line.split(None, 5)
@@ -76,7 +76,15 @@ def mappings(maps: str, program: Path) -> tuple[Mapping, ...]:
         major, minor = (int(part, 16) for part in device.split(":"))
         number = os.makedev(major, minor)
         found.append(
-            Mapping(start, end, int(offset, 16), name=name, inode=int(inode), device=number)
+            Mapping(
+                start,
+                end,
+                int(offset, 16),
+                path=path[0],
+                name=name,
+                inode=int(inode),
+                device=number,
+            )
         )
     return tuple(found)
 

@@ -93,7 +93,7 @@ class KernelCollector:
             processes=self._accounts.processes(),
             live=live,
             totals=self._accounts.totals(live),
-            blocked_calls=self._refusals.rows(self._program.refused(), self._accounts),
+            blocked_calls=self._blocked_calls(),
             losses=tuple(self._losses()),
             first_ns=self._accounts.origin_ns,
             last_ns=None if tables else self._program.last_exit_ns(),
@@ -109,6 +109,11 @@ class KernelCollector:
     def close(self) -> None:
         """Let go of the program and its maps; nothing can be asked after that."""
         self._program.close()
+
+    def _blocked_calls(self) -> tuple[BlockedCall, ...]:
+        # Texts before rows: what comes in between then is a call of which no text is known.
+        texts = tuple(self._program.texts())
+        return self._refusals.rows(self._program.refused(), texts, self._accounts)
 
     def _losses(self) -> Iterable[Loss]:
         for kind, count in self._program.losses().items():
@@ -130,8 +135,8 @@ class KernelCollector:
             self._refusals.forked(start)
         elif kind == wire.RECORD_EXEC:
             self._accounts.executed(wire.exec_(data))
-        elif kind == wire.RECORD_MAP:
-            self._refusals.mapped(wire.map_(data))
+        elif kind in (wire.RECORD_MAP, wire.RECORD_PROGRAM):
+            self._refusals.mapped(wire.file(data))
         elif kind == wire.RECORD_REFUSED:
             record = wire.refused(data, REGISTER_BYTES)
             self._accounts.identity(record.key)  # it is to be remembered

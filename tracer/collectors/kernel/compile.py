@@ -27,7 +27,7 @@ from tracer.collectors.kernel.artifact import (
     instructions,
 )
 from tracer.collectors.kernel.offsets import names
-from tracer.collectors.kernel.variant import ITERATOR, RAW_TRACEPOINTS
+from tracer.collectors.kernel.variant import ITERATOR, RAW_TRACEPOINTS, TAILS
 from tracer.errors import KernelError
 from tracer.resources import bpf_dir
 
@@ -100,7 +100,7 @@ def _artifact(module: Any, gaps: Sequence[str]) -> Artifact:  # noqa: ANN401 - b
     lib.bpf_table_name.restype = ctypes.c_char_p  # bcc declares only what it uses itself
     tables = [lib.bpf_table_name(handle, i).decode() for i in range(lib.bpf_num_tables(handle))]
     descriptors = {lib.bpf_table_fd(handle, name.encode()): name for name in tables}
-    functions = {name: f"on_{name}" for name in RAW_TRACEPOINTS} | {ITERATOR: ITERATOR}
+    functions = {name: f"on_{name}" for name in (*RAW_TRACEPOINTS, *TAILS)} | {ITERATOR: ITERATOR}
     code = {
         name: _code(module.dump_func(function.encode()), descriptors, gaps)
         for name, function in functions.items()

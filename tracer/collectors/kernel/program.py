@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from tracer.collectors.kernel import cache, libbpf, wire
 from tracer.collectors.kernel.offsets import ITERATOR_ID, kernel_values, namespace_values
-from tracer.collectors.kernel.variant import ITERATOR, RAW_TRACEPOINTS, Variant, variant
+from tracer.collectors.kernel.paths import path_table
+from tracer.collectors.kernel.variant import ITERATOR, RAW_TRACEPOINTS, TAILS, Variant, variant
 from tracer.errors import KernelError
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ class Program:
         self._kept, self._maps, self._programs = self._loaded(variant(logging=bool(logged)))
         for number in logged:
             _ask(libbpf.update, self._maps["logged"], number, b"\1")
+        for number, name in enumerate(TAILS):
+            fd = self._programs[name].to_bytes(4, sys.byteorder)
+            _ask(libbpf.update, self._maps["tails"], number, fd)
+        _ask(libbpf.update, self._maps["path_arguments_of"], 0, path_table(os.uname().machine))
         self._take = take
         self._read_stack_bytes = 0
         self._ring = _ask(libbpf.Ring, self.ring_fd, self._taken)
@@ -72,7 +77,7 @@ class Program:
             types = (btf, *artifact.btf_types) if of_tasks else (0, 0, 0)
             maps[name] = self._keep(libbpf.create_map(shape.kind, name, sizes, shape.flags, types))
         programs = {}
-        for name in RAW_TRACEPOINTS:
+        for name in (*RAW_TRACEPOINTS, *TAILS):
             code = artifact.linked(name, maps, values)
             fd = libbpf.load_program(libbpf.PROG_TYPE_RAW_TRACEPOINT, name, code)
             programs[name] = self._keep(fd)
@@ -89,8 +94,9 @@ class Program:
 
     def attach(self) -> None:
         """Attach to the raw tracepoints: from now on, enrolled tasks are counted."""
-        for name, fd in self._programs.items():
-            self._links.append(_ask(libbpf.attach_raw_tracepoint, name, fd))
+        for name in RAW_TRACEPOINTS:
+            link = _ask(libbpf.attach_raw_tracepoint, name, self._programs[name])
+            self._links.append(link)
 
     def enrol(self, pidfd: int) -> None:
         """Follow the task behind ``pidfd`` from its next execve on."""
@@ -149,6 +155,11 @@ class Program:
         fd = self._maps["refused"]
         for key, value in libbpf.pairs(fd, wire.KEY_BYTES, wire.COUNT_BYTES):
             yield key, wire.refused_count(value)
+
+    def texts(self) -> Iterator[wire.Text]:
+        """Yield what the paths of refused calls said: those of one row, each distinct one."""
+        for key, value in libbpf.pairs(self._maps["texts"], wire.TEXT_KEY_BYTES, wire.COUNT_BYTES):
+            yield wire.text(key, value)
 
     def losses(self) -> dict[str, int]:
         """Return what the program knows it lost, by the names of ``wire.LOSSES``."""

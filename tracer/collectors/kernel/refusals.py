@@ -40,17 +40,18 @@ class Refusals:
         self._namer = Namer()
         self._named: dict[bytes, tuple[Frame, ...]] = {}
 
-    def mapped(self, map_: wire.Map) -> None:
-        """An image maps a file to execute it: what later names its frames."""
-        images = self._maps.setdefault((map_.pid, map_.process_ns), defaultdict(list))
-        images[map_.image].append(
+    def mapped(self, file: wire.File) -> None:
+        """An image maps a file to execute it, or is it: what later names its frames."""
+        images = self._maps.setdefault((file.pid, file.process_ns), defaultdict(list))
+        images[file.image].append(
             Mapping(
-                start=map_.start,
-                end=map_.start + map_.length,
-                file_offset=map_.file_offset,
-                name=os.fsdecode(map_.name),
-                inode=map_.inode,
-                device=device_number(map_.device),
+                start=file.start,
+                end=file.start + file.length,
+                file_offset=file.file_offset,
+                path=None if file.path is None else os.fsdecode(file.path),
+                name=os.fsdecode(file.name),
+                inode=file.inode,
+                device=device_number(file.device),
             )
         )
 
@@ -73,17 +74,25 @@ class Refusals:
             self._maps.pop((pid, process_ns), None)
 
     def rows(
-        self, counts: Iterable[tuple[bytes, tuple[int, int, int]]], accounts: Accounts
+        self,
+        counts: Iterable[tuple[bytes, tuple[int, int, int]]],
+        texts: Iterable[wire.Text],
+        accounts: Accounts,
     ) -> tuple[BlockedCall, ...]:
         """Return the refused calls so far, folded, first ones first.
 
-        One whose record the ring buffer had no room for has all but its frames.
+        One whose record the ring buffer had no room for has all but its frames. A row of the
+        kernel's is one here for each text that its paths had.
         """
+        said: defaultdict[tuple[int, int], list[wire.Text]] = defaultdict(list)
+        for text in texts:
+            said[text.row].append(text)
         rows = []
         for key_bytes, count in counts:
             key = wire.refused_key(key_bytes)
             if self._counts(key):
-                rows.append(self._row(key, count, self._first.get(key_bytes), accounts))
+                row = self._row(key, count, self._first.get(key_bytes), accounts)
+                rows += by_path(row, said.get((count[1], key.tid), ()), accounts.origin_ns or 0)
         return tuple(sorted(rows, key=lambda row: row.at_ns))
 
     def _counts(self, key: wire.RefusedKey) -> bool:
@@ -146,6 +155,8 @@ class Refusals:
         key = record.key
         abi, registers = thread_registers(os.uname().machine, record.registers)
         images: dict[int, list[Mapping]] = dict(self._maps.get((key.pid, key.process_ns), {}))
+        mappings = images.get(key.image, [])
+        program = next((mapping for mapping in mappings if not mapping.end), None)
         return self._namer.frames(
             RawStack(
                 abi=abi,
@@ -153,12 +164,35 @@ class Refusals:
                 stack_address=key.sp,
                 stack=record.stack,
                 build_id_frames=build_id_frames(record.frames),
-                mappings=tuple(images.get(key.image, ())),
-                executable=accounts.executable_of(key),
+                mappings=tuple(mapping for mapping in mappings if mapping.end),
+                executable=(program and program.path) or accounts.executable_of(key),
                 code_start=record.code_start,
                 code_end=record.code_end,
                 pid=key.pid,
-                executable_inode=record.program_inode or None,
-                executable_device=device_number(record.program_device),
+                executable_inode=program.inode if program else None,
+                executable_device=program.device if program else None,
             )
         )
+
+
+def by_path(row: BlockedCall, said: Iterable[wire.Text], origin_ns: int) -> list[BlockedCall]:
+    """The row once for each text of its paths, and for the calls of which none was kept."""
+    rows = [
+        row._replace(
+            at_ns=text.first_ns - origin_ns,
+            last_ns=text.last_ns - origin_ns,
+            paths=tuple(map(_decoded, text.texts)),
+            count=text.count,
+        )
+        for text in said
+    ]
+    left = row.count - sum(part.count for part in rows)
+    return [*rows, row._replace(count=left)] if left > 0 else rows
+
+
+def _decoded(text: bytes | None) -> str | None:
+    if text is None:
+        return None
+    # What was cut off is shown as cut off: it would name another file.
+    cut = len(text) == wire.TEXT_BYTES - 1
+    return os.fsdecode(text) + ("…" if cut else "")

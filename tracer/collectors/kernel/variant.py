@@ -19,6 +19,8 @@ RAW_TRACEPOINTS = (
     "sys_enter",
     "sys_exit",
 )
+TAILS = ("walk_path", "note_texts")
+"""Programs that others end in, in the order of bpf/records.h's TAIL_…"""
 ITERATOR = "bpf_iter__task"
 MAKERS = tuple(
     Path(__file__).with_name(f"{name}.py") for name in ("artifact", "compile", "offsets", "variant")

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from tracer.model import HISTOGRAM_BUCKETS
 
 RECORD_THREAD, RECORD_EXEC, RECORD_MAP, RECORD_REFUSED, RECORD_START = 1, 2, 3, 4, 5
+RECORD_PROGRAM = 6
 END_SNAPSHOT, END_EXEC, END_EXIT = 0, 1, 2
 THREAD_ARMED, THREAD_LAST, THREAD_GROUP_EXIT, THREAD_KILLED_HERE = 1, 2, 4, 8
 REFUSED_RETURN, REFUSED_SIGSYS, REFUSED_EXIT, REFUSED_LOG = 0, 1, 2, 3
@@ -33,6 +34,7 @@ LOSSES = (
     "lost_details",
     "lost_stacks",
     "skipped_calls",
+    "lost_texts",
 )
 MARK_STACKS, MARK_TAKEN, MARK_LAST_EXIT = 0, 1, 2
 MARKS = 3
@@ -42,12 +44,13 @@ _ERRNO = struct.Struct("=IHHQ")
 _SLOT = struct.Struct(f"=II5Q{HISTOGRAM_BUCKETS}Q")
 _START = struct.Struct("=6I3Q")
 _EXEC = struct.Struct("=4IQQII256s")
-_MAP = struct.Struct("=4I5Q64s")
+_FILE = struct.Struct("=4I5Q2I")
 _KEY = struct.Struct("=QQ8IqQQ")
 _KEY_ARGS = struct.Struct("=6Q")
 _COUNT = struct.Struct("=3Q")
+_TEXT_KEY = struct.Struct("=QI2h240s240s")
 _REFUSED = struct.Struct("=IIQ")
-_REFUSED_TAIL = struct.Struct("=QQQQq")
+_REFUSED_TAIL = struct.Struct("=QQq")
 _FRAMES_BYTES = 16 * 32  # struct bpf_stack_build_id, include/uapi/linux/bpf.h
 _RING_HEADER = 8  # BPF_RINGBUF_HDR_SZ, include/uapi/linux/bpf.h
 _OWNER = struct.Struct("=Q")
@@ -57,6 +60,9 @@ THREAD_VALUE_BYTES = _HEAD_AT + _HEAD.size + ERRNO_SLOTS * _ERRNO.size + SLOTS *
 Data = bytes | memoryview
 KEY_BYTES = _KEY.size + _KEY_ARGS.size
 COUNT_BYTES = _COUNT.size
+TEXT_KEY_BYTES = _TEXT_KEY.size
+TEXT_BYTES = 240
+TEXT_UNREAD = -1
 SLOT_BYTES = _SLOT.size
 OVERFLOW_KEY_BYTES = _OVERFLOW_KEY.size
 
@@ -144,9 +150,10 @@ class Exec(NamedTuple):
     argv: bytes
 
 
-class Map(NamedTuple):
-    """struct map_record: an executable file mapping."""
+class File(NamedTuple):
+    """struct file_record: an executable file mapping, or the program of an image."""
 
+    kind: int
     image: int
     pid: int
     device: int
@@ -156,6 +163,22 @@ class Map(NamedTuple):
     file_offset: int
     inode: int
     name: bytes
+    """The last part of the path, or ``memfd:…``."""
+    path: bytes | None
+    """From the root of the mounts that the process saw; None if the walk did not come there."""
+
+
+class Text(NamedTuple):
+    """struct text_key with its value: what the paths of some refused calls of a row said."""
+
+    row: tuple[int, int]
+    """first_ns and tid of the row."""
+    texts: tuple[bytes | None, ...]
+    """Of each path among the arguments, in their order; None where it could not be read. One of
+    ``TEXT_BYTES`` - 1 may be only the beginning."""
+    count: int  # type: ignore[assignment] # the C structure's name, not tuple.count
+    first_ns: int
+    last_ns: int
 
 
 class RefusedKey(NamedTuple):
@@ -184,9 +207,6 @@ class Refused(NamedTuple):
     key: RefusedKey
     code_start: int
     code_end: int
-    program_inode: int
-    program_device: int
-    """The kernel's dev_t."""
     frames: bytes
     """Array of struct bpf_stack_build_id, innermost first."""
     registers: bytes
@@ -260,11 +280,20 @@ def exec_(data: bytes) -> Exec:
     return Exec(image, pid, tid, process_ns, at_ns, whole, _string(filename), argv)
 
 
-def map_(data: bytes) -> Map:
-    """Read the record of an executable mapping."""
-    _kind, *numbers, name = _MAP.unpack_from(data)
-    image, pid, device, process_ns, start, length, file_offset, inode = numbers
-    return Map(image, pid, device, process_ns, start, length, file_offset, inode, _string(name))
+def file(data: bytes) -> File:
+    """Read the record of an executed file."""
+    *numbers, path_bytes, whole = _FILE.unpack_from(data)
+    parts = data[_FILE.size : _FILE.size + path_bytes].split(b"\0")[:-1]
+    path = b"/" + b"/".join(reversed(parts)) if whole else None
+    return File._make((*numbers, parts[0] if parts else b"", path))
+
+
+def text(key: bytes, value: bytes) -> Text:
+    """Read what the paths of refused calls said, and how often."""
+    row_ns, tid, first_bytes, second_bytes, *held = _TEXT_KEY.unpack(key)
+    sizes = [size for size in (first_bytes, second_bytes) if size]
+    texts = (None if n == TEXT_UNREAD else t[: n - 1] for n, t in zip(sizes, held, strict=False))
+    return Text((row_ns, tid), tuple(texts), *_COUNT.unpack(value))
 
 
 def refused_key(data: bytes, offset: int = 0) -> RefusedKey:
@@ -290,16 +319,14 @@ def refused(data: bytes, register_bytes: int) -> Refused:
     key = refused_key(data, at)
     key_bytes = bytes(data[at : at + KEY_BYTES])
     at += KEY_BYTES
-    code_start, code_end, inode, device, frames_bytes = _REFUSED_TAIL.unpack_from(data, at)
+    code_start, code_end, frames_bytes = _REFUSED_TAIL.unpack_from(data, at)
     at += _REFUSED_TAIL.size
     frames = bytes(data[at : at + max(frames_bytes, 0)])
     at += _FRAMES_BYTES
     registers = bytes(data[at : at + register_bytes])
     at += register_bytes
     stack = bytes(data[at : at + stack_bytes])
-    return Refused(
-        at_ns, key_bytes, key, code_start, code_end, inode, device, frames, registers, stack
-    )
+    return Refused(at_ns, key_bytes, key, code_start, code_end, frames, registers, stack)
 
 
 def overflow_key(data: bytes) -> OverflowKey:

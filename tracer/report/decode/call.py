@@ -8,38 +8,86 @@ from tracer.report.decode.signatures import SIGNATURES
 from tracer.report.decode.values import KINDS, clone_flags, pointer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 _CREATES = 0o100 | 0o20000000  # O_CREAT, O_TMPFILE: only then does open take a mode
 _ARM = ("arm64", "arm")
 _32_BIT = ("i386", "arm")
+# The calls that take 64 bits in two registers where these have 32 (syscall(2)); other longs
+# are as wide as a register.
+_IN_TWO_REGISTERS = frozenset(
+    (
+        *("truncate64", "ftruncate64", "pread64", "pwrite64", "readahead", "fallocate"),
+        *("fadvise64", "fadvise64_64", "arm_fadvise64_64", "sync_file_range", "sync_file_range2"),
+        "fanotify_mark",
+    )
+)
+_WIDE = ("long", "mask")
 
 
-def call_text(abi: str, name: str, args: Sequence[int]) -> str:
-    """``openat(AT_FDCWD, 0x5581…, O_RDONLY|O_CLOEXEC)``; ``name`` and ``abi`` as recorded.
+def call_text(
+    abi: str, name: str, args: Sequence[int], paths: Sequence[str | None] | None = None
+) -> str:
+    """``openat(AT_FDCWD, "/etc/passwd", O_RDONLY|O_CLOEXEC)``; ``name`` and ``abi`` as recorded.
 
-    Of a call whose arguments are not known here, all six registers are given.
+    ``paths``: what the path arguments said; None within for what could not be read, which is
+    then said of the pointer. A number without a name is given with all six registers.
     """
     if name == "clone":
         return f"clone({_clone(abi, args)})"
     kinds = _kinds(abi, name, args)
     if kinds is None:
         return f"{name}({', '.join(hex(value) for value in args)})"
-    return f"{name}({', '.join(KINDS[kind](v) for kind, v in zip(kinds, args, strict=False))})"
+    values = _merged(abi, name, kinds, args)
+    return f"{name}({', '.join(_texts(kinds, values, paths or ()))})"
+
+
+def _texts(
+    kinds: Sequence[str], values: Sequence[int], paths: Sequence[str | None]
+) -> Iterator[str]:
+    left = list(paths)
+    for kind, value in zip(kinds, values, strict=False):
+        if kind == "path" and left:
+            yield _path(value, left.pop(0))
+        else:
+            yield KINDS[kind](value)
+
+
+def _path(value: int, text: str | None) -> str:
+    if text is not None:
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f"{value:#x} /* could not be read */" if value else pointer(value)
 
 
 def _kinds(abi: str, name: str, args: Sequence[int]) -> tuple[str, ...] | None:
-    # 32-bit ABIs pass 64-bit offsets in two registers, i386's mmap all by one pointer.
-    if abi in _32_BIT and (name in ("mmap", "socketcall") or "long" in SIGNATURES.get(name, ())):
-        return None
+    if abi == "i386" and name == "mmap":  # old_mmap: all six lie where the first one points to
+        return ("ptr",)
     kinds = SIGNATURES.get(name)
     if kinds is None:
         return None
     if name in ("open", "openat") and not args[len(kinds) - 2] & _CREATES:
         kinds = kinds[:-1]
     if abi in _ARM:
-        return tuple("open_flags_arm" if kind == "open_flags" else kind for kind in kinds)
+        kinds = tuple("open_flags_arm" if kind == "open_flags" else kind for kind in kinds)
+    if abi in _32_BIT and name not in _IN_TWO_REGISTERS:
+        return tuple("int" if kind == "long" else kind for kind in kinds)
     return kinds
+
+
+def _merged(abi: str, name: str, kinds: Sequence[str], args: Sequence[int]) -> Sequence[int]:
+    """The arguments where 64 bits may lie in two registers, the lower half first."""
+    if abi not in _32_BIT or name not in _IN_TWO_REGISTERS:
+        return args
+    found, at = [], 0
+    for kind in kinds:
+        if kind not in _WIDE:
+            found.append(args[at])
+            at += 1
+            continue
+        at += at % 2 if abi == "arm" else 0  # arm takes a pair of an even and an odd register
+        found.append(args[at] | args[at + 1] << 32)
+        at += 2
+    return found
 
 
 def _clone(abi: str, args: Sequence[int]) -> str:

@@ -32,11 +32,13 @@ def key(how: int, ret: int = 0, pid: int = 7, args: tuple[int, ...] = (0,) * 6) 
     return KEY.pack(ORIGIN, ORIGIN, pid, pid, 0, CLONE, 0, how, sigsys, 0, ret, 0x40, 0x7F, *args)
 
 
-def rows(said: str, *counted: tuple[bytes, tuple[int, int, int]]) -> tuple[BlockedCall, ...]:
+def rows(
+    said: str, *counted: tuple[bytes, tuple[int, int, int]], texts: tuple[wire.Text, ...] = ()
+) -> tuple[BlockedCall, ...]:
     """The rows under a profile that says ``said`` of every call; no stack was recorded."""
     accounts = Accounts()
     accounts.started(wire.Start(5, 0, 7, 7, 0, 0, ORIGIN, 0, ORIGIN))
-    return Refusals(lambda _abi, _nr, _args: said).rows(counted, accounts)
+    return Refusals(lambda _abi, _nr, _args: said).rows(counted, texts, accounts)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,7 @@ def test_the_profile_is_asked_with_abi_number_and_arguments() -> None:
         return "ERRNO"
 
     counted = [(key(RETURN, -1, args=(1, 2, 3, 4, 5, 2**64 - 1)), (1, ORIGIN, ORIGIN))]
-    Refusals(decide).rows(counted, Accounts())
+    Refusals(decide).rows(counted, (), Accounts())
     assert asked == [(NATIVE, CLONE, (1, 2, 3, 4, 5, 2**64 - 1))]
 
 
@@ -102,3 +104,25 @@ def test_a_row_without_its_record_has_all_but_frames() -> None:
     assert (row.count, row.errno, row.args, row.frames) == (5, 13, (9,) * 6, ())
     assert (row.pid, row.tid, row.process_id, row.thread_id) == (7, 7, 1, 1)
     assert row.instruction_pointer == 0x40
+
+
+def test_a_call_with_other_paths_in_the_same_memory_has_a_row_for_each() -> None:
+    """Counts and instants are each path's own; calls whose path had no room are a row without."""
+    texts = (
+        wire.Text((ORIGIN, 7), (b"/a",), 3, ORIGIN, ORIGIN + 30),
+        wire.Text((ORIGIN, 7), (None,), 1, ORIGIN + 40, ORIGIN + 40),
+        wire.Text((ORIGIN, 8), (b"/of another thread",), 9, ORIGIN, ORIGIN),
+    )
+    found = rows("ERRNO", (key(RETURN, -1), (6, ORIGIN, ORIGIN + 50)), texts=texts)
+    assert {(row.paths, row.count, row.at_ns, row.last_ns) for row in found} == {
+        ((), 2, 0, 50),
+        (("/a",), 3, 0, 30),
+        ((None,), 1, 40, 40),
+    }
+
+
+def test_a_path_that_was_cut_off_shows_it() -> None:
+    longest = b"x" * (wire.TEXT_BYTES - 1)
+    texts = (wire.Text((ORIGIN, 7), (longest, b"\xff"), 1, ORIGIN, ORIGIN),)
+    (row,) = rows("ERRNO", (key(RETURN, -1), (1, ORIGIN, ORIGIN)), texts=texts)
+    assert row.paths == ("x" * len(longest) + "…", "\udcff")

@@ -68,12 +68,12 @@ FIELDS: dict[str, tuple[Callable[[bytes], Any], dict[str, str]]] = {
         {n: n for n in ("image", "pid", "tid", "process_ns", "at_ns")}
         | {"argv_whole": "whole_bytes"},
     ),
-    "map_record": (
-        wire.map_,
+    "file_record": (
+        wire.file,
         {
             name: name
             for name in (
-                *("image", "pid", "device", "process_ns", "start", "length", "file_offset"),
+                *("kind", "image", "pid", "device", "process_ns", "start", "length", "file_offset"),
                 "inode",
             )
         },
@@ -90,10 +90,7 @@ FIELDS: dict[str, tuple[Callable[[bytes], Any], dict[str, str]]] = {
     ),
     "refused_record": (
         lambda data: wire.refused(data, REGISTER_BYTES),
-        {
-            name: name
-            for name in ("at_ns", "code_start", "code_end", "program_inode", "program_device")
-        },
+        {name: name for name in ("at_ns", "code_start", "code_end")},
     ),
     "overflow_key": (
         wire.overflow_key,
@@ -109,6 +106,8 @@ SIZES = {
     "struct thread": wire.THREAD_VALUE_BYTES,
     "struct refused_key": wire.KEY_BYTES,
     "struct refused_count": wire.COUNT_BYTES,
+    "struct text_key": wire.TEXT_KEY_BYTES,
+    "struct text_count": wire.COUNT_BYTES,
     "struct slot": wire.SLOT_BYTES,
     "struct overflow_key": wire.OVERFLOW_KEY_BYTES,
     "user_regs": REGISTER_BYTES,
@@ -117,7 +116,9 @@ ARRAYS = {
     "head": ("comm",),
     "slot": ("histogram",),
     "exec_record": ("filename", "argv", "argv_bytes"),
-    "map_record": ("name",),
+    "file_record": ("path_bytes", "path_whole", "path"),
+    "text_key": ("row_ns", "tid", "bytes", "text"),
+    "text_count": ("count", "first_ns", "last_ns"),
     "refused_key": ("args",),
     "refused_record": ("key", "frames_bytes", "frames", "regs", "stack_bytes", "stack"),
     "thread": ("head", "errnos", "slots"),
@@ -222,9 +223,52 @@ def test_a_table_ends_with_the_last_slot_in_use(places: Places) -> None:
     assert (second.head.tid, second.slots) == (2, ())
 
 
+@pytest.mark.parametrize(
+    ("names", "whole", "path"),
+    [
+        (b"libc.so.6\0lib\0usr\0", 1, b"/usr/lib/libc.so.6"),
+        (b"init\0", 1, b"/init"),
+        (b"libc.so.6\0lib\0", 0, None),
+        (b"memfd:x\0", 0, None),
+        (b"\xff \n\0", 1, b"/\xff \n"),
+        (b"", 0, None),
+    ],
+)
+def test_a_path_is_put_together_from_the_file_up(
+    places: Places, names: bytes, whole: int, path: bytes | None
+) -> None:
+    """And only where the walk came to the root; what an earlier one left behind is not read."""
+    data = record(
+        places, "file_record", path=names + b"junk\0", path_bytes=len(names), path_whole=whole
+    )
+    file = wire.file(data)
+    assert (file.name, file.path) == (names.split(b"\0")[0], path)
+
+
+def test_texts_are_as_many_as_the_call_has_and_none_where_unread(places: Places) -> None:
+    size = places["struct_text_key"][1]
+    count = record(places, "text_count", count=3, first_ns=5, last_ns=6)[: wire.COUNT_BYTES]
+    for sizes, texts, said in (
+        ((4, 0), (b"/a/\0", b""), (b"/a/",)),
+        ((2, 3), (b"a\0", b"b\xff\0"), (b"a", b"b\xff")),
+        ((-1, 2), (b"", b"b\0"), (None, b"b")),
+        ((1, 0), (b"\0", b""), (b"",)),
+        ((240, 0), (b"x" * 239 + b"\0", b""), (b"x" * 239,)),
+    ):
+        held = texts[0].ljust(wire.TEXT_BYTES, b"\0") + texts[1]
+        data = record(
+            places,
+            "text_key",
+            row_ns=9,
+            tid=8,
+            bytes=b"".join(n.to_bytes(2, "little", signed=True) for n in sizes),
+            text=held,
+        )
+        assert wire.text(data[:size], count) == wire.Text((9, 8), said, 3, 5, 6)
+
+
 def test_names_end_with_their_zero(places: Places) -> None:
     """What an earlier, longer one left behind it is not read."""
-    assert wire.map_(record(places, "map_record", name=b"libc.so.6\0junk")).name == b"libc.so.6"
     data = record(places, "exec_record", filename=b"/bin/\xff\0x", argv=b"a\0b\0", argv_bytes=4)
     exec_ = wire.exec_(data)
     assert (exec_.filename, exec_.argv) == (b"/bin/\xff", b"a\0b\0")
