@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.kernel.supervised import state
 from tests.support import run
 
 if TYPE_CHECKING:
@@ -51,6 +52,15 @@ for pid in up:
 print(found)
 """
 )
+STARVE = (
+    ANCESTORS
+    + """
+import resource
+for pid in up:
+    resource.prlimit(pid, resource.LIMIT, (0, 0))
+print(os.spawnlp(os.P_NOWAIT, "sleep", "sleep", "SECONDS"), flush=True)
+"""
+)
 FILTERS = """
 import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
@@ -89,6 +99,24 @@ def test_a_target_of_an_ordinary_user_cannot_enter_a_process_of_sbtrace(
 def test_a_target_of_another_user_cannot_signal_sbtrace(sbtrace: Sbtrace) -> None:
     done = sbtrace("run", "-q", *NONE, "--user", "nobody", PYTHON, "-c", KILL)
     assert done.stdout.strip() == "[False, False, False]"
+
+
+@pytest.mark.parametrize(("limit", "seconds"), [("RLIMIT_NOFILE", "60"), ("RLIMIT_AS", "0")])
+def test_a_target_that_starves_sbtrace_ends_with_it_and_one_line_says_so(
+    ordinary_sbtrace: Sbtrace, limit: str, seconds: str
+) -> None:
+    """No filter keeps it from prlimit(2), and its user is sbtrace's. Nothing lives on.
+
+    Without open files sbtrace breaks down at once, without memory only at the end.
+    """
+    script = STARVE.replace("LIMIT", limit).replace("SECONDS", seconds)
+    done = ordinary_sbtrace("run", "-q", PYTHON, "-c", script)
+    assert done.returncode == 125
+    assert state(int(done.stdout)) is None  # what the command left behind
+    assert done.stderr == (
+        f"sbtrace: somebody lowered its own {limit} while it ran: the command was ended with it; "
+        "what was recorded until then is in `sbtrace runs`\n"
+    )
 
 
 def test_a_target_cannot_open_the_database_of_root(sbtrace: Sbtrace) -> None:

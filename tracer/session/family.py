@@ -8,6 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 
 _PAUSE_S = 0.001
+_LIST = Path("/proc/thread-self/children")
+_held: dict[int, int] = {}
+"""The list of a process of sbtrace, by its pid: what was forked since has a list of its own."""
 
 
 def end_children() -> None:
@@ -34,16 +37,34 @@ def _pause() -> None:
     signal.sigtimedwait({signal.SIGCHLD}, _PAUSE_S)
 
 
+def hold_list() -> None:
+    """Open the list of the calling thread's children for good.
+
+    A target of the same user may take the right to open files from a process of sbtrace:
+    prlimit(2), RLIMIT_NOFILE. What is open stays open.
+    """
+    with suppress(OSError):
+        _held[os.getpid()] = os.open(_LIST, os.O_RDONLY | os.O_CLOEXEC)
+
+
 def children() -> list[int]:
     """Pids of the children of the calling thread, zombies included.
 
     It has to be the first one of its process: to that the kernel gives orphans (kernel/exit.c:
     find_alive_thread).
     """
+    held = _held.get(os.getpid())
     try:
-        return [int(word) for word in Path("/proc/thread-self/children").read_text().split()]
+        found = _LIST.read_bytes() if held is None else _read_list(held)
+        return [int(word) for word in found.split()]
     except FileNotFoundError:
         return _by_stat()
+
+
+def _read_list(descriptor: int) -> bytes:
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    parts = iter(lambda: os.read(descriptor, 65536), b"")
+    return b"".join(parts)
 
 
 def _by_stat() -> list[int]:

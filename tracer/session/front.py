@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from tracer.errors import EXIT_FAILED, SandboxError
-from tracer.session.family import children, end_children
+from tracer.session.family import children, end_children, hold_list
 from tracer.session.signals import FORWARDED, HELD
 
 _FRONT_HELD = HELD | {signal.SIGCONT}
@@ -31,6 +31,7 @@ class Front:
         """Let the supervisor do what is wished; pass signals on until all is over, and exit
         as it did. Raises SandboxError if there is no supervisor."""
         signal.pthread_sigmask(signal.SIG_BLOCK, _FRONT_HELD)
+        hold_list()
         self._learn_supervisor()
         try:
             with suppress(BrokenPipeError), os.fdopen(self._wish, "wb") as pipe:

@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from tracer.errors import EXIT_FAILED
 from tracer.sandbox import linux
 from tracer.sandbox.signals import SignalState, hold
-from tracer.session.family import end_children
+from tracer.session.family import end_children, hold_list
 from tracer.session.front import PID_BYTES, Front, cannot_split, leave_streams
+from tracer.session.own_limits import own_limits, say_what_changed
 from tracer.session.signals import HELD
 
 if TYPE_CHECKING:
@@ -155,10 +156,12 @@ def _split(
 
 def _leave_to(supervise: Callable[[Guard], NoReturn], guard: Guard) -> NoReturn:
     """Never return into what the front is to go on with, whatever happens."""
+    before = own_limits()
     try:
         supervise(guard)
     except BaseException:
-        sys.excepthook(*sys.exc_info())
+        if not say_what_changed(before):
+            sys.excepthook(*sys.exc_info())
         raise
     finally:
         os._exit(EXIT_FAILED)
@@ -215,6 +218,7 @@ def _keep_watch(
         os.setsid()
         linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
         linux.set_name(_GUARD_NAME)
+        hold_list()
         leave_streams(0, 1, 2)
         with suppress(Exception):  # what keeps the guard from this work must not end its watch
             _kept = work(*pipes)
