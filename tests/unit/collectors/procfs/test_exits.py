@@ -1,0 +1,182 @@
+"""Messages of taskstats as the kernel lays them out, and whose peaks they are."""
+
+from __future__ import annotations
+
+import os
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracer.collectors.procfs import exits
+from tracer.collectors.procfs.exits import ExitPeaks
+
+AGGR_PID, STATS, PID = 4, 3, 1  # linux/taskstats.h
+ROOT, STRANGER, KIB = 100, 999, 1024
+# struct taskstats, its offsets by name: ac_pid, ac_ppid, hiwater_rss, hiwater_vm
+AC_PID, AC_PPID, HIWATER_RSS, HIWATER_VM, SIZE = 128, 132, 200, 208, 328
+
+
+def attribute(kind: int, payload: bytes) -> bytes:
+    text = struct.pack("=HH", 4 + len(payload), kind) + payload
+    return text + b"\0" * (-len(text) % 4)
+
+
+def stats(pid: int, parent: int, rss_kib: int, vm_kib: int, size: int = SIZE) -> bytes:
+    data = bytearray(max(size, SIZE))
+    struct.pack_into("=II", data, AC_PID, pid, parent)
+    struct.pack_into("=QQ", data, HIWATER_RSS, rss_kib, vm_kib)
+    return bytes(data[:size])
+
+
+def message(*bodies: bytes, kind: int = AGGR_PID) -> bytes:
+    nested = [attribute(kind, attribute(PID, b"\1\0\0\0") + attribute(STATS, b)) for b in bodies]
+    return bytes(16 + 4) + b"".join(nested)
+
+
+class Line:
+    """A socket that gives what was put into it, then nothing, or an error."""
+
+    def __init__(self, *given: bytes | OSError) -> None:
+        self.given = list(given)
+        self.closed = False
+
+    def recv(self, _size: int) -> bytes:
+        if not self.given:
+            raise BlockingIOError
+        found = self.given.pop(0)
+        if isinstance(found, OSError):
+            raise found
+        return found
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def peaks(
+    monkeypatch: pytest.MonkeyPatch, *given: bytes | OSError, excluded: frozenset[int] = frozenset()
+) -> ExitPeaks:
+    monkeypatch.setattr(exits, "_listen", lambda: Line(*given))
+    return ExitPeaks(ROOT, excluded)
+
+
+def test_the_peaks_of_the_root_are_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = peaks(monkeypatch, message(stats(ROOT, 1, 1009, 1013)))
+    assert (found.rss_bytes, found.vm_bytes) == (None, None)
+    found.drain()
+    assert (found.rss_bytes, found.vm_bytes) == (1009 * KIB, 1013 * KIB)
+    assert found.listening
+
+
+def test_each_peak_is_the_largest_of_any_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = peaks(
+        monkeypatch,
+        message(stats(ROOT + 1, ROOT, 7, 1013), stats(ROOT + 2, ROOT, 1009, 5)),
+        message(stats(ROOT, 1, 11, 13)),
+    )
+    found.drain()
+    assert (found.rss_bytes, found.vm_bytes) == (1009 * KIB, 1013 * KIB)
+
+
+def test_strangers_are_not_of_the_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = peaks(monkeypatch, message(stats(STRANGER, STRANGER + 1, 1009, 1013)))
+    found.drain()
+    assert found.rss_bytes is None
+
+
+def test_our_own_children_are_of_the_target_for_orphans_come_to_us(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = peaks(monkeypatch, message(stats(STRANGER, os.getpid(), 1009, 1013)))
+    found.drain()
+    assert found.rss_bytes == 1009 * KIB
+
+
+@pytest.mark.parametrize("excluded", [ROOT + 1, ROOT + 2])
+def test_helpers_and_their_children_are_not_of_the_target(
+    monkeypatch: pytest.MonkeyPatch, excluded: int
+) -> None:
+    text = message(stats(ROOT + 2, ROOT + 1, 1009, 1013))
+    found = peaks(monkeypatch, text, excluded=frozenset({excluded}))
+    found.know([ROOT, ROOT + 1, ROOT + 2])
+    found.drain()
+    assert found.rss_bytes is None
+
+
+def test_a_grandchild_that_is_told_before_its_parent_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Neither was ever sampled: the grandchild is ours by its parent, the parent by the root."""
+    found = peaks(
+        monkeypatch,
+        message(stats(ROOT + 2, ROOT + 1, 1009, 1013)),
+        message(stats(ROOT + 1, ROOT, 3, 5)),
+    )
+    found.drain()
+    assert found.rss_bytes == 1009 * KIB
+
+
+def test_what_is_known_to_be_alive_is_of_the_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = peaks(monkeypatch, message(stats(STRANGER, 1, 1009, 1013)))
+    found.know([STRANGER])
+    found.drain()
+    assert found.rss_bytes == 1009 * KIB
+
+
+def test_threads_without_memory_are_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = peaks(monkeypatch, message(stats(ROOT, 1, 0, 0)))
+    found.drain()
+    assert found.rss_bytes is None
+
+
+def test_other_messages_and_older_kernels_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = stats(ROOT, 1, 1009, 1013)
+    short = message(stats(ROOT, 1, 1009, 1013, size=HIWATER_VM + 7))
+    found = peaks(monkeypatch, message(whole, kind=AGGR_PID + 1), short)
+    found.drain()
+    assert found.rss_bytes is None
+    enough = peaks(monkeypatch, message(stats(ROOT, 1, 1009, 1013, size=HIWATER_VM + 8)))
+    enough.drain()
+    assert enough.rss_bytes == 1009 * KIB
+
+
+def test_a_line_that_lost_something_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then not every exit was heard of; what came before is kept."""
+    found = peaks(
+        monkeypatch, message(stats(ROOT, 1, 3, 5)), OSError(105, "ENOBUFS"), message(b"never read")
+    )
+    found.drain()
+    assert (found.listening, found.rss_bytes) == (False, 3 * KIB)
+    found.drain()
+    found.close()
+
+
+def test_without_the_right_to_listen_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exits, "_listen", lambda: None)
+    found = ExitPeaks(ROOT, frozenset())
+    found.drain()
+    assert (found.listening, found.rss_bytes, found.vm_bytes) == (False, None, None)
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = exits._KEPT
+    many = [message(stats(10_000 + n, 5, 1, 1)) for n in range(kept + 7)]
+    found = peaks(monkeypatch, *many, message(stats(ROOT, 1, 1, 1)))
+    found.drain()
+    assert len(found._strangers) == kept
+    assert 10_000 not in found._strangers
+    assert 10_000 + kept + 6 in found._strangers
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_make_it_fail_or_hang(data: bytes) -> None:
+    for text in (data, bytes(20) + data):
+        assert isinstance(exits._exits(text), list)
+
+
+@given(st.lists(st.tuples(st.integers(0, exits._NESTED), st.binary(max_size=9)), max_size=5))
+def test_attributes_are_read_as_they_are_written(pairs: list[tuple[int, bytes]]) -> None:
+    text = b"".join(exits._attribute(kind, payload) for kind, payload in pairs)
+    assert text == b"".join(attribute(kind, payload) for kind, payload in pairs)
+    assert exits._attributes(text) == pairs
