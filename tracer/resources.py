@@ -6,6 +6,14 @@ from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
 
+CACHE = Path("/var/cache/sbtrace")
+"""What root compiled for the running kernel."""
+
+
+def package_dir() -> Path:
+    """The folder of sbtrace's modules."""
+    return _PACKAGE
+
 
 def _folder(name: str) -> Path:
     packaged = _PACKAGE / "_data" / name

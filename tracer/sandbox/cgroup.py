@@ -11,6 +11,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from tracer.sandbox.mounts import Mount, mounted
+
 _PREFIX = "sbtrace-"
 _REMOVAL_S = 0.5
 
@@ -90,7 +92,7 @@ def find_parent(proc: Path = Path("/proc/self")) -> Path | None:
     version 2, where an ancestor must hand the controller down.
     """
     memberships = (proc / "cgroup").read_text().splitlines()
-    mounts = _mounts(proc)
+    mounts = mounted(proc)
     for line in memberships:
         _, controllers, path = line.split(":", 2)
         if "pids" in controllers.split(","):
@@ -102,22 +104,9 @@ def find_parent(proc: Path = Path("/proc/self")) -> Path | None:
     return None
 
 
-def _mounts(proc: Path) -> list[tuple[str, str, str, list[str]]]:
-    """(type, root, mount point, super options) of every mount: proc_pid_mountinfo(5)."""
-    found = []
-    for line in (proc / "mountinfo").read_text(errors="surrogateescape").splitlines():
-        before, _, after = line.partition(" - ")
-        fields, (kind, _source, options) = before.split(), after.split(" ", 2)
-        root, point = (field.replace("\\040", " ") for field in fields[3:5])
-        found.append((kind, root, point, options.split(",")))
-    return found
-
-
-def _folder(
-    mounts: list[tuple[str, str, str, list[str]]], kind: str, option: str | None, path: str
-) -> Path | None:
-    for mounted, root, point, options in mounts:
-        if mounted == kind and (option is None or option in options):
+def _folder(mounts: list[Mount], kind: str, option: str | None, path: str) -> Path | None:
+    for found, root, point, options in mounts:
+        if found == kind and (option is None or option in options):
             inside = os.path.relpath(path, root)
             folder = Path(os.path.normpath(Path(point) / inside))
             if not inside.startswith("..") and folder.is_dir():
@@ -125,7 +114,7 @@ def _folder(
     return None
 
 
-def _delegating(own: Path, mounts: list[tuple[str, str, str, list[str]]]) -> Path | None:
+def _delegating(own: Path, mounts: list[Mount]) -> Path | None:
     """The nearest folder from ``own`` up whose children may have pids.max."""
     points = {Path(point) for kind, _root, point, _options in mounts if kind == "cgroup2"}
     for folder in (own, *own.parents):

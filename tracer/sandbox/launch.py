@@ -30,11 +30,21 @@ from tracer.sandbox import landlock, linux
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from tracer.sandbox.confine import Confinement
     from tracer.sandbox.privileges import Privileges
     from tracer.sandbox.signals import SignalState
     from tracer.sandbox.user import TargetUser
 
-_STAGES = ("start", "descriptors", "limits", "privileges", "identity", "filter", "execve")
+_STAGES = (
+    "start",
+    "confinement",
+    "descriptors",
+    "limits",
+    "privileges",
+    "identity",
+    "filter",
+    "execve",
+)
 _REPORT = struct.Struct("=III")  # go, stage, errno
 _USE = struct.Struct("=QQQQQ")  # the fields of LauncherUse
 _USE_AT = 16
@@ -54,6 +64,8 @@ class Launch(NamedTuple):
     """Loads the seccomp filter; None for a profile that filters nothing."""
     closed: tuple[int, ...] = ()
     """Standard descriptors that sbtrace was started without: the target gets none either."""
+    confinement: Confinement | None = None
+    """For a target of root's that has no way to undo it; None for any other."""
 
 
 class Launcher:
@@ -119,8 +131,9 @@ class Launcher:
 def _failure(launch: Launch, stage: str, code: int) -> SbtraceError:
     reason = os.strerror(code)
     if stage != "execve":
+        remedy = ": give --user NAME, who needs none" if stage == "confinement" else ""
         return SandboxError(
-            f"cannot set up the {stage} of the target: {reason}: nothing was started"
+            f"cannot set up the {stage} of the target: {reason}: nothing was started{remedy}"
         )
     if code in (errno.ENOENT, errno.ENOTDIR):
         return CommandNotFound(
@@ -147,15 +160,17 @@ def _become_target(
     try:
         gc.disable()
         _stay_with(parent)
-        if launch.privileges.no_new_privs:
-            _confine()
+        trouble = _confine(launch)
         _wait(report, ready)
+        if trouble is not None:
+            reached("confinement")
+            raise trouble
         execute = _prepare(launch, signals, reached)
         _note_use(report)
         if launch.load_filter is not None:
             reached("filter")
             launch.load_filter()
-        stage = 6
+        reached("execve")
         code = execute()
     except OSError as error:
         code = error.errno or errno.EINVAL
@@ -172,10 +187,20 @@ def _stay_with(parent: int) -> None:
         os._exit(127)
 
 
-def _confine() -> None:
-    """What needs not wait for the others of sbtrace, who are busy meanwhile."""
-    linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
-    landlock.scope_signals()
+def _confine(launch: Launch) -> OSError | None:
+    """What needs not wait for the others of sbtrace, who are busy meanwhile.
+
+    Return what went wrong: nobody listens yet.
+    """
+    try:
+        if launch.confinement is not None:
+            launch.confinement.enter()
+        if launch.privileges.no_new_privs:
+            linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
+            landlock.scope_signals()
+    except OSError as error:
+        return error
+    return None
 
 
 def _wait(report: mmap.mmap, ready: int) -> None:

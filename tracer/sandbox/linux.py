@@ -52,6 +52,21 @@ def syscall(number: int, *arguments: object) -> int:
     return result
 
 
+def unshare(flags: int) -> None:
+    """unshare(2). Raises OSError."""
+    if _libc.unshare(flags) < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+def mount(source: str, target: str, kind: str, flags: int, options: str) -> None:
+    """mount(2). Raises OSError."""
+    words = (source.encode(), os.fsencode(target), kind.encode())
+    if _libc.mount(*words, ctypes.c_ulong(flags), options.encode()) < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
 def set_name(name: bytes) -> None:
     """Set the name of the calling thread that ps and pkill know, 15 bytes. Raises OSError."""
     text = ctypes.create_string_buffer(name)

@@ -8,8 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from tracer import capabilities, syscalls
 from tracer import profile as profiles
-from tracer import syscalls
 from tracer.errors import ProfileError, UsageError
 from tracer.sandbox import linux
 from tracer.sandbox.command import resolve_command
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tracer.profile import Profile
+    from tracer.sandbox.confine import Confinement
+    from tracer.sandbox.privileges import Privileges
     from tracer.session.aftermath import Daemons
 
 TraceWish = Literal["auto", "full", "none"]
@@ -86,6 +88,7 @@ def plan(request: Request) -> Plan:
     user = target_user(request.user)
     database = resolve_database(request.database)
     check_writable(database)
+    rights = privileges(profile, asked, user)
     machine = os.uname()
     timeout_s, is_limit = _nearer(request.timeout_s, profile.limits.wall_seconds)
     return Plan(
@@ -99,7 +102,8 @@ def plan(request: Request) -> Plan:
             argv=request.command,
             environment=_environment(user),
             user=user,
-            privileges=privileges(profile, asked, user),
+            privileges=rights,
+            confinement=_confinement(user, rights, database),
             limits=_limits(profile),
             load_filter=load_filter,
             closed=request.closed,
@@ -110,6 +114,17 @@ def plan(request: Request) -> Plan:
         host=machine.nodename,
         kernel=machine.release,
     )
+
+
+def _confinement(user: TargetUser, rights: Privileges, database: Path) -> Confinement | None:
+    """What keeps a target of root's from what would give it the machine."""
+    undoes_it = rights.begins_with & capabilities.mask_of(("SYS_ADMIN",))
+    if user.uid != 0 or not rights.no_new_privs or undoes_it:
+        return None
+    from tracer.sandbox.confine import confinement
+    from tracer.session.own_places import own_places
+
+    return confinement(own_places(database))
 
 
 def _filter(profile: Profile) -> Callable[[], None] | None:

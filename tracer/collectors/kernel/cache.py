@@ -17,14 +17,14 @@ from zlib import crc32
 
 from tracer.collectors.kernel.artifact import FORMAT, Artifact
 from tracer.collectors.kernel.variant import MAKERS
-from tracer.resources import bpf_dir
+from tracer.resources import CACHE, bpf_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tracer.collectors.kernel.variant import Variant
 
-FOLDER = Path("/var/cache/sbtrace")
+FOLDER = CACHE
 """Fixed: no environment variable leads root to another place (file-hierarchy(7))."""
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
