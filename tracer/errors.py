@@ -78,6 +78,12 @@ class QueryError(SbtraceError):
     """A query is unknown, lacks a parameter, is refused or fails in SQL."""
 
 
+class QueryTimedOut(QueryError):
+    """A query was stopped at its time limit."""
+
+    exit_status = EXIT_TIMED_OUT
+
+
 class RunNotFound(SbtraceError):
     """No recorded run, or more than one, answers to what was given."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -65,6 +67,8 @@ class Start(NamedTuple):
 
 def main(words: Sequence[str], start: Start) -> int:
     """Do what the command line says; return the exit status."""
+    with suppress(AttributeError):  # a stream of another kind, or none
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     for verb in _verbs(words[:1]):
         import_module(f"tracer.cli.{verb}").register(app)
     try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import typer
 
-from tracer.errors import EXIT_SIGNAL_BASE, UsageError
+from tracer.errors import EXIT_SIGNAL_BASE, QueryError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ def database(db: str | None) -> Path:
 
 def answer(path: Path, question: Question, style: str, output: Path | None) -> None:
     """Ask the database and write what it answers."""
-    from tracer.query import ask
+    from tracer.query import ask, bounded
 
     with interruptible():
         place = destination(output, path)
@@ -46,13 +46,15 @@ def answer(path: Path, question: Question, style: str, output: Path | None) -> N
             ask.to_parquet(path, question, place)
             return
         with ask.asking(path, question) as found:
+            # Not before: a child would inherit it. A row takes memory here as well.
+            bounded.restrict_memory(ask.limits(question).memory_bytes)
             say_waiting(found.waiting)
             rows(found.columns, found.rows, style, place)
 
 
 def destination(output: Path | None, database: Path | None) -> Destination | None:
-    """Return where ``-o`` leads, found good; None for stdout. Raises SbtraceError."""
-    if output is None:
+    """Return where ``-o`` leads, found good; None for stdout, ``-`` too. Raises SbtraceError."""
+    if output is None or str(output) == "-":
         return None
     from tracer.store.destination import Destination
 
@@ -156,5 +158,7 @@ def interruptible() -> Iterator[None]:
     """End with the status of SIGINT when Ctrl-C stops what is within the block."""
     try:
         yield
+    except MemoryError as error:
+        raise QueryError("query: a row takes more memory than allowed: raise --memory") from error
     except KeyboardInterrupt as error:
         raise typer.Exit(EXIT_SIGNAL_BASE + 2) from error

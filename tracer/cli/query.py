@@ -48,7 +48,7 @@ def query(
         str | None, typer.Option("--db", metavar="FILE", help="Another database (or SBTRACE_DB).")
     ] = None,
     timeout: Annotated[
-        float | None, typer.Option(min=0.001, metavar="S", help="Stop the query after S seconds.")
+        float | None, typer.Option(metavar="S", help="Stop the query after S seconds.")
     ] = None,
     memory: Annotated[str, typer.Option(help="Most memory that it may use.")] = "1GB",
     list_: Annotated[bool, typer.Option("--list", help="List the saved queries.")] = False,

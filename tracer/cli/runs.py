@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
+
+
+class Outcome(StrEnum):
+    """How a recorded run ended."""
+
+    EXITED = "exited"
+    SIGNALED = "signaled"
+    BLOCKED = "blocked"
+    TIMED_OUT = "timed_out"
+    INTERRUPTED = "interrupted"
 
 
 def register(app: typer.Typer) -> None:
@@ -15,8 +26,8 @@ def register(app: typer.Typer) -> None:
 def runs(
     profile: Annotated[str | None, typer.Option(help="Only runs under this profile.")] = None,
     outcome: Annotated[
-        str | None,
-        typer.Option(help="Only exited, signaled, blocked, timed_out or interrupted ones."),
+        Outcome | None,
+        typer.Option(help="Only those that ended so."),
     ] = None,
     command: Annotated[
         str | None, typer.Option(help="Only runs whose command line holds this text.")

@@ -8,20 +8,24 @@ import tempfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from tracer.errors import QueryError
-from tracer.query import saved
+from tracer.errors import QueryError, UsageError
+from tracer.query import bounded, saved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from tracer.query.bounded import Send
     from tracer.store.destination import Destination
     from tracer.store.reader import Reader
     from tracer.store.writer import Waiting
 
 MEMORY = "1GB"
 """What a query may use of memory unless told otherwise."""
+_BYTES = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,3})?) ?([KMGT]?)(i?)B?", re.IGNORECASE)
+_LEAST_BYTES, _MOST_BYTES = 10**6, 1 << 60
+_AT_LEAST_S = 0.001
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 
 
@@ -61,34 +65,101 @@ def parse_params(pairs: list[str]) -> dict[str, str]:
     return params
 
 
+class _Head(NamedTuple):
+    """The first that a child sends."""
+
+    columns: tuple[str, ...]
+    waiting: tuple[Waiting, ...]
+
+
+def limits(question: Question) -> bounded.Limits:
+    """Return the bounds of a question as numbers. Raises UsageError, QueryError."""
+    seconds = question.timeout_s
+    if seconds is not None and not _AT_LEAST_S <= seconds <= bounded.LONGEST_S:
+        raise UsageError(
+            f"--timeout {seconds:g}: give seconds from {_AT_LEAST_S:g} to {bounded.LONGEST_S:.0f},"
+            " or leave it away for no limit"
+        )
+    return bounded.Limits(_parse_bytes(question.memory), seconds)
+
+
+def _parse_bytes(text: str) -> int:
+    if match := _BYTES.fullmatch(text.strip()):
+        number, prefix, binary = match.groups()
+        base = 1024 if binary else 1000
+        size = int(float(number) * base ** " KMGT".index(prefix.upper() or " "))
+        if size >= _LEAST_BYTES:
+            return min(size, _MOST_BYTES)
+    raise UsageError(f"--memory {text!r}: give a size from 1MB up, such as 500MB or 2GiB")
+
+
 @contextmanager
 def asking(database: Path, question: Question) -> Iterator[Answer]:
-    """Run the question. Raises QueryError, RunNotFound, StoreError, KeyboardInterrupt."""
+    """Run the question in a bounded child, whose rows come as they are made.
+
+    Raises QueryError, UsageError, RunNotFound, StoreError, KeyboardInterrupt, on entry or while
+    the rows are iterated.
+    """
+    bounds, sql = limits(question), _sql(question)
+
+    def work(send: Send) -> None:
+        _answer(database, question, sql, bounds, send)
+
+    with bounded.stream(work, bounds) as items:
+        head = cast("_Head", next(items))
+        batches = cast("Iterator[list[tuple[Any, ...]]]", items)
+        yield Answer(head.columns, (row for batch in batches for row in batch), head.waiting)
+
+
+def _answer(
+    database: Path, question: Question, sql: str, bounds: bounded.Limits, send: Send
+) -> None:
+    """What the child does: the head first, then batches of rows."""
     from tracer.store import guarded
 
-    with ExitStack() as stack:
-        sql = _sql(question)
-        reader = stack.enter_context(guarded.guarded_reader(database, memory=question.memory))
-        stack.enter_context(guarded.running(reader, question.timeout_s))
-        rows = guarded.rows(reader, sql, _bind(reader, question, guarded.check(sql)))
-        yield Answer(rows.columns, iter(rows), reader.waiting)
+    with (
+        guarded.translated(),
+        guarded.guarded_reader(database, bounds.memory_bytes) as reader,
+        bounded.telling(send),
+        guarded.translated(),
+    ):
+        bounded.restrict(bounds)
+        found = guarded.rows(reader, sql, _bind(reader, question, guarded.check(reader, sql)))
+        send(_Head(found.columns, reader.waiting))
+        for batch in found.batches():
+            send(batch)
 
 
 def to_parquet(database: Path, question: Question, place: Destination) -> None:
     """Run the question into a Parquet file. Raises what ``asking`` does, and SbtraceError."""
-    from tracer.store import guarded
-
+    bounds, sql = limits(question), _sql(question)
     with ExitStack() as stack:
-        sql = _sql(question)
         private = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sbtrace-")))
-        reader = stack.enter_context(
-            guarded.guarded_reader(database, memory=question.memory, exports=private)
-        )
-        with guarded.running(reader, question.timeout_s):
-            made = private / "result.parquet"
-            guarded.write_parquet(reader, sql, _bind(reader, question, guarded.check(sql)), made)
+        made = private / "result.parquet"
+
+        def work(send: Send) -> None:
+            _write_parquet(database, question, sql, bounds, made, send)
+
+        list(stack.enter_context(bounded.stream(work, bounds)))
         with made.open("rb") as source, place.writing() as file:
             shutil.copyfileobj(source, file)
+
+
+def _write_parquet(
+    database: Path, question: Question, sql: str, bounds: bounded.Limits, made: Path, send: Send
+) -> None:
+    from tracer.store import guarded
+
+    with (
+        guarded.translated(),
+        guarded.guarded_reader(database, bounds.memory_bytes, exports=made.parent) as reader,
+        bounded.telling(send),
+        guarded.translated(),
+    ):
+        bounded.restrict(bounds)
+        guarded.write_parquet(
+            reader, sql, _bind(reader, question, guarded.check(reader, sql)), made
+        )
 
 
 def _sql(question: Question) -> str:

@@ -7,9 +7,10 @@ import json
 import math
 from datetime import date, datetime, time
 from decimal import Decimal
+from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
-from tracer.report.table import cell, columns_for, render
+from tracer.report.table import cell, columns_for, sample, stream
 from tracer.report.text import printable
 
 if TYPE_CHECKING:
@@ -26,14 +27,13 @@ def write(
     out: TextIO,
     width: int = 80,
 ) -> None:
-    """Write the rows to ``out``. Only ``table`` and ``markdown`` need all of them at once.
+    """Write the rows to ``out`` as they come; a table is laid out by the first ones.
 
     NULL is ``NULL`` in a table and in Markdown, null in JSON, an empty field in CSV.
     """
     match style:
         case "table":
-            held = list(rows)
-            out.write(render(columns_for(columns, held), held, width))
+            out.writelines(stream(columns, rows, width))
         case "markdown":
             out.writelines(_markdown(columns, rows))
         case "csv":
@@ -46,11 +46,12 @@ def write(
 
 
 def _markdown(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterable[str]:
-    held = list(rows)
-    right = [column.right for column in columns_for(columns, held)]
+    rest = iter(rows)
+    first = sample(rest)
+    right = [column.right for column in columns_for(columns, first)]
     yield _bar(printable(name) for name in columns)
     yield _bar("---:" if numeric else "---" for numeric in right)
-    for row in held:
+    for row in chain(first, rest):
         yield _bar(map(cell, row))
 
 

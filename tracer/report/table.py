@@ -1,7 +1,8 @@
 """Rows and columns as plain text that fits a terminal, a pipe and a log alike.
 
-Nothing is ever cut off: a text that is too wide is folded over several lines of its cell,
-and rows that do not fit at all are shown one column a line, as ``psql``'s ``\\x`` does.
+A text that is too wide is folded at blanks over several lines of its cell, and rows that do
+not fit at all are shown one column a line, as ``psql``'s ``\\x`` does. Only a column that says
+so is cut, to keep one line a row.
 """
 
 from __future__ import annotations
@@ -10,18 +11,22 @@ import json
 import math
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from tracer.report.text import cell_width, cut, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 NULL = "NULL"
 """How an unknown value is shown; a text that reads the same is put in quotes."""
 _GAP = "  "
 _NARROWEST = 10
-"""A text column is folded down to this many columns, not further."""
+"""A text column is folded or cut down to this many columns, not further."""
+_ELLIPSIS = "…"
+_SAMPLE_ROWS = 1000
+_SAMPLE_CHARS = 1 << 22
 
 
 class Column(NamedTuple):
@@ -32,6 +37,16 @@ class Column(NamedTuple):
     """Right-aligned and never folded: for numbers."""
     rigid: bool = False
     """Never folded, though on the left: for instants."""
+    cut: bool = False
+    """Cut off with an ellipsis where it is too wide: for commands."""
+
+
+class _Layout(NamedTuple):
+    columns: Sequence[Column]
+    titles: Sequence[str]
+    widths: Sequence[int] | None
+    """Of each column; None: one block of lines a row."""
+    width: int
 
 
 def render(
@@ -43,17 +58,45 @@ def render(
     A table that cannot be folded into ``width`` comes as one block of lines per row.
     """
     cells = [[cell(value) for value in row] for row in rows]
+    return "".join(_lines(_layout(columns, cells, width), cells))
+
+
+def stream(
+    names: Sequence[str], rows: Iterable[Sequence[object]], width: int | None = 80
+) -> Iterator[str]:
+    """Yield the lines of a table of rows of unknown types, however many there are.
+
+    Its columns are those that suit the first thousand rows (fewer, if they are large).
+    """
+    rest = iter(rows)
+    first = sample(rest)
+    columns = columns_for(names, first)
+    layout = _layout(columns, [[cell(value) for value in row] for row in first], width)
+    yield from _lines(layout, ([cell(value) for value in row] for row in chain(first, rest)))
+
+
+def sample(rows: Iterator[Sequence[object]]) -> list[Sequence[object]]:
+    """Take the first rows, by which the others are laid out."""
+    first, chars = [], 0
+    for row in islice(rows, _SAMPLE_ROWS):
+        first.append(row)
+        chars += sum(len(value) for value in row if isinstance(value, str | bytes | list | dict))
+        if chars > _SAMPLE_CHARS:
+            break
+    return first
+
+
+def _layout(
+    columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int | None
+) -> _Layout:
     titles = [printable(column.title) for column in columns]
     natural = [
         max([cell_width(title), *(cell_width(row[index]) for row in cells)])
         for index, title in enumerate(titles)
     ]
     if width is None:
-        return _grid(columns, titles, cells, natural)
-    widths = _fit(columns, titles, natural, width)
-    if widths is None:
-        return _blocks(titles, cells, width)
-    return _grid(columns, titles, cells, widths)
+        return _Layout(columns, titles, natural, 0)
+    return _Layout(columns, titles, _fit(columns, titles, cells, natural, width), width)
 
 
 def columns_for(names: Sequence[str], rows: Sequence[Sequence[object]]) -> list[Column]:
@@ -130,13 +173,19 @@ def _is_numeric(values: Sequence[object]) -> bool:
 
 
 def _fit(
-    columns: Sequence[Column], titles: Sequence[str], natural: Sequence[int], width: int
+    columns: Sequence[Column],
+    titles: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    natural: Sequence[int],
+    width: int,
 ) -> list[int] | None:
     """Return column widths that add up to ``width`` at most; None if there are none."""
     room = width - len(_GAP) * (len(columns) - 1)
+    if sum(natural) <= room:
+        return list(natural)
     floors = [
-        wide if column.right or column.rigid else min(wide, max(_NARROWEST, cell_width(title)))
-        for column, title, wide in zip(columns, titles, natural, strict=True)
+        wide if column.right or column.rigid else min(wide, _floor(column, titles, cells, index))
+        for index, (column, wide) in enumerate(zip(columns, natural, strict=True))
     ]
     if sum(floors) > room:
         return None
@@ -151,22 +200,33 @@ def _fit(
     return widths
 
 
-def _grid(
-    columns: Sequence[Column],
-    titles: Sequence[str],
-    cells: Sequence[Sequence[str]],
-    widths: Sequence[int],
-) -> str:
-    lines = [
-        _line(columns, titles, widths),
-        _GAP.join("-" * wide for wide in widths),
-    ]
+def _floor(
+    column: Column, titles: Sequence[str], cells: Sequence[Sequence[str]], index: int
+) -> int:
+    """The fewest columns that a text may be folded or cut to: a word stays in one piece."""
+    narrowest = max(_NARROWEST, cell_width(titles[index]))
+    if column.cut:
+        return narrowest
+    words = (cell_width(word) for row in cells for word in row[index].split(" "))
+    return max(narrowest, max(words, default=0))
+
+
+def _lines(layout: _Layout, cells: Iterable[Sequence[str]]) -> Iterator[str]:
+    lines = _blocks(layout, cells) if layout.widths is None else _grid(layout, cells)
+    return (f"{line.rstrip()}\n" for line in lines)
+
+
+def _grid(layout: _Layout, cells: Iterable[Sequence[str]]) -> Iterator[str]:
+    columns, widths = layout.columns, layout.widths or ()
+    yield _line(columns, layout.titles, widths)
+    yield _GAP.join("-" * wide for wide in widths)
     for row in cells:
-        folded = [_fold(text, wide) for text, wide in zip(row, widths, strict=True)]
-        for index in range(max(map(len, folded), default=0)):
-            parts = [part[index] if index < len(part) else "" for part in folded]
-            lines.append(_line(columns, parts, widths))
-    return "".join(f"{line.rstrip()}\n" for line in lines)
+        pieces = [
+            _fold(text, wide, column)
+            for column, text, wide in zip(columns, row, widths, strict=True)
+        ]
+        for index in range(max(map(len, pieces), default=0)):
+            yield _line(columns, [p[index] if index < len(p) else "" for p in pieces], widths)
 
 
 def _line(columns: Sequence[Column], parts: Sequence[str], widths: Sequence[int]) -> str:
@@ -177,27 +237,34 @@ def _line(columns: Sequence[Column], parts: Sequence[str], widths: Sequence[int]
     return _GAP.join(padded)
 
 
-def _fold(text: str, width: int) -> list[str]:
-    """Return ``text`` in pieces of at most ``width``, broken at blanks where there are some."""
-    pieces = []
-    while cell_width(text) > width:
-        head, tail = cut(text, width)
-        blank = head.rfind(" ")
-        if blank > len(head) // 2 and not tail.startswith(" "):
-            head, tail = head[: blank + 1], head[blank + 1 :] + tail
-        pieces.append(head.rstrip(" ") or head)
-        text = tail.removeprefix(" ")
-    return [*pieces, text]
+def _fold(text: str, width: int, column: Column) -> list[str]:
+    """Return ``text`` in pieces of at most ``width``, unless a word by itself is wider."""
+    if cell_width(text) <= width or column.right or column.rigid:
+        return [text]
+    if column.cut:
+        return [cut(text, width - 1)[0] + _ELLIPSIS]
+    return _wrap(text, width)
 
 
-def _blocks(titles: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> str:
+def _wrap(text: str, width: int) -> list[str]:
+    lines, line = [], ""
+    for number, word in enumerate(text.split(" ")):
+        longer = f"{line} {word}" if number else word
+        if number and cell_width(longer) > width:
+            lines.append(line)
+            line = word
+        else:
+            line = longer
+    return [*lines, line]
+
+
+def _blocks(layout: _Layout, cells: Iterable[Sequence[str]]) -> Iterator[str]:
+    titles, width = layout.titles, layout.width
     label = max(map(cell_width, titles), default=0)
     room = max(width - label - len(_GAP), _NARROWEST)
-    lines = []
     for number, row in enumerate(cells, start=1):
-        lines.append(f"-- row {number} ".ljust(min(width, label + room), "-"))
+        yield f"-- row {number} ".ljust(min(width, label + room), "-")
         for title, text in zip(titles, row, strict=True):
-            first, *rest = _fold(text, room)
-            lines.append(title + " " * (label - cell_width(title)) + _GAP + first)
-            lines.extend(" " * label + _GAP + piece for piece in rest)
-    return "".join(f"{line.rstrip()}\n" for line in lines)
+            first, *rest = [text] if cell_width(text) <= room else _wrap(text, room)
+            yield title + " " * (label - cell_width(title)) + _GAP + first
+            yield from (" " * label + _GAP + piece for piece in rest)

@@ -7,8 +7,6 @@ is read-only, without files, network, extensions or Python variables, its settin
 from __future__ import annotations
 
 import os
-import signal
-import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ALLOWED = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+# A stack of 8 MiB each; there is one file, in the page cache. Older releases have none.
+_THREADS = {} if duckdb.__version__.startswith("1.") else {"async_threads": "0"}
 _REFUSED = (
     "refused: a query only reads this database (SELECT, FROM, WITH, VALUES, DESCRIBE, SUMMARIZE,"
     " SHOW, EXPLAIN)"
@@ -31,21 +31,17 @@ _REFUSED = (
 
 
 @contextmanager
-def guarded_reader(database: Path, *, memory: str, exports: Path | None = None) -> Iterator[Reader]:
-    """Open ``database`` for SQL that is not trusted, with at most ``memory`` (such as ``1GB``).
+def guarded_reader(
+    database: Path, memory_bytes: int, *, exports: Path | None = None
+) -> Iterator[Reader]:
+    """Open ``database`` for SQL that is not trusted; DuckDB's buffers have ``memory_bytes``.
 
-    ``exports``: the one folder that ``write_parquet`` may write to. Raises StoreError, and
-    QueryError for a memory limit that makes no sense.
+    ``exports``: the one folder that ``write_parquet`` may write to. Raises StoreError.
     """
-    config = {"temp_directory": "", "allow_community_extensions": "false"}
+    config = {"temp_directory": "", **_THREADS, "allow_community_extensions": "false"}
 
     def confine(connection: duckdb.DuckDBPyConnection) -> None:
-        try:
-            connection.execute("SET memory_limit = ?", [memory])
-        except duckdb.Error as error:
-            raise QueryError(
-                f"--memory {memory!r}: {_one_line(error)}: give it as 500MB"
-            ) from error
+        connection.execute("SET memory_limit = ?", [f"{memory_bytes}B"])
         connection.execute("SET enable_progress_bar = false")
         if exports is not None:
             connection.execute("SET allowed_directories = ?", [[os.fspath(exports) + "/"]])
@@ -55,103 +51,62 @@ def guarded_reader(database: Path, *, memory: str, exports: Path | None = None) 
         yield reader
 
 
-def check(sql: str) -> set[str]:
+def check(reader: Reader, sql: str) -> set[str]:
     """Return the names of the parameters of ``sql``. Raises QueryError unless it only reads."""
     try:
         sql.encode()
     except UnicodeEncodeError as error:
         raise QueryError("query: the SQL is not valid UTF-8: mend its encoding") from error
     try:
-        statements = duckdb.extract_statements(sql)
+        # Not the package's own function: it would start a second engine, with its threads.
+        statements = reader.connection.extract_statements(sql)
     except (duckdb.Error, ValueError) as error:
         raise QueryError(f"query: {_one_line(error)}") from error
     if len(statements) != 1:
         raise QueryError(f"query: {len(statements)} statements: give exactly one")
-    if statements[0].type not in _ALLOWED:
-        raise QueryError(f"query: {statements[0].type.name} is {_REFUSED}")
+    kind = _kind(statements[0])
+    if kind not in _ALLOWED:
+        raise QueryError(f"query: {kind.name if kind else 'this statement'} is {_REFUSED}")
     return set(statements[0].named_parameters)
 
 
 @contextmanager
-def running(reader: Reader, timeout_s: float | None) -> Iterator[None]:
-    """Bound what runs within the block to ``timeout_s``, and say its errors in one line.
+def translated() -> Iterator[None]:
+    """Say the errors of what runs within the block in one line, as QueryError.
 
-    Raises QueryError for an error in SQL, a refusal, too little memory, or the timeout;
-    KeyboardInterrupt for Ctrl-C.
+    Besides DuckDB's own there are those of what Python has no value for: text that is no UTF-8,
+    a day beyond the year 9999, an interval of too many days.
     """
-    late = threading.Event()
-
-    def stop() -> None:
-        late.set()
-        reader.connection.interrupt()
-
-    timer = threading.Timer(timeout_s, stop) if timeout_s is not None else None
-    if timer is not None:
-        timer.daemon = True
-        timer.start()
-    try:
-        with _ctrl_c(reader):
-            yield
-    except duckdb.Error as error:
-        if isinstance(error, duckdb.InterruptException) and not late.is_set():
-            raise KeyboardInterrupt from error
-        raise _translated(error, timeout_s) from error
-    except RuntimeError as error:
-        # DuckDB looks at Python's signals by itself, too, and may be first to see Ctrl-C.
-        if "interrupted" not in str(error):
-            raise
-        raise KeyboardInterrupt from error
-    finally:
-        if timer is not None:
-            timer.cancel()
-
-
-@contextmanager
-def _ctrl_c(reader: Reader) -> Iterator[None]:
-    """Let SIGINT interrupt DuckDB, which does not return to Python's own handler by itself.
-
-    Python writes the number of each signal to the wake-up descriptor at once, whatever the
-    main thread is in; another thread waits for that.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may set it, and only there a signal becomes an exception
-        return
-    waits, wakes = os.pipe()
-    os.set_blocking(wakes, False)
-    before = signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
-
-    def watch() -> None:
-        while data := os.read(waits, 16):
-            if signal.SIGINT in data:
-                reader.connection.interrupt()
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
     try:
         yield
-    finally:
-        signal.set_wakeup_fd(before)
-        os.close(wakes)
-        watcher.join()
-        os.close(waits)
+    except duckdb.Error as error:
+        raise _translated(error) from error
+    except (ValueError, OverflowError, RuntimeError, RecursionError) as error:
+        raise QueryError(f"query: {_one_line(error)}: cast it to VARCHAR or BLOB") from error
+
+
+def _kind(statement: duckdb.Statement) -> duckdb.StatementType | None:
+    """None for a kind that DuckDB has but its Python package has no name for."""
+    try:
+        return statement.type
+    except ValueError:  # UPDATE EXTENSIONS, of DuckDB 2.0
+        return None
 
 
 def rows(reader: Reader, sql: str, params: Mapping[str, object] | Sequence[object]) -> Rows:
-    """Run ``sql`` within ``running``; so must be what iterates over the rows."""
-    check(sql)
+    """Run ``sql`` within ``translated``; so must be what iterates over the rows."""
+    check(reader, sql)
     return select(reader.connection, sql, params)
 
 
 def write_parquet(reader: Reader, sql: str, params: Mapping[str, Any], file: Path) -> None:
-    """Run ``sql`` within ``running`` into ``file``, which lies in the folder for exports."""
-    check(sql)
+    """Run ``sql`` within ``translated`` into ``file``, which lies in the folder for exports."""
+    check(reader, sql)
     reader.connection.sql(sql, params=params or None).write_parquet(os.fspath(file))
 
 
-def _translated(error: duckdb.Error, timeout_s: float | None) -> QueryError:
-    if isinstance(error, duckdb.InterruptException):
-        return QueryError(f"query: stopped after {timeout_s:g} s: raise --timeout")
-    if isinstance(error, duckdb.OutOfMemoryException):
+def _translated(error: duckdb.Error) -> QueryError:
+    if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory Error" in str(error):
         return QueryError("query: it needs more memory than allowed: raise --memory")
     if isinstance(error, duckdb.PermissionException) or "read-only mode" in str(error):
         return QueryError(f"query: {_one_line(error)}: {_REFUSED}")

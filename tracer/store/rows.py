@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 _INSTANT = "TIMESTAMP WITH TIME ZONE"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_AT_ONCE = 1000
+_INFINITE = 2**63 - 1
+_CYCLE_US = 146097 * 86400 * 10**6  # 400 years, after which the calendar repeats itself
+_AT_ONCE = 250  # a row may be large
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +29,18 @@ class Rows:
     """Indices of the columns that come as microseconds since 1970."""
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        for batch in self.batches():
+            yield from batch
+
+    def batches(self) -> Iterator[list[tuple[Any, ...]]]:
+        """The rows as they are fetched, some at once."""
         while chunk := self.fetch():
-            for row in chunk:
-                yield tuple(
-                    _instant(value) if index in self.instants else value
-                    for index, value in enumerate(row)
-                )
+            yield [self._row(row) for row in chunk] if self.instants else list(map(tuple, chunk))
+
+    def _row(self, row: Sequence[Any]) -> tuple[Any, ...]:
+        return tuple(
+            _instant(value) if index in self.instants else value for index, value in enumerate(row)
+        )
 
 
 def select(
@@ -60,9 +68,20 @@ def select(
 
 def _expression(index: int, kind: str) -> str:
     if kind == _INSTANT:
-        return f"epoch_us(#{index})"
+        endless = f"if(#{index} > TIMESTAMPTZ 'epoch', {_INFINITE}, -{_INFINITE})"
+        return f"if(isinf(#{index}), {endless}, epoch_us(#{index}))"
     return f"#{index}::VARCHAR" if _INSTANT in kind else f"#{index}"
 
 
-def _instant(value: int | None) -> datetime | None:
-    return None if value is None else _EPOCH + timedelta(microseconds=value)
+def _instant(value: int | None) -> datetime | str | None:
+    """An instant; as text where Python's calendar, which ends with the year 9999, has none."""
+    if value is None:
+        return None
+    try:
+        return _EPOCH + timedelta(microseconds=value)
+    except OverflowError:
+        if abs(value) == _INFINITE:
+            return "infinity" if value > 0 else "-infinity"
+        cycles, rest = divmod(value, _CYCLE_US)
+        alike = _EPOCH + timedelta(microseconds=rest)
+        return f"{alike.year + 400 * cycles}-{alike:%m-%dT%H:%M:%S.%f}Z"
