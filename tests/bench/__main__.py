@@ -81,8 +81,13 @@ def plan_of(options: argparse.Namespace) -> Plan:
     return replace(plan, seconds=LONG_S) if options.long else plan
 
 
+_MAKES_OWN = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MAKE_TERMOUT", "MAKE_TERMERR")
+
+
 def main() -> None:
     """Measure, print, and write."""
+    for name in _MAKES_OWN:  # a workload is a make of its own, not a part of the one that runs this
+        os.environ.pop(name, None)
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds, for a first look")
     parser.add_argument("--smoke", action="store_true", help="next to nothing: does it work?")

@@ -103,7 +103,7 @@ def rows(
         out.detach()
 
 
-def runs(found: Sequence[Sequence[object]], *, as_json: bool) -> None:
+def runs(found: Sequence[Sequence[object]], *, as_json: bool, wide: bool) -> None:
     """Write the list of runs: as JSON with all it has, for eyes with units and fewer columns."""
     from tracer.query.runs import COLUMNS
     from tracer.report.run_list import render_runs
@@ -112,7 +112,7 @@ def runs(found: Sequence[Sequence[object]], *, as_json: bool) -> None:
         rows(COLUMNS, found, "json")
         return
     with _stdout() as out:
-        out.write(render_runs(found, width()))
+        out.write(render_runs(found, None if wide else width()))
 
 
 def text(shown: str) -> None:

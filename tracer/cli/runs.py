@@ -39,6 +39,9 @@ def runs(
         str | None, typer.Option(help="Only runs since then: 2h, 30d, 2026-01-31.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 20,
+    wide: Annotated[
+        bool, typer.Option("--wide", "-w", help="Commands whole, not cut to the terminal.")
+    ] = False,
     json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     db: Annotated[
         str | None, typer.Option("--db", metavar="FILE", help="Another database (or SBTRACE_DB).")
@@ -54,4 +57,4 @@ def runs(
     with out.interruptible():
         found = listing.list_runs(out.database(db), wanted)
         out.say_waiting(found.waiting)
-        out.runs(found.rows, as_json=json_)
+        out.runs(found.rows, as_json=json_, wide=wide)

@@ -27,6 +27,9 @@ def show(
         str | None, typer.Option(metavar="SYSCALL", help="Latencies of one syscall as bars.")
     ] = None,
     tree: Annotated[bool, typer.Option("--tree", help="The processes as a tree.")] = False,
+    wide: Annotated[
+        bool, typer.Option("--wide", "-w", help="Commands whole, not cut to the terminal.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
     db: Annotated[
         str | None, typer.Option("--db", metavar="FILE", help="Another database (or SBTRACE_DB).")
@@ -38,7 +41,7 @@ def show(
     from tracer.store import location
     from tracer.store.reader import Reader
 
-    view = View(by, sort, limit, histogram, tree)
+    view = View(by, sort, limit, histogram, tree, wide)
     view.check()
     with Reader(location.resolve(db)) as reader:
         record = reader.load(run)

@@ -17,11 +17,11 @@ _COLUMNS = (
     Column("profile"),
     Column("result", rigid=True),
     Column("wall", right=True),
-    Column("command"),
+    Column("command", cut=True),
 )
 
 
-def render_runs(rows: Sequence[Sequence[object]], width: int) -> str:
+def render_runs(rows: Sequence[Sequence[object]], width: int | None) -> str:
     """Return rows of ``tracer.query.runs.COLUMNS`` as a table; times are local."""
     if not rows:
         return "No run is recorded that fits.\n"

@@ -32,7 +32,12 @@ _FEW_FIGURES = {name: _FIGURES[name] for name in ("calls", "errors", "blocked", 
 
 
 def render(
-    record: RunRecord, by: By, *, sort: Sort = Sort.CALLS, limit: int | None = None, width: int = 80
+    record: RunRecord,
+    by: By,
+    *,
+    sort: Sort = Sort.CALLS,
+    limit: int | None = None,
+    width: int | None = 80,
 ) -> str:
     """The table as lines; a last line says how many rows ``limit`` left out.
 
@@ -83,12 +88,16 @@ def _table(record: RunRecord, by: By, sort: Sort) -> tuple[Sequence[Column], lis
 
 
 _LABELS = {
-    By.PROCESS: (Column("pid", right=True), Column("image", right=True), Column("command")),
+    By.PROCESS: (
+        Column("pid", right=True),
+        Column("image", right=True),
+        Column("command", cut=True),
+    ),
     By.THREAD: (
         Column("pid", right=True),
         Column("image", right=True),
         Column("tid", right=True),
-        Column("command"),
+        Column("command", cut=True),
     ),
     By.SYSCALL: (Column("syscall"),),
 }

@@ -20,11 +20,11 @@ _COLUMNS = (
     Column("blocked", right=True),
     Column("lived", right=True),
     Column("end", right=True),
-    Column("process"),
+    Column("process", cut=True),
 )
 
 
-def render(record: RunRecord, width: int = 80) -> str:
+def render(record: RunRecord, width: int | None = 80) -> str:
     """One line an image; children are indented under their parent, ``=>`` marks an execve."""
     if not record.processes:
         why = record.run.trace_missing or "eBPF was not asked for"

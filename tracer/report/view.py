@@ -23,6 +23,8 @@ class View(NamedTuple):
     histogram: str | None = None
     """Name of a syscall."""
     tree: bool = False
+    wide: bool = False
+    """Commands in the table or the tree are whole, however long."""
 
     def check(self) -> None:
         """Raise UsageError for choices that do not go together."""
@@ -36,14 +38,16 @@ class View(NamedTuple):
     def text(self, record: RunRecord, width: int, *, colour: bool) -> str:
         """The view for a person."""
         if self.tree:
-            return tree.render(record, width)
+            return tree.render(record, None if self.wide else width)
         if self.histogram is not None:
             return histogram.render(record, self.histogram, width)
         by, sort = self._table()
         if by is None:
             remedy = remedies.of_run(record.run)
             return summary.render(record, width, colour=colour, remedy=remedy)
-        return show.render(record, by, sort=sort, limit=self.limit, width=width)
+        return show.render(
+            record, by, sort=sort, limit=self.limit, width=None if self.wide else width
+        )
 
     def json(self, record: RunRecord) -> str:
         """The same for a program; null where eBPF did not run."""

@@ -41,6 +41,16 @@ def resolve_command(name: str, path: str | None = None) -> str:
     raise CommandNotFound(f"{name}: command not found: not in any folder of PATH")
 
 
+def identity_of(file: str) -> str:
+    """Return the absolute path by which a program is told from others, whatever led to it.
+
+    Links of folders are followed, so that /bin/ls and /usr/bin/ls are one; the file's own is not:
+    a multi-call binary such as busybox is another program under each of its names.
+    """
+    folder, name = os.path.split(file)
+    return os.path.join(os.path.realpath(folder or "."), name)  # noqa: PTH118 - bytes of any kind
+
+
 def _require_executable(file: str) -> None:
     try:
         info = Path(file).stat()

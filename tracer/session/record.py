@@ -11,6 +11,7 @@ from tracer.capabilities import names_of
 from tracer.completeness import counts_are_exact, samples_are_complete
 from tracer.identity import invoking_user
 from tracer.model import Outcome, Run, RunRecord
+from tracer.sandbox.command import identity_of
 from tracer.session.limits import limit_hit
 from tracer.session.signals import gave_in
 
@@ -50,7 +51,7 @@ def opening(
         run_id=run_id,
         started_at=started_at,
         argv=plan.request.command,
-        executable=plan.executable,
+        executable=identity_of(plan.executable),
         cwd=plan.cwd,
         host=plan.host,
         kernel=plan.kernel,

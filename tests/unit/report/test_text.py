@@ -105,3 +105,13 @@ def test_a_table_of_text_never_passes_its_width(rows: list[list[str]], width: in
 def test_a_column_is_numeric_only_where_every_known_value_is() -> None:
     rows: list[list[object]] = [[1, None, "x", True], [None, None, 2, False]]
     assert [c.right for c in columns_for(["a", "b", "c", "d"], rows)] == [True, False, False, False]
+
+
+def test_a_column_that_says_so_is_cut_to_one_line_a_row() -> None:
+    columns = (Column("run", rigid=True), Column("command", cut=True))
+    rows = [("0123456789ab", "cc " + "word " * 500), ("ba9876543210", "short")]
+    head, rule, long, short = render(columns, rows, 80).splitlines()
+    assert (cell_width(long), long[-1], cell_width(rule)) == (80, "…", 80)
+    assert short == "ba9876543210  short"
+    assert render(columns, rows, None).splitlines()[2].endswith("word word")
+    assert head.startswith("run")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tracer.errors import CommandNotExecutable, CommandNotFound
-from tracer.sandbox.command import resolve_command
+from tracer.sandbox.command import identity_of, resolve_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,3 +24,15 @@ def test_a_command_is_searched_as_execvp_does(tmp_path: Path) -> None:
         resolve_command("tool", str(first))
     with pytest.raises(CommandNotFound):
         resolve_command("other", f"{first}:{second}")
+
+
+def test_a_program_is_one_whatever_leads_to_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "real" / "other-name").symlink_to("/usr/bin/env")
+    monkeypatch.chdir(tmp_path / "link")
+    whole = str(tmp_path.resolve() / "real" / "other-name")
+    for given in ("./other-name", "other-name", "../link/other-name", whole):
+        assert identity_of(given) == whole
