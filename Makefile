@@ -31,7 +31,7 @@ help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
 .PHONY: setup
-setup: $(VENV)/.built ## install what is missing and leave .venv/bin/sbtrace
+setup: $(VENV)/.built $(VENV)/.compiled ## install what is missing and leave .venv/bin/sbtrace
 
 .PHONY: demo
 demo: setup ## set up, run echo under the STRICT profile, query what was recorded
@@ -118,6 +118,12 @@ $(VENV)/.runtime: pyproject.toml $(VENV)/.made | packages
 $(VENV)/.built: $(BUILT_FROM) | $(VENV)/.runtime
 	@$(AS_ROOT) $(BIN)/python -m tracer.collectors.kernel.built || \
 	  echo "make: not compiled yet: sbtrace will do it when it is first started" >&2
+	@touch $@
+
+# Bytecode, which not every environment lets Python write by itself: a start without costs more.
+# An edited source is read again, as its time is in there.
+$(VENV)/.compiled: $(shell find tracer -name '*.py') | $(VENV)/.runtime
+	@$(BIN)/python -m compileall -q tracer
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.made | packages
