@@ -9,8 +9,9 @@ import typer
 
 
 class Outcome(StrEnum):
-    """How a recorded run ended."""
+    """How a recorded run ended, if it did."""
 
+    RUNNING = "running"
     EXITED = "exited"
     SIGNALED = "signaled"
     BLOCKED = "blocked"
@@ -47,7 +48,7 @@ def runs(
         str | None, typer.Option("--db", metavar="FILE", help="Another database (or SBTRACE_DB).")
     ] = None,
 ) -> None:
-    """List the recorded runs, newest first."""
+    """List the recorded runs and those that go on, newest first."""
     from tracer.cli import output as out
     from tracer.query import runs as listing
 

@@ -55,8 +55,15 @@ class Listing:
 
 
 def list_runs(database: Path, wanted: Filter) -> Listing:
-    """Return the runs that pass the filter, newest first. Raises StoreError."""
+    """Return the runs that pass the filter, newest first; those that go on too, as ``running``.
+
+    Of those, ``wall_ns`` is the time since the start. Raises StoreError.
+    """
     from tracer.store.reader import Reader
+
+    now = _running(database, wanted)
+    if now and not database.exists():  # the first run of all goes on
+        return Listing(tuple(now[: wanted.limit]), ())
 
     conditions, params = _where(wanted)
     sql = f"""
@@ -66,7 +73,40 @@ def list_runs(database: Path, wanted: Filter) -> Listing:
         ORDER BY started_at DESC, run_id LIMIT $limit
     """  # noqa: S608 - the conditions are ours, what was given is bound
     with Reader(database) as reader:
-        return Listing(tuple(reader.execute(sql, params)), reader.waiting)
+        ended = reader.execute(sql, params)
+        known = {row[0] for row in ended}
+        found = [row for row in now if row[0] not in known] + ended
+        found.sort(key=lambda row: row[1], reverse=True)
+        return Listing(tuple(found[: wanted.limit]), reader.waiting)
+
+
+def _running(database: Path, wanted: Filter) -> list[tuple[Any, ...]]:
+    from tracer.store import running
+
+    present = datetime.now(UTC)
+    rows = []
+    for run in running.heads(database):
+        started = datetime.fromisoformat(run["started_at"])
+        elapsed_ns = max((present - started) // timedelta(microseconds=1), 0) * 1000
+        row = (run["run_id"], started, run["profile"], "running", None, elapsed_ns)
+        if _fits(run, started, wanted):
+            rows.append((*row, run["total_syscalls"], run["blocked_syscalls"], run["argv"]))
+    return rows
+
+
+def _fits(run: Mapping[str, Any], started: datetime, wanted: Filter) -> bool:
+    """What ``_where`` asks of a recorded run, of one that goes on."""
+    command = encode_text(wanted.command or "")
+    return (
+        (wanted.profile is None or run["profile"].lower() == encode_text(wanted.profile).lower())
+        and wanted.outcome in {None, "running"}
+        and (command in " ".join(run["argv"]) or command in run["executable"])
+        and (wanted.since is None or started >= wanted.since)
+        and all(
+            run["tags"].get(encode_text(key)) == encode_text(value)
+            for key, value in wanted.tags.items()
+        )
+    )
 
 
 def _where(wanted: Filter) -> tuple[list[str], dict[str, object]]:

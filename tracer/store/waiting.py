@@ -77,6 +77,11 @@ def abandoned(database: Path, user: Identity) -> list[Found]:
     return found
 
 
+def living(at: int) -> list[str]:
+    """Return the names of the spools in the open folder ``at`` that somebody writes to."""
+    return [name for name in folder.names(at) if _RUN_ID.fullmatch(name) and _alive(name, at)]
+
+
 def _alive(name: str, at: int) -> bool:
     with (
         suppress(OSError),

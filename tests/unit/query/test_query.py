@@ -22,12 +22,20 @@ from hypothesis import strategies as st
 from tests.unit.store.records import a_record
 from tests.unit.store.test_spool import finished
 from tracer import resources
-from tracer.errors import QueryError, QueryTimedOut, RunNotFound, SbtraceError, UsageError
+from tracer.errors import (
+    QueryError,
+    QueryTimedOut,
+    RunNotFound,
+    SbtraceError,
+    StoreError,
+    UsageError,
+)
 from tracer.query import saved
 from tracer.query.ask import Answer, Question, asking, parse_params, to_parquet
 from tracer.query.runs import Filter, list_runs, parse_age, parse_since, parse_tags
 from tracer.report.rows import Format, write
 from tracer.store.destination import Destination
+from tracer.store.spool import Spool
 from tracer.store.writer import take_in
 
 if TYPE_CHECKING:
@@ -336,6 +344,21 @@ def test_runs_are_filtered(database: Path) -> None:
     assert ids(command="/bin/l") == [NEW, OLD]
     assert ids(tags={"k": "v"}) == [NEW]
     assert ids(since=datetime(2026, 1, 3, tzinfo=UTC)) == [NEW]
+
+
+def test_a_run_that_goes_on_is_listed_as_running_and_not_disturbed(tmp_path: Path) -> None:
+    path = tmp_path / "sbtrace.duckdb"
+    record = a_record(started_at=datetime.now(UTC), profile="STRICT")
+    spool = Spool.create(path, record.run)
+    (row,) = list_runs(path, Filter(outcome="running", profile="strict")).rows
+    assert (row[0], row[3], row[4], row[5] >= 0) == (record.run.run_id, "running", None, True)
+    assert list_runs(path, Filter(limit=1)).rows[0][0] == record.run.run_id
+    for other in (Filter(profile="LEARNING", limit=1), Filter(tags={"no": "tag"})):
+        with pytest.raises(StoreError, match="no database there yet"):
+            list_runs(path, other)
+    spool.finish(record)
+    take_in(path)
+    assert [row[3] for row in list_runs(path, Filter()).rows] == [record.run.outcome]
 
 
 def test_since_is_an_age_or_an_instant() -> None:

@@ -1,0 +1,42 @@
+"""Runs that go on now: read from their spools, which is no trouble to them."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from tracer.errors import StoreError
+from tracer.identity import as_invoking_user
+from tracer.store import folder, spool, waiting
+from tracer.store.location import fallback_roots, spool_root
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def heads(database: Path) -> list[dict[str, Any]]:
+    """Return the row of ``runs`` of each run of a living sbtrace, as its spool has it.
+
+    That is as the database would have it, with ``started_at`` as text in ISO 8601. What cannot
+    be read is left out: it may end at any moment.
+    """
+    found: list[dict[str, Any]] = []
+    with as_invoking_user() as user:
+        for root in (spool_root(database), *fallback_roots(database, user)):
+            with (
+                suppress(OSError, StoreError),
+                folder.opened(folder.open_private(root, user, make=False)) as at,
+            ):
+                found += [head for name in waiting.living(at) if (head := _head(name, at))]
+    return found
+
+
+def _head(name: str, at: int) -> dict[str, Any] | None:
+    with (
+        suppress(OSError, ValueError, KeyError, TypeError),
+        folder.opened(folder.open_subfolder(name, at)) as inner,
+    ):
+        head = json.loads(folder.read_file(spool.RUN, inner))
+        return None if head["finished"] else dict(head["run"])
+    return None
