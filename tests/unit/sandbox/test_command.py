@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -36,3 +37,46 @@ def test_a_program_is_one_whatever_leads_to_its_folder(
     whole = str(tmp_path.resolve() / "real" / "other-name")
     for given in ("./other-name", "other-name", "../link/other-name", whole):
         assert identity_of(given) == whole
+
+
+def test_a_name_with_a_slash_is_not_searched(tmp_path: Path) -> None:
+    tool = tmp_path / "tool"
+    tool.write_text("#!/bin/sh\n")
+    tool.chmod(0o755)
+    assert resolve_command(str(tool), "/nowhere") == str(tool)
+
+
+@pytest.mark.parametrize("name", ["", "a\0b", "/no/such/file", "/etc/passwd/x", "x" * 5000])
+def test_what_cannot_be_a_file_is_not_found(name: str) -> None:
+    with pytest.raises(CommandNotFound):
+        resolve_command(name, "/bin")
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo", "plain"])
+def test_what_is_no_program_is_not_executable(tmp_path: Path, kind: str) -> None:
+    thing = tmp_path / "thing"
+    {"folder": thing.mkdir, "fifo": lambda: os.mkfifo(thing), "plain": thing.touch}[kind]()
+    with pytest.raises(CommandNotExecutable, match=str(thing)):
+        resolve_command(str(thing))
+
+
+def test_an_empty_part_of_the_path_is_the_folder_one_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "tool"
+    tool.write_text("#!/bin/sh\n")
+    tool.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    assert resolve_command("tool", "/nowhere:") == "./tool"
+    with pytest.raises(CommandNotFound):
+        resolve_command("tool", "/nowhere")
+
+
+def test_the_path_is_the_environments_and_without_one_the_usual(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CommandNotFound):
+        resolve_command("sh")
+    monkeypatch.delenv("PATH")
+    assert resolve_command("sh").endswith("/sh")
