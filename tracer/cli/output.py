@@ -103,16 +103,19 @@ def rows(
         out.detach()
 
 
-def runs(found: Sequence[Sequence[object]], *, as_json: bool, wide: bool) -> None:
+def runs(found: Sequence[Sequence[object]], *, json: bool, wide: bool) -> None:
     """Write the list of runs: as JSON with all it has, for eyes with units and fewer columns."""
     from tracer.query.runs import COLUMNS
+    from tracer.report import as_json
+    from tracer.report.rows import objects
     from tracer.report.run_list import render_runs
 
-    if as_json:
-        rows(COLUMNS, found, "json")
-        return
+    if json:
+        shown = as_json.dumps({"runs": objects(COLUMNS, found)})
+    else:
+        shown = render_runs(found, None if wide else width())
     with _stdout() as out:
-        out.write(render_runs(found, None if wide else width()))
+        out.write(shown)
 
 
 def text(shown: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json as json_
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -25,7 +25,8 @@ def list_(json: _Json = False) -> None:
     from tracer.profile import render
 
     found = profile.available()
-    _print([entry._asdict() for entry in found] if json else render.listing(found))
+    data = {"profiles": [entry._asdict() for entry in found]}
+    _print(data if json else render.listing(found))
 
 
 def show(
@@ -68,5 +69,7 @@ def check(
     _print(data if json else render.findings(found, entries))
 
 
-def _print(shown: object) -> None:
-    typer.echo(shown if isinstance(shown, str) else json_.dumps(shown, indent=2))
+def _print(shown: str | Mapping[str, object]) -> None:
+    from tracer.report import as_json
+
+    typer.echo(shown if isinstance(shown, str) else as_json.dumps(shown).rstrip())

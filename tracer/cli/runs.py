@@ -58,4 +58,4 @@ def runs(
     with out.interruptible():
         found = listing.list_runs(out.database(db), wanted)
         out.say_waiting(found.waiting)
-        out.runs(found.rows, as_json=json_, wide=wide)
+        out.runs(found.rows, json=json_, wide=wide)

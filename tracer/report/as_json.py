@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tracer.report import blocked, totals
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tracer.model import BlockedCall, RunRecord
     from tracer.report.blocked import Remedy
@@ -17,15 +17,16 @@ if TYPE_CHECKING:
 Object = dict[str, object]
 
 VERSION = 1
-"""Of what `why --json` gives. A key may be added within a version; none changes its meaning."""
+"""Of what every ``--json`` gives: docs/json.md. A key may be added within a version; none goes,
+and none changes its meaning."""
 
 
-def dumps(value: object) -> str:
-    r"""JSON text, one line feed at its end, plain ASCII.
+def dumps(fields: Mapping[str, object]) -> str:
+    r"""One JSON object with its ``json_version``, one line feed at its end, plain ASCII.
 
     A byte that is not UTF-8 is a lone surrogate, ``\udcNN`` (PEP 383), as in Python.
     """
-    return json.dumps(value, indent=2) + "\n"
+    return json.dumps({"json_version": VERSION, **fields}, indent=2) + "\n"
 
 
 def run_object(record: RunRecord, remedy: Remedy | None = None) -> Object:

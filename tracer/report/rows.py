@@ -87,9 +87,19 @@ def _json(columns: Sequence[str], rows: Iterable[Sequence[object]], out: TextIO)
     out.write("[]\n" if start == "[" else "\n]\n")
 
 
+def objects(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> list[dict[str, object]]:
+    """Return the rows as JSON can hold them, an object each."""
+    names = _unique(columns)
+    return [_fields(names, row) for row in rows]
+
+
+def _fields(names: Sequence[str], row: Sequence[object]) -> dict[str, object]:
+    return {name: _plain(value) for name, value in zip(names, row, strict=True)}
+
+
 def _object(names: Sequence[str], row: Sequence[object]) -> str:
     # ASCII: JSON's own escapes keep control characters of every kind away from a terminal.
-    return json.dumps({name: _plain(value) for name, value in zip(names, row, strict=True)})
+    return json.dumps(_fields(names, row))
 
 
 def _unique(columns: Sequence[str]) -> list[str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING
 
+from tracer.report import as_json
 from tracer.report.table import Column, cell, render
 from tracer.report.text import printable
 from tracer.report.units import count, size
@@ -43,7 +43,7 @@ def info_json(found: Info) -> str:
             for item in found.waiting
         ],
     }
-    return json.dumps(plain, indent=2) + "\n"
+    return as_json.dumps(plain)
 
 
 def vacuumed(before: int, after: int) -> str:

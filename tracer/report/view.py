@@ -52,13 +52,14 @@ class View(NamedTuple):
     def json(self, record: RunRecord) -> str:
         """The same for a program; null where eBPF did not run."""
         if self.tree:
-            return as_json.dumps(tree.objects(record) if record.processes else None)
+            return as_json.dumps({"tree": tree.objects(record) if record.processes else None})
         if self.histogram is not None:
-            return as_json.dumps(histogram.objects(record, self.histogram))
+            return as_json.dumps({"histogram": histogram.objects(record, self.histogram)})
         by, sort = self._table()
         if by is None:
             return as_json.dumps(as_json.run_object(record, remedies.of_run(record.run)))
-        return as_json.dumps(show.objects(record, by, sort=sort, limit=self.limit))
+        rows = show.objects(record, by, sort=sort, limit=self.limit)
+        return as_json.dumps({"rows": rows})
 
     def _table(self) -> tuple[By | None, Sort]:
         """``--sort`` or ``--limit`` alone ask for the table of syscalls."""

@@ -55,7 +55,6 @@ def objects(
 ) -> as_json.Object:
     """All of it as data: see ``as_json.run_object``'s ``blocked_calls``."""
     return {
-        "version": as_json.VERSION,
         "run_id": record.run.run_id,
         "profile": record.run.profile,
         "blocked_calls": as_json.blocked_objects(_in_order(record), remedy),

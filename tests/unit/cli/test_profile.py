@@ -37,7 +37,9 @@ def as_json(*arguments: str) -> Any:
 def test_list_names_every_shipped_profile_with_its_purpose() -> None:
     """One a line, and the same as JSON."""
     assert "LEARNING        Block nothing, record everything\n" in printed("list")
-    shipped = [entry["name"] for entry in as_json("list") if entry["origin"] == "shipped"]
+    shipped = [
+        entry["name"] for entry in as_json("list")["profiles"] if entry["origin"] == "shipped"
+    ]
     assert shipped == ["LEARNING", "RESOURCE-AWARE", "STRICT"]
 
 

@@ -202,10 +202,9 @@ def test_a_thousand_logged_calls_are_a_screen_and_a_profile_not_a_thousand_parag
         assert str(profile.decide(call.abi, call.nr, call.args).action) == "allow"
 
 
-def test_why_as_data_has_a_version_every_call_and_the_profile() -> None:
+def test_why_as_data_has_every_call_and_the_profile() -> None:
     record = KILLED._replace(run=KILLED.run._replace(profile_source='default_action = "trap"'))
     found = why.objects(record, _remedy, remedies.own_profile(record))
-    assert found["version"] == 1
     assert len(cast("list[object]", found["blocked_calls"])) == len(record.blocked_calls)
     assert 'allow = ["clone"]' in cast("str", found["allowing_profile"])
 
