@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tracer.model import Frame
 from tracer.symbols.abi import ABIS, Abi
+from tracer.symbols.demangled import demangled
 from tracer.symbols.records import STATUS_VALID, BuildIdFrame, RawStack
 from tracer.symbols.space import AddressSpace
 from tracer.symbols.unwind import MAX_FRAMES, StackCopy, Step, walk
@@ -79,6 +80,6 @@ def _frame(step: Step, space: AddressSpace) -> Frame:
         object=found.path,
         build_id=found.elf.build_id,
         offset=offset,
-        function=function.name if function else None,
+        function=demangled(function.name) if function else None,
         function_offset=offset - function.start if function else None,
     )
