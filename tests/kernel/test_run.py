@@ -265,3 +265,14 @@ def test_the_record_of_json_is_one_object_on_stderr(sbtrace: Sbtrace) -> None:
     process = sbtrace("run", "--json", "--trace", "none", "echo", "hi")
     assert process.stdout == "hi\n"
     assert json.loads(process.stderr)["exit_code"] == 0
+
+
+def test_a_dash_is_stdout_after_the_commands_own(sbtrace: Sbtrace) -> None:
+    """`-o -`: no file of that name, and what the command printed comes first."""
+    done = sbtrace("run", "--json", "-o", "-", "--", "echo", "hello", cwd=sbtrace.folder)
+    first, _, rest = done.stdout.partition("\n")
+    assert (first, json.loads(rest)["argv"]) == ("hello", ["echo", "hello"])
+    assert done.stderr == ""
+    asked = sbtrace("query", "SELECT 7 AS n", "--format", "csv", "-o", "-", cwd=sbtrace.folder)
+    assert asked.stdout == "n\n7\n"
+    assert not (sbtrace.folder / "-").exists()

@@ -42,7 +42,7 @@ def query(
         Format, typer.Option("--format", "-f", help="How to write it.")
     ] = Format.TABLE,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write there, not to stdout.")
+        Path | None, typer.Option("--output", "-o", help="Write there, not to stdout (-).")
     ] = None,
     db: Annotated[
         str | None, typer.Option("--db", metavar="FILE", help="Another database (or SBTRACE_DB).")

@@ -77,7 +77,9 @@ def run(
     ] = False,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Summary there, not stderr."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Summary there, not stderr; - is stdout."
+        ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary.")] = False,
     tag: Annotated[

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 _OWN = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
-_STANDARD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
+_STANDARD = {"-": 1, "/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 _EXISTING = os.O_WRONLY | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -39,7 +39,8 @@ class Destination:
 
     @classmethod
     def open(cls, path: Path, database: Path | None) -> Destination:
-        """Open ``path`` with the invoking user's rights. It waits for the reader of a FIFO.
+        """Open ``path`` with the invoking user's rights; ``-`` is stdout. It waits for the
+        reader of a FIFO.
 
         ``database``: the one in use, no file of which is overwritten. Raises SbtraceError.
         """
