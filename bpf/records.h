@@ -278,7 +278,8 @@ struct scratch {
 #define LOST_STACKS   8  /* rows of refused calls whose stack the ring buffer had no room for */
 #define LOST_SKIPPED  9  /* entries of the number -1 under a tracer, which has calls skipped so */
 #define LOST_TEXTS    10 /* paths of refused calls that `texts` had no room for */
-#define LOSSES        11
+#define LOST_UNSEEN   11 /* calls by the vsyscall page that a filter may have refused unseen */
+#define LOSSES        12
 
 /* Indices into `tails`: programs that others end in, so that the verifier walks each only once. */
 #define TAIL_WALK_PATH  0
@@ -289,6 +290,18 @@ struct scratch {
 #define MARK_STACKS    0 /* bytes that records of refused calls took in the ring buffer so far */
 #define MARK_TAKEN     1 /* bytes of these that sbtrace has read and given back */
 #define MARK_LAST_EXIT 2 /* CLOCK_MONOTONIC instant at which a followed task last ended */
-#define MARKS          3
+#define MARK_FILTERS   3 /* seccomp filters that the target began with */
+#define MARKS          4
+
+/* Indices into `verdicts`: the calls of the vsyscall page. */
+#define VSYSCALL_GETTIMEOFDAY 0
+#define VSYSCALL_TIME         1
+#define VSYSCALL_GETCPU       2
+#define VSYSCALLS             3
+
+/* What the run's own filter does with one of them, whatever its arguments. */
+#define VERDICT_UNKNOWN 0
+#define VERDICT_SIGNAL  1
+#define VERDICT_ERRNO   2 /* and so much more as the errno is */
 
 #endif

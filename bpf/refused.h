@@ -157,6 +157,17 @@ static __always_inline void count_refused(void *ctx, struct thread *thread, void
         thread->head.flags |= THREAD_KILLED_HERE;
 }
 
+/* The same with what the call returned, which is an errno or a success that is none. */
+static __always_inline void count_returned(void *ctx, struct thread *thread, void *kernel_regs,
+                                           struct scratch *work, u32 how, long ret) {
+    count_refused(ctx, thread, kernel_regs, work, how, ret);
+    u64 error = -*(volatile s64 *)&work->refused.ret;
+
+    if (error - 1 < MAX_ERRNO)
+        count_errno(thread, *(volatile u32 *)&work->refused.abi, *(volatile u32 *)&work->refused.nr,
+                    error | 0x8000);
+}
+
 /* Whether a filter stands behind an exit without an entry. A tracer skips calls, too: by
  * PTRACE_SYSEMU, or by the number -1. And who is killed while a tracer or a notifier is asked
  * comes here without an answer. */
@@ -190,11 +201,7 @@ static __always_inline void exit_without_entry(struct bpf_raw_tracepoint_args *c
     u32 how = *(volatile u32 *)&work->refused.how;
     if (how == REFUSED_SIGSYS)
         ret = 0;
-    count_refused(ctx, thread, kernel_regs, work, how, ret);
-    u64 error = -*(volatile s64 *)&work->refused.ret;
-    if (error - 1 < MAX_ERRNO)
-        count_errno(thread, *(volatile u32 *)&work->refused.abi, *(volatile u32 *)&work->refused.nr,
-                    error | 0x8000);
+    count_returned(ctx, thread, kernel_regs, work, how, ret);
 }
 
 #define SIGSYS      31

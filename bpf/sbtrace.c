@@ -29,6 +29,7 @@ BPF_ARRAY(logged, u8, DIRECT_NRS);
 #endif
 BPF_ARRAY(losses, u64, LOSSES);
 BPF_ARRAY(marks, u64, MARKS);
+BPF_ARRAY(verdicts, u64, VSYSCALLS);
 BPF_PERCPU_ARRAY(scratches, struct scratch, 1);
 BPF_PERCPU_ARRAY(exec_scratch, struct exec_record, 1);
 BPF_ARRAY(written_bytes, u64, 1);
@@ -51,6 +52,8 @@ BPF_RINGBUF_OUTPUT(records, RING_PAGES);
 #include "texts.h"
 
 #include "refused.h"
+
+#include "vsyscall.h"
 
 /* TP_PROTO(struct task_struct *parent, struct task_struct *child), before the child runs. */
 ON(sched_process_fork) {
@@ -107,6 +110,8 @@ ON(sched_process_exec) {
         thread->head.call_ns = now;
         thread->head.call_nr = NR_EXECVE;
         thread->head.pid = own_pid(&thread->head.tid);
+        mark(MARK_FILTERS,
+             FIELD(u32, (void *)bpf_get_current_task(), OFFSET_task_struct_seccomp_filter_count));
         write_start(thread);
     } else {
         /* The execve that succeeded returns in the new image: it is counted there. */

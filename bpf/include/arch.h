@@ -37,6 +37,9 @@ typedef struct pt_regs user_regs;
 #define X32_NRS         1024 /* above every number that x32 has */
 #define NR_EXEC_MAP     9    /* mmap */
 #define NR_EXECVE       59
+#define NR_GETTIMEOFDAY 96
+#define NR_TIME         201
+#define NR_GETCPU       309
 #define WORK_EMULATED   (1u << 3) /* SYSCALL_WORK_SYSCALL_EMU, include/linux/thread_info.h */
 
 static __always_inline u32 abi_of(struct task_struct *task, u32 nr) {

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.kernel
 N = 23
 PAIRS = 500
+ERRNO = '[errno]\nEXFULL = ["getpgid"]'
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +108,39 @@ def test_a_kill_in_the_vsyscall_page_is_counted(
     assert rows(refusing) == [("time", action.upper(), None, N)]
 
 
+def test_an_errno_in_the_vsyscall_page_is_counted(refusing: Refusing, hidden: Path) -> None:
+    """Nothing of the kernel tells of it: it follows from the profile and the kernel's own cache
+    of what filters always allow."""
+    recorded = refusing('[errno]\nEXFULL = ["time"]', hidden, "vsyscalls", N)
+    assert recorded.process.stdout == "-54\n" * N
+    # The program asks again for what it prints.
+    assert recorded.record["blocked_syscalls"] == 2 * N
+    assert rows(refusing) == [("time", "ERRNO", 54, 2 * N)]
+    assert refusing.errnos("time") == {"EXFULL": (0, 2 * N)}
+    assert refusing.losses() == {}
+    (row,) = refusing.sbtrace.sql("SELECT * FROM syscalls WHERE name = 'time'")
+    assert (row["calls"], row["blocked"]) == (0, 2 * N)
+
+
+@pytest.mark.parametrize("rules", ["", ERRNO])
+def test_what_is_let_through_in_the_vsyscall_page_is_no_syscall(
+    rules: str, refusing: Refusing, hidden: Path
+) -> None:
+    """Without a filter, and with one that allows it: neither counted nor a loss."""
+    assert expect(refusing, hidden, "vsyscalls", rules) == 0
+    assert refusing.sbtrace.sql("SELECT * FROM syscalls WHERE name = 'time'") == []
+
+
+def test_what_a_filter_of_the_targets_own_does_in_the_vsyscall_page_is_a_loss(
+    refusing: Refusing, hidden: Path
+) -> None:
+    """sbtrace does not know that filter; it knows how often it was asked in vain."""
+    recorded = refusing("", hidden, "own_vsyscalls", N)
+    assert recorded.process.stdout == "-54\n" * N
+    assert recorded.record["blocked_syscalls"] == 0
+    assert refusing.losses() == {"unseen_vsyscalls": 2 * N}
+
+
 # ---- signals -------------------------------------------------------------------------------
 
 
@@ -121,7 +155,7 @@ def test_a_refusal_with_an_errno_after_one_with_a_signal_keeps_its_errno(
 
 def test_a_target_cannot_forge_the_signal_of_a_refusal(refusing: Refusing, hidden: Path) -> None:
     """rt_tgsigqueueinfo to itself with seccomp's si_code: a call, and of no weight."""
-    assert expect(refusing, hidden, "forged", '[errno]\nEXFULL = ["getpgid"]') == N
+    assert expect(refusing, hidden, "forged", ERRNO) == N
     assert rows(refusing) == [("getpgid", "ERRNO", 54, N)]
     assert refusing.errnos() == {"EXFULL": (0, N)}
 

@@ -49,6 +49,10 @@ _WORDS = {
         "entry of a call was not counted, as a tracer may have had it skipped",
         "entries of calls were not counted, as a tracer may have had them skipped",
     ),
+    ("kernel", "unseen_vsyscalls"): (
+        "call by the vsyscall page may have been refused unseen",
+        "calls by the vsyscall page may have been refused unseen",
+    ),
     ("kernel", "missed_runs"): (
         "event was missed, as the kernel skipped the program",
         "events were missed, as the kernel skipped the program",

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tracer.profile import Profile
     from tracer.session.request import TraceWish
 
+_UNKNOWN, _SIGNAL, _ERRNO = 0, 1, 2
+"""VERDICT_… of bpf/records.h: this module is imported without eBPF, too."""
 DIRECT_NRS = 512
 """Above every number that a kernel has: DIRECT_NRS of bpf/records.h."""
 
@@ -33,7 +35,7 @@ def kernel_collector(
             raise KernelError("eBPF needs root: run it with sudo, or say --trace none")
         from tracer.collectors.kernel import KernelCollector
 
-        return KernelCollector(_decide(profile), _logged(profile)), None
+        return KernelCollector(_decide(profile), _logged(profile), verdicts(profile)), None
     except KernelError as error:
         if wish == "full":
             raise
@@ -53,3 +55,27 @@ def _logged(profile: Profile) -> frozenset[int]:
     names = {name for rule in profile.rules if rule.action.kind == "log" for name in rule.syscalls}
     numbers = (syscalls.number(abi, name) for name in names)
     return frozenset(nr for nr in numbers if nr is not None and nr < DIRECT_NRS)
+
+
+_VSYSCALLS = ("gettimeofday", "time", "getcpu")
+"""The calls of the vsyscall page, in its order (arch/x86/entry/vsyscall)."""
+
+
+def verdicts(profile: Profile) -> list[int]:
+    """Return what the profile does with each call of the vsyscall page, as bpf/records.h has it.
+
+    Empty where there is no such page.
+    """
+    if os.uname().machine != "x86_64":
+        return []
+    return [_verdict(profile, name) for name in _VSYSCALLS]
+
+
+def _verdict(profile: Profile, name: str) -> int:
+    nr = syscalls.number("x86_64", name)
+    if nr is None or name in profile.conditional:
+        return _UNKNOWN
+    action = profile.decide("x86_64", nr).action
+    if action.errno is not None:
+        return _ERRNO + (syscalls.errno_number(action.errno) or 0)
+    return _UNKNOWN if action.permits else _SIGNAL

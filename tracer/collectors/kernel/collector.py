@@ -12,7 +12,7 @@ from tracer.collectors.kernel.variant import variant
 from tracer.model import BlockedCall, Loss, Process
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from tracer.collectors.kernel.totals import Rows
 
@@ -44,15 +44,18 @@ class KernelCollector:
     readable and at every sample, ``snapshot`` as often as a crash may cost, ``stop``.
     """
 
-    def __init__(self, decide: Decide, logged: frozenset[int]) -> None:
+    def __init__(
+        self, decide: Decide, logged: frozenset[int], verdicts: Sequence[int] = ()
+    ) -> None:
         """``decide``: what the run's profile does with a call; tells TRAP from KILL.
 
         ``logged``: native numbers that it may let through with SECCOMP_RET_LOG.
+        ``verdicts``: what it does with the calls of the vsyscall page; see ``Program``.
         """
         variant(logging=bool(logged))  # where there is no program, it says so: before all else
         self._accounts = Accounts()
         self._refusals = Refusals(decide)
-        self._program = Program(self._take, logged)
+        self._program = Program(self._take, logged, verdicts)
         self._program.attach()
 
     @property

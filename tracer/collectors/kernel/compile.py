@@ -27,7 +27,7 @@ from tracer.collectors.kernel.artifact import (
     instructions,
 )
 from tracer.collectors.kernel.offsets import names
-from tracer.collectors.kernel.variant import ITERATOR, RAW_TRACEPOINTS, TAILS
+from tracer.collectors.kernel.variant import ITERATOR, TAILS, programs
 from tracer.errors import KernelError
 from tracer.resources import bpf_dir
 
@@ -62,7 +62,7 @@ def compile_with(which: Variant, values: Mapping[str, int]) -> Artifact:
     with kernel_source(bpf_dir()), _captured_stderr() as printed:
         try:
             module = BPF(text=source().encode(), cflags=flags(which, values))
-            return _artifact(module, names(which.machine))
+            return _artifact(module, names(which.machine), programs(which.machine))
         except Exception as error:
             raise KernelError(_reason(error, printed)) from error
 
@@ -92,7 +92,11 @@ def flags(which: Variant, values: Mapping[str, int]) -> list[str]:
     ]
 
 
-def _artifact(module: Any, gaps: Sequence[str]) -> Artifact:  # noqa: ANN401 - bcc has no types
+def _artifact(
+    module: Any,  # noqa: ANN401 - bcc has no types
+    gaps: Sequence[str],
+    tracepoint_programs: Sequence[str],
+) -> Artifact:
     """Take instructions and map definitions out of bcc's module, descriptors made names."""
     from bcc.libbcc import lib
 
@@ -100,7 +104,8 @@ def _artifact(module: Any, gaps: Sequence[str]) -> Artifact:  # noqa: ANN401 - b
     lib.bpf_table_name.restype = ctypes.c_char_p  # bcc declares only what it uses itself
     tables = [lib.bpf_table_name(handle, i).decode() for i in range(lib.bpf_num_tables(handle))]
     descriptors = {lib.bpf_table_fd(handle, name.encode()): name for name in tables}
-    functions = {name: f"on_{name}" for name in (*RAW_TRACEPOINTS, *TAILS)} | {ITERATOR: ITERATOR}
+    functions = {name: f"on_{name}" for name in (*tracepoint_programs, *TAILS)}
+    functions |= {ITERATOR: ITERATOR}
     code = {
         name: _code(module.dump_func(function.encode()), descriptors, gaps)
         for name, function in functions.items()

@@ -30,6 +30,7 @@ _FIELDS = (
     "task_struct.pending.signal",
     "task_struct.ptrace",
     "task_struct.seccomp.mode",
+    "task_struct.seccomp.filter_count",
     "mm_struct.arg_start",
     "mm_struct.arg_end",
     "mm_struct.start_code",
@@ -60,6 +61,8 @@ _ARCH_FIELDS = {
     "x86_64": {
         "thread_info_status": "task_struct.thread_info.status",
         "thread_info_syscall_work": "task_struct.thread_info.syscall_work",
+        "task_struct_seccomp_filter": "task_struct.seccomp.filter",
+        "seccomp_filter_cache_allow_native": "seccomp_filter.cache.allow_native",
     },
     "aarch64": {
         "thread_info_flags": "task_struct.thread_info.flags",

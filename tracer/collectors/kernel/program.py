@@ -14,11 +14,19 @@ from typing import TYPE_CHECKING, Any
 from tracer.collectors.kernel import cache, libbpf, wire
 from tracer.collectors.kernel.offsets import ITERATOR_ID, kernel_values, namespace_values
 from tracer.collectors.kernel.paths import path_table
-from tracer.collectors.kernel.variant import ITERATOR, RAW_TRACEPOINTS, TAILS, Variant, variant
+from tracer.collectors.kernel.variant import (
+    BRIEFLY,
+    ITERATOR,
+    RAW_TRACEPOINTS,
+    TAILS,
+    VSYSCALL,
+    Variant,
+    variant,
+)
 from tracer.errors import KernelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from tracer.collectors.kernel.artifact import Artifact
 
@@ -32,16 +40,24 @@ NOTHING: frozenset[int] = frozenset()
 class Program:
     """The loaded program. Every method raises KernelError where the kernel says no."""
 
-    def __init__(self, take: Callable[[bytes], None], logged: frozenset[int] = NOTHING) -> None:
+    def __init__(
+        self,
+        take: Callable[[bytes], None],
+        logged: frozenset[int] = NOTHING,
+        verdicts: Sequence[int] = (),
+    ) -> None:
         """Load; ``take`` is given each record of the ring buffer as it is consumed.
 
         ``logged``: native numbers that the filter may let through with SECCOMP_RET_LOG.
+        ``verdicts``: VERDICT_… of bpf/records.h for gettimeofday, time and getcpu by the
+        vsyscall page.
         """
         self._open: list[int] = []
         self._links: list[int] = []
         self._iterator: int | None = None
         self._lanes: mmap.mmap | None = None
         self._namespace = namespace_values()
+        self._wanted = _wanted(verdicts)
         self._kept, self._maps, self._programs = self._loaded(variant(logging=bool(logged)))
         for number in logged:
             _ask(libbpf.update, self._maps["logged"], number, b"\1")
@@ -49,6 +65,8 @@ class Program:
             fd = self._programs[name].to_bytes(4, sys.byteorder)
             _ask(libbpf.update, self._maps["tails"], number, fd)
         _ask(libbpf.update, self._maps["path_arguments_of"], 0, path_table(os.uname().machine))
+        for call, verdict in enumerate(verdicts):
+            _ask(libbpf.update, self._maps["verdicts"], call, verdict.to_bytes(8, sys.byteorder))
         self._take = take
         self._read_stack_bytes = 0
         self._ring = _ask(libbpf.Ring, self.ring_fd, self._taken)
@@ -77,7 +95,7 @@ class Program:
             types = (btf, *artifact.btf_types) if of_tasks else (0, 0, 0)
             maps[name] = self._keep(libbpf.create_map(shape.kind, name, sizes, shape.flags, types))
         programs = {}
-        for name in (*RAW_TRACEPOINTS, *TAILS):
+        for name in (*self._wanted, *TAILS):
             code = artifact.linked(name, maps, values)
             fd = libbpf.load_program(libbpf.PROG_TYPE_RAW_TRACEPOINT, name, code)
             programs[name] = self._keep(fd)
@@ -89,14 +107,13 @@ class Program:
 
     @property
     def ring_fd(self) -> int:
-        """Descriptor of the ring buffer: readable when a quarter of it has been written."""
+        """Descriptor of the ring buffer: readable when an eighth of it has been written."""
         return self._maps["records"]
 
     def attach(self) -> None:
         """Attach to the raw tracepoints: from now on, enrolled tasks are counted."""
-        for name in RAW_TRACEPOINTS:
-            link = _ask(libbpf.attach_raw_tracepoint, name, self._programs[name])
-            self._links.append(link)
+        for name in self._wanted:
+            self._links += _ask(_attached, name, self._programs[name])
 
     def enrol(self, pidfd: int) -> None:
         """Follow the task behind ``pidfd`` from its next execve on."""
@@ -184,6 +201,24 @@ class Program:
         self.detach()
         while self._open:
             os.close(self._open.pop())
+
+
+def _wanted(verdicts: Sequence[int]) -> tuple[str, ...]:
+    """Return the programs that a run needs."""
+    if os.uname().machine != "x86_64":
+        return RAW_TRACEPOINTS
+    is_told = any(verdict >= wire.VERDICT_ERRNO for verdict in verdicts)
+    return (*RAW_TRACEPOINTS, VSYSCALL if is_told else VSYSCALL + BRIEFLY)
+
+
+def _attached(name: str, fd: int) -> list[int]:
+    """Attach a program; return its link, or none where the kernel lacks the vsyscall page."""
+    try:
+        return [libbpf.attach_raw_tracepoint(name.removesuffix(BRIEFLY), fd)]
+    except FileNotFoundError:
+        if name in RAW_TRACEPOINTS:
+            raise
+        return []
 
 
 def _portable(which: Variant) -> Artifact:

@@ -21,6 +21,9 @@ RAW_TRACEPOINTS = (
 )
 TAILS = ("walk_path", "note_texts")
 """Programs that others end in, in the order of bpf/records.h's TAIL_…"""
+VSYSCALL, BRIEFLY = "emulate_vsyscall", "_briefly"
+"""A raw tracepoint that a kernel may be built without. Of the two programs for it, the one of
+that name with ``BRIEFLY`` behind it is for runs whose filter gives none of its calls an errno."""
 ITERATOR = "bpf_iter__task"
 MAKERS = tuple(
     Path(__file__).with_name(f"{name}.py") for name in ("artifact", "compile", "offsets", "variant")
@@ -51,6 +54,12 @@ class Variant(NamedTuple):
             f"-DRING_PAGES={RING_BYTES // self.page_bytes}",
             *(["-DLOGGING"] if self.logging else []),
         ]
+
+
+def programs(machine: str) -> tuple[str, ...]:
+    """Return the names of all that is compiled for raw tracepoints of a machine."""
+    further = (VSYSCALL, VSYSCALL + BRIEFLY) if machine == "x86_64" else ()
+    return (*RAW_TRACEPOINTS, *further)
 
 
 def variant(*, logging: bool) -> Variant:

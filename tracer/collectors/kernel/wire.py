@@ -35,9 +35,11 @@ LOSSES = (
     "lost_stacks",
     "skipped_calls",
     "lost_texts",
+    "unseen_vsyscalls",
 )
-MARK_STACKS, MARK_TAKEN, MARK_LAST_EXIT = 0, 1, 2
-MARKS = 3
+MARK_STACKS, MARK_TAKEN, MARK_LAST_EXIT, MARK_FILTERS = 0, 1, 2, 3
+MARKS = 4
+VERDICT_UNKNOWN, VERDICT_SIGNAL, VERDICT_ERRNO = 0, 1, 2
 
 _HEAD = struct.Struct("=7Ii7Q4I8x16s")
 _ERRNO = struct.Struct("=IHHQ")

@@ -310,7 +310,7 @@ def test_the_launcher_is_enrolled_armed(places: Places) -> None:
     assert not any(value[: places["thread.head"][0]])
 
 
-@pytest.mark.parametrize("prefix", ["RECORD", "END", "THREAD", "REFUSED", "MARK"])
+@pytest.mark.parametrize("prefix", ["RECORD", "END", "THREAD", "REFUSED", "MARK", "VERDICT"])
 def test_constants_are_those_of_c(prefix: str) -> None:
     """Each #define of a kind, an end, a flag, a way."""
     text = RECORDS.read_text()
