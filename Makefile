@@ -71,6 +71,10 @@ bench: $(VENV)/.dev $(VENV)/.built ## measure cost beside other tools, as root; 
 	@.ci/packages $(BENCH_PEERS) || echo "make: some peers are not measured" >&2
 	@$(AS_ROOT) $(BIN)/python -m tests.bench $(BENCH)
 
+.PHONY: compat
+compat: $(VENV)/.dev $(VENV)/.built ## older releases of DuckDB read what is recorded; needs a package registry
+	@$(AS_ROOT) $(BIN)/python -m tests.bench.compat
+
 .PHONY: corpus
 corpus: $(VENV)/.dev $(VENV)/.built ## programs of others under strace and sbtrace at once, as root (40 minutes); CORPUS=--sample=50
 	@.ci/packages $(CORPUS_PACKAGES) || echo "make: some sources are not run" >&2

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from tracer.identity import Identity
 
 _UMASK = 0o077
+STORAGE = "v1.0.0"
+"""Of DuckDB's file formats the oldest that the tables need, so that older releases read them:
+the newest command line may be older than the newest package."""
 SPILLED = ".spilled"
 """Folder within the spool for what does not fit into DuckDB's memory."""
 _CONFIG: Mapping[str, str] = {
@@ -102,7 +105,7 @@ def fresh(building: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     _forget(building)
     before = os.umask(_UMASK)
     try:
-        with _connect(building) as connection:
+        with _connect(building, config={"storage_compatibility_version": STORAGE}) as connection:
             schema.create(connection)
             yield connection
     except BaseException:

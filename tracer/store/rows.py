@@ -68,8 +68,8 @@ def select(
 
 def _expression(index: int, kind: str) -> str:
     if kind == _INSTANT:
-        endless = f"if(#{index} > TIMESTAMPTZ 'epoch', {_INFINITE}, -{_INFINITE})"
-        return f"if(isinf(#{index}), {endless}, epoch_us(#{index}))"
+        endless = f"CASE WHEN #{index} > TIMESTAMPTZ 'epoch' THEN {_INFINITE} ELSE -{_INFINITE} END"
+        return f"CASE WHEN isinf(#{index}) THEN {endless} ELSE epoch_us(#{index}) END"
     return f"#{index}::VARCHAR" if _INSTANT in kind else f"#{index}"
 
 

@@ -159,9 +159,9 @@ compared AS (
         side.run_id,
         side.family,
         side.baseline,
-        if(side.trace = 'full', coalesce(counted.returned, 0), NULL) AS returned,
-        if(side.trace = 'full', coalesce(skipped.skipped, 0), NULL) AS skipped,
-        if(side.trace = 'full', coalesce(execs.execs, 0), NULL) AS execs
+        CASE WHEN side.trace = 'full' THEN coalesce(counted.returned, 0) END AS returned,
+        CASE WHEN side.trace = 'full' THEN coalesce(skipped.skipped, 0) END AS skipped,
+        CASE WHEN side.trace = 'full' THEN coalesce(execs.execs, 0) END AS execs
     FROM side
     LEFT JOIN counted USING (run_id, family)
     LEFT JOIN skipped USING (run_id, family)

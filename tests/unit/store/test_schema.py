@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
 
 from tests.support import ROOT
 from tracer.model import BlockedCall, Loss, Process, Run, Sample, SyscallError, SyscallStat
+from tracer.store import database as files
 from tracer.store import schema
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DOCUMENT = ROOT / "docs" / "schema.md"
 RECORDS = {
@@ -89,3 +94,19 @@ def test_histograms_of_a_group_are_summed_element_by_element(
 ) -> None:
     sql = "SELECT sum_histograms([[1, 2], [10, 20], []]::UBIGINT[][])"
     assert connection.execute(sql).fetchall() == [([11, 22],)]
+
+
+def test_a_new_database_has_the_oldest_format_that_its_tables_need(tmp_path: Path) -> None:
+    """Older releases read it: the newest command line may be older than the newest package."""
+    path = tmp_path / "sbtrace.duckdb"
+    with files.fresh(path):
+        pass
+    with duckdb.connect(str(path), read_only=True) as connection:
+        found = connection.execute("SELECT tags FROM duckdb_databases() WHERE NOT internal")
+        ((tags,),) = found.fetchall()
+    assert tags["storage_version"] == f"{files.STORAGE}+"
+
+
+def test_no_view_has_a_function_that_older_releases_lack() -> None:
+    """DuckDB keeps a view as it was written, and 2.0 was the first with if()."""
+    assert not re.search(r"\bif\(", (ROOT / "tracer/store/views.sql").read_text())
