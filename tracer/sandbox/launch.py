@@ -16,6 +16,7 @@ import resource
 import select
 import signal
 import struct
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
@@ -46,7 +47,7 @@ _STAGES = (
     "execve",
 )
 _REPORT = struct.Struct("=III")  # go, stage, errno
-_USE = struct.Struct("=QQQQQ")  # the fields of LauncherUse
+_USE = struct.Struct("=QQQQQQ")  # the fields of LauncherUse, and when
 _USE_AT = 16
 
 
@@ -107,8 +108,14 @@ class Launcher:
     def used(self) -> tuple[int, int, int, int, int]:
         """What the child itself had used shortly before its execve, all of it in the target's
         own accounts: user ns, system ns, minor faults, major faults, peak resident bytes."""
-        user, system, minor, major, peak = _USE.unpack_from(self._report, _USE_AT)
+        user, system, minor, major, peak, _ = _USE.unpack_from(self._report, _USE_AT)
         return user, system, minor, major, peak
+
+    @property
+    def last_step_ns(self) -> int:
+        """CLOCK_MONOTONIC instant shortly before the execve: never later than that."""
+        instant: int = _USE.unpack_from(self._report, _USE_AT)[5]
+        return instant
 
     def failure(self) -> SbtraceError | None:
         """Return why the child never became the target; None if it did (or is about to)."""
@@ -255,6 +262,7 @@ def _note_use(report: mmap.mmap) -> None:
         use.ru_minflt,
         use.ru_majflt,
         use.ru_maxrss * 1024,
+        time.monotonic_ns(),  # not after the filter: where no vDSO has it, it is a syscall
     )
 
 

@@ -42,6 +42,18 @@ class Ended(NamedTuple):
     wall_ns: int
 
 
+def end_ns(kernel: KernelRecords | None, gone_ns: int) -> int:
+    """Return when the last process of the target ended, by CLOCK_MONOTONIC.
+
+    ``gone_ns``: when all of them had been reaped, which may be late and is never early. The
+    kernel's own instant is that of the last process followed; where one may not have been
+    followed, it could be early.
+    """
+    if kernel is None or kernel.last_ns is None or not counts_are_exact(kernel.losses):
+        return gone_ns
+    return kernel.last_ns
+
+
 def opening(
     plan: Plan, run_id: str, started_at: datetime, trace_missing: str | None, *, traced: bool
 ) -> Run:

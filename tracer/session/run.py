@@ -8,7 +8,7 @@ import select
 import signal
 import time
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.collectors.procfs import LauncherUse, ProcfsCollector
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from tracer.session.guard import Guard
     from tracer.session.request import Plan
     from tracer.store.deputy import Deputy
+
+_EXECVE_S = 1.0
+"""How long an execve may take from closing descriptors to its end, as on a slow disk."""
+_ROUND_S = 0.001
 
 
 class Finished(NamedTuple):
@@ -135,11 +139,12 @@ class _Session:
         self._launcher.release()
         gc.enable()
         self._await_exec()
-        self._start_ns = time.monotonic_ns()
-        started_at = datetime.now(UTC)
         failure = self._launcher.failure()
         if failure is not None:
             raise failure
+        self._start_ns = self._origin_ns()
+        ago = timedelta(microseconds=(time.monotonic_ns() - self._start_ns) / 1000)
+        started_at = datetime.now(UTC) - ago
         self._procfs.rebase(self._start_ns)
         self._procfs.set_launcher(LauncherUse(*self._launcher.used()))
         return records.opening(
@@ -168,6 +173,21 @@ class _Session:
             self._controls.receive()
             self._controls.follow()
 
+    def _origin_ns(self) -> int:
+        """When the target began: by the kernel, or at the latest instant that is not too late.
+
+        The pipe ends within the execve, a moment before the kernel's record of it is there.
+        """
+        until = time.monotonic() + _EXECVE_S
+        while self._kernel is not None:
+            self._kernel.drain()
+            if self._kernel.origin_ns is not None:
+                return self._kernel.origin_ns
+            ended, _, _ = select.select([self._launcher.pidfd], [], [], _ROUND_S)
+            if ended or time.monotonic() >= until:
+                break
+        return self._launcher.last_step_ns
+
     def attend(self, begun: Run, watcher: Watcher) -> Finished:
         """Stay with the target to its end, and record the run."""
         journal = Journal(self._plan.database, begun, self._kernel, self._deputy)
@@ -178,10 +198,10 @@ class _Session:
             lambda: self._snapshot(begun, journal),
             watcher,
         )
-        wall_ns = self._wall_ns()
+        gone_ns = time.monotonic_ns()
         watcher.clear()
         kernel = self._kernel.stop() if self._kernel is not None else None
-        final = self._final(begun, kernel, wall_ns)
+        final = self._final(begun, kernel, records.end_ns(kernel, gone_ns) - self._start_ns)
         journal.finish(final, kernel)
         if self._kernel is not None:
             self._kernel.close()  # while the run goes into the database
@@ -190,7 +210,8 @@ class _Session:
     def _snapshot(self, begun: Run, journal: Journal) -> None:
         kernel = self._kernel.snapshot() if self._kernel is not None else None
         totals, losses = self._procfs.totals(), self._losses(kernel)
-        journal.snapshot(records.so_far(begun, totals, kernel, losses, self._wall_ns()), kernel)
+        wall_ns = time.monotonic_ns() - self._start_ns
+        journal.snapshot(records.so_far(begun, totals, kernel, losses, wall_ns), kernel)
 
     def _final(self, begun: Run, kernel: KernelRecords | None, wall_ns: int) -> RunRecord:
         ended = records.Ended(
@@ -204,9 +225,6 @@ class _Session:
         )
         totals = self._procfs.totals()
         return records.closing(self._plan, begun, ended, totals, kernel, self._losses(kernel))
-
-    def _wall_ns(self) -> int:
-        return time.monotonic_ns() - self._start_ns
 
     def _losses(self, kernel: KernelRecords | None) -> list[Loss]:
         return [*(kernel.losses if kernel is not None else ()), *self._procfs.losses()]

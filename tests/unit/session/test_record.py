@@ -14,7 +14,7 @@ from tracer.collectors.procfs import Baseline
 from tracer.model import Loss
 from tracer.profile import Limits
 from tracer.session import record as module
-from tracer.session.record import Ended, closing, so_far
+from tracer.session.record import Ended, closing, end_ns, so_far
 
 if TYPE_CHECKING:
     from tracer.model import Run, RunRecord
@@ -120,6 +120,20 @@ def test_each_figure_of_the_baseline_is_the_runs() -> None:
     assert len(SHARED) >= 9
     assert figures(close(ended()).run) == expected
     assert figures(so_far(a_run(), BASELINE, None, (), WALL_NS).run) == expected
+
+
+def test_a_run_ends_when_the_kernel_says_that_its_last_process_did() -> None:
+    gone, told = 7_000, 5_009
+    assert end_ns(kernel(last_ns=told), gone) == told
+    assert end_ns(kernel(), gone) == gone
+    assert end_ns(None, gone) == gone
+
+
+def test_the_kernels_last_end_is_not_believed_where_a_process_may_not_have_been_followed() -> None:
+    lossy = kernel(last_ns=5_009, losses=(Loss("kernel", "unfollowed_children", 1),))
+    assert end_ns(lossy, 7_000) == 7_000
+    named = kernel(last_ns=5_009, losses=(Loss("kernel", "lost_stacks", 1),))
+    assert end_ns(named, 7_000) == 5_009
 
 
 def test_without_ebpf_there_is_no_count_and_nothing_is_exact() -> None:
