@@ -66,3 +66,14 @@ def test_without_ebpf_the_samples_count_from_where_the_run_does(
     recorded = sbtrace.run(programs["span"], options=["--trace", "none"]).record
     (row,) = sbtrace.sql("SELECT min(at_ns) AS first, max(at_ns) AS last FROM samples")
     assert 0 <= row["first"] <= row["last"] <= recorded["wall_ns"]
+
+
+@TRACES
+def test_the_most_cpu_is_no_less_than_the_mean(sbtrace: Sbtrace, trace: str) -> None:
+    """Of a run whose work lies in its beginning and its end, between two samples each."""
+    work = "end = time.process_time() + 0.03\nwhile time.process_time() < end: pass\n"
+    script = f"import time\n{work}time.sleep(0.03)\n{work}"
+    options = ["--trace", trace, "--interval", "50"]
+    run = sbtrace.run(sys.executable, "-S", "-c", script, options=options).record
+    mean = 100 * (run["user_ns"] + run["system_ns"]) / run["wall_ns"]
+    assert run["peak_cpu_percent"] >= mean

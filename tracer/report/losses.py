@@ -68,6 +68,10 @@ _WORDS = {
     ),
     ("store", "torn_samples"): ("sample was torn", "samples were torn"),
     ("store", "samples_missing"): ("file of samples is missing", "files of samples are missing"),
+    ("procfs", "untold_peak"): (
+        "process's peak of memory was not told, for that takes root",
+        "processes' peaks of memory were not told, for that takes root",
+    ),
     ("procfs", "unread_account"): (
         "process's last account could not be read",
         "processes' last accounts could not be read",

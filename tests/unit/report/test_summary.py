@@ -75,6 +75,14 @@ def test_a_late_sample_leaves_the_counts_exact_and_is_said() -> None:
     assert "missing 1 sample of /proc came late" in text
 
 
+def test_a_peak_that_the_kernel_did_not_tell_leaves_the_counts_exact_and_is_said() -> None:
+    run = RUN._replace(max_rss_bytes=None, peak_vm_bytes=None)
+    untold = RECORD._replace(run=run, losses=(Loss("procfs", "untold_peak", 1, 5, 5),))
+    text = " ".join(summary.render(untold).split())
+    assert "memory - peak (- virtual)" in text
+    assert ": exact missing 1 process's peak of memory was not told" in text
+
+
 @pytest.mark.parametrize("kind", ["lost_stacks", "lost_events"])
 def test_what_is_no_count_leaves_the_counts_exact_and_is_said(kind: str) -> None:
     text = " ".join(summary.render(RECORD._replace(losses=(Loss("kernel", kind, 2),))).split())

@@ -136,6 +136,15 @@ def test_the_kernels_last_end_is_not_believed_where_a_process_may_not_have_been_
     assert end_ns(named, 7_000) == 5_009
 
 
+@pytest.mark.parametrize(("seen", "most"), [(70.0, 80.0), (90.0, 90.0), (None, None)])
+def test_the_most_cpu_is_no_less_than_the_mean_by_the_kernels_clock(
+    seen: float | None, most: float | None
+) -> None:
+    """Of a run that used 80 %."""
+    used = BASELINE._replace(user_ns=3_000, system_ns=1_000, peak_cpu_percent=seen)
+    assert so_far(a_run(), used, None, (), WALL_NS).run.peak_cpu_percent == most
+
+
 def test_without_ebpf_there_is_no_count_and_nothing_is_exact() -> None:
     found = close(ended())
     run = found.run

@@ -278,6 +278,7 @@ JUDGED = [
     ((LOST,), (False, True)),
     ((LOST, LATE), (False, False)),
     ((Loss("kernel", "lost_stacks", 3), Loss("procfs", "unread_account", 1)), (True, True)),
+    ((Loss("procfs", "untold_peak", 1),), (True, True)),
     ((Loss("store", "interrupted", 1),), (False, False)),
     ((Loss("store", "torn_samples", 1),), (True, False)),
     ((Loss("kernel", "of_the_future", 1),), (False, True)),

@@ -86,6 +86,7 @@ class ProcfsCollector:
         self._last_sample_ns: int | None = None
         self._last_reaped_ns: int | None = None
         self._late, self._unaccounted, self._unread = _Span(), _Span(), _Span()
+        self._untold = _Span()
         self._peak_vm: int | None = None
         self._peak_rss: int | None = None
         self._minor = self._major = self._user_ns = self._system_ns = self._sigsys = 0
@@ -104,6 +105,7 @@ class ProcfsCollector:
         """
         self._launcher = use
         self._launcher_rss = use.peak_rss_bytes + _LAUNCHER_LAST_STEP_BYTES
+        self._cpu.begin(use.user_ns + use.system_ns)
 
     def rebase(self, start_monotonic_ns: int) -> None:
         """Set the instant that the run counts from, when it is known later than the rest."""
@@ -163,6 +165,8 @@ class ProcfsCollector:
         self._reaped_rss = max(self._reaped_rss, rusage.ru_maxrss * 1024)
         self._sigsys += os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGSYS
         self._exits.drain()
+        if not self._exits.listening or self._exits.vm_bytes is None:
+            self._untold.add(self._now())
         self._accounts.forget(pid)
         self._seen.pop(pid, None)
         self._cpu.add_reaped(pid, user_ns + system_ns)
@@ -171,16 +175,19 @@ class ProcfsCollector:
     def totals(self) -> Baseline:
         """The figures of all that was reaped so far: of the whole target, once it is gone.
 
-        ``read_syscalls`` and ``write_syscalls`` are None if one account could not be read.
+        ``read_syscalls`` and ``write_syscalls`` are None if one account could not be read, a
+        peak of memory if the kernel did not tell that of each process at its end: what a
+        sample saw may have been surpassed since.
         """
         known = self._unread.count == 0
+        peak_vm = _larger(self._peak_vm, self._exits.vm_bytes)
         return Baseline(
             read_syscalls=self._reads if known else None,
             write_syscalls=self._writes if known else None,
             minor_faults=max(self._minor - self._launcher.minor_faults, 0),
             major_faults=max(self._major - self._launcher.major_faults, 0),
             max_rss_bytes=self._max_rss(),
-            peak_vm_bytes=_larger(self._peak_vm, self._exits.vm_bytes),
+            peak_vm_bytes=None if self._untold.count else peak_vm,
             peak_cpu_percent=self._cpu.peak(self._last_reaped_ns),
             user_ns=max(self._user_ns - self._launcher.user_ns, 0),
             system_ns=max(self._system_ns - self._launcher.system_ns, 0),
@@ -193,6 +200,7 @@ class ProcfsCollector:
             "late_sample": self._late,
             "unaccounted_child": self._unaccounted,
             "unread_account": self._unread,
+            "untold_peak": self._untold,
         }
         return [
             Loss("procfs", kind, span.count, span.first_ns, span.last_ns)
@@ -239,9 +247,12 @@ class ProcfsCollector:
     def _max_rss(self) -> int | None:
         """Largest resident set of a process of the target, the launcher's own left out.
 
-        ``ru_maxrss`` also knows programs that an execve ended, and needs no rights.
+        ``ru_maxrss`` also knows programs that an execve ended, and needs no rights; no process
+        can have had more.
         """
         reaped = self._reaped_rss if self._reaped_rss > self._launcher_rss else None
+        if reaped is None and self._untold.count:
+            return None
         return _larger(_larger(self._peak_rss, self._exits.rss_bytes), reaped)
 
 

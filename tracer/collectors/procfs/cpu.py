@@ -10,25 +10,31 @@ class CpuMeter:
 
     The time of living processes is known to the nanosecond, but that of descendants they
     have waited for in clock ticks (10 ms) only. A share over much less than an interval would
-    be noise: such a span is joined to the next one.
+    be noise: such a span is joined to the next one, and the run's last to the one before. So
+    the spans are the whole run, and the most of them is no less than the mean.
     """
 
     def __init__(self, interval_ns: int) -> None:
         self._shortest_span_ns = max(interval_ns * 9 // 10, 1)
         self._most_percent = 100.0 * (os.cpu_count() or 1)
         self._reaped_ns = 0
-        self._base: tuple[int, int] | None = None
+        self._base: tuple[int, int] = (0, 0)
+        self._before: tuple[int, int] | None = None
+        """Where the span before the one that goes on began."""
         self._processes: dict[int, tuple[int, int, int]] = {}
         self._peak: float | None = None
+
+    def begin(self, used_ns: int) -> None:
+        """The run begins at instant 0, with so much CPU on the command's account already."""
+        self._base, self._before = (0, used_ns), None
 
     def tick(self, now_ns: int, alive_ns: int) -> None:
         """Take the CPU time of all living processes, with that of those they waited for."""
         total_ns = alive_ns + self._reaped_ns
-        percent = self._span_percent(now_ns, total_ns)
+        percent = self._span_percent(self._base, now_ns, total_ns)
         if percent is not None:
             self._peak = max(percent, self._peak or 0.0)
-        if self._base is None or percent is not None:
-            self._base = (now_ns, total_ns)
+            self._base, self._before = (now_ns, total_ns), self._base
 
     def add_reaped(self, pid: int, cpu_ns: int) -> None:
         """Take the whole account of a process that sbtrace reaped."""
@@ -41,7 +47,11 @@ class CpuMeter:
         ``end_ns``: when the last process was reaped, so that the last span counts too; in
         mid-run it adds nothing, for what still lives is not in it.
         """
-        last = None if end_ns is None else self._span_percent(end_ns, self._reaped_ns)
+        last = None
+        if end_ns is not None:
+            last = self._span_percent(self._base, end_ns, self._reaped_ns)
+            if last is None and self._before is not None:
+                last = self._span_percent(self._before, end_ns, self._reaped_ns)
         known = [value for value in (self._peak, last) if value is not None]
         return max(known, default=None)
 
@@ -68,11 +78,12 @@ class CpuMeter:
         """Drop what is kept of a process that is gone."""
         self._processes.pop(pid, None)
 
-    def _span_percent(self, now_ns: int, total_ns: int) -> float | None:
-        """CPU of the whole target since the last span's end; None if that was just now."""
-        if self._base is None or now_ns - self._base[0] < self._shortest_span_ns:
+    def _span_percent(self, since: tuple[int, int], now_ns: int, total_ns: int) -> float | None:
+        """CPU of the whole target since an instant and its total; None if that was just now."""
+        then_ns, before_ns = since
+        if now_ns - then_ns < self._shortest_span_ns:
             return None
-        return self._percent(total_ns - self._base[1], now_ns - self._base[0])
+        return self._percent(total_ns - before_ns, now_ns - then_ns)
 
     def _percent(self, cpu_ns: int, span_ns: int) -> float:
         """Rounding to ticks may give a little less than nothing, or more than all cores."""

@@ -1,13 +1,19 @@
-"""Shares of CPU of one process, by the differences of its CPU time."""
+"""Shares of CPU: of one process, and the most of a whole target, whose spans are its run."""
 
 from __future__ import annotations
 
 import os
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from tracer.collectors.procfs.cpu import CpuMeter
 
 MS = 1_000_000
 INTERVAL = 100 * MS
+LAUNCHER = 40 * MS
+STEPS = st.lists(st.tuples(st.integers(1, 250 * MS), st.floats(0, 1)), min_size=1, max_size=12)
+"""Of each time between two samples: how long it was, and what part of it went by working."""
 
 
 def test_a_share_is_that_since_the_last_time() -> None:
@@ -53,3 +59,43 @@ def test_a_share_is_never_below_nothing_nor_above_all_cores() -> None:
     meter.process_percent(7, 1, 50 * MS, 0)
     assert meter.process_percent(7, 1, 40 * MS, 100 * MS) == 0.0
     assert meter.process_percent(7, 1, 10**6 * MS, 200 * MS) == most
+
+
+@given(STEPS)
+def test_the_most_is_no_less_than_the_mean_of_the_whole_run(
+    steps: list[tuple[int, float]],
+) -> None:
+    meter = CpuMeter(INTERVAL)
+    meter.begin(LAUNCHER)
+    now = used = 0
+    for length, share in steps:
+        now, used = now + length, used + int(length * share)
+        meter.tick(now, LAUNCHER + used)
+    meter.add_reaped(1, LAUNCHER + used)
+    peak = meter.peak(now)
+    if now >= INTERVAL:
+        assert peak is not None
+        assert peak >= 100 * used / now - 1e-9
+    else:
+        assert peak is None or peak >= 0
+
+
+def test_work_at_the_end_of_a_run_counts_though_its_last_span_is_short() -> None:
+    meter = CpuMeter(INTERVAL)
+    meter.tick(INTERVAL, 0)
+    meter.add_reaped(1, 80 * MS)
+    assert meter.peak(INTERVAL + 80 * MS) == 100 * 80 / 180
+
+
+def test_work_before_the_first_sample_counts_and_the_launchers_does_not() -> None:
+    meter = CpuMeter(INTERVAL)
+    meter.begin(LAUNCHER)
+    meter.tick(50 * MS, LAUNCHER + 50 * MS)
+    meter.tick(INTERVAL, LAUNCHER + 50 * MS)
+    assert meter.peak(None) == 50
+
+
+def test_a_run_shorter_than_an_interval_has_none() -> None:
+    meter = CpuMeter(INTERVAL)
+    meter.add_reaped(1, 10 * MS)
+    assert meter.peak(INTERVAL // 2) is None

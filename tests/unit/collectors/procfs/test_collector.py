@@ -1,0 +1,83 @@
+"""What the baseline makes of accounts and samples that are given to it."""
+
+from __future__ import annotations
+
+import os
+import resource
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tracer.collectors.procfs import LauncherUse, ProcfsCollector, collector, exits
+from tracer.collectors.procfs.files import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MIB = 1 << 20
+LAUNCHER_RSS = 20 * MIB
+REAPED = 4_000_017
+"""A pid that no process has: above the kernel's largest, 2**22 - 1, it would be."""
+
+
+@pytest.fixture
+def untold(monkeypatch: pytest.MonkeyPatch) -> ProcfsCollector:
+    """A collector that the kernel tells nothing at a process's end, as of an ordinary user."""
+    monkeypatch.setattr(exits, "_listen", lambda: None)
+    made = ProcfsCollector(os.getpid(), 0, 1_000_000)
+    made.set_launcher(LauncherUse(0, 0, 3, 2, LAUNCHER_RSS))
+    return made
+
+
+def usage(minor: int = 0, major: int = 0, rss_bytes: int = 0) -> resource.struct_rusage:
+    fields = [0.0, 0.0, rss_bytes // 1024, 0, 0, 0, minor, major, *[0] * 8]
+    return resource.struct_rusage(fields)
+
+
+def test_faults_are_those_of_all_that_were_reaped_less_the_launchers(
+    untold: ProcfsCollector,
+) -> None:
+    untold.reaped(REAPED, 0, usage(minor=13, major=7))
+    untold.reaped(REAPED + 1, 0, usage(minor=17, major=11))
+    totals = untold.totals()
+    assert (totals.minor_faults, totals.major_faults) == (13 + 17 - 3, 7 + 11 - 2)
+
+
+def test_a_peak_that_nobody_told_is_unknown_whatever_a_sample_saw(
+    untold: ProcfsCollector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the 12 KiB of a program that was sampled in its first microseconds."""
+    monkeypatch.setattr(collector, "read_status", says({os.getpid(): (12 * 1024, MIB)}))
+    untold.final(os.getpid())
+    untold.reaped(REAPED, 0, usage(rss_bytes=LAUNCHER_RSS))
+    totals = untold.totals()
+    assert (totals.max_rss_bytes, totals.peak_vm_bytes) == (None, None)
+    assert [(loss.kind, loss.count) for loss in untold.losses()] == [("untold_peak", 1)]
+
+
+def test_a_peak_above_the_launchers_is_the_targets_own_and_known(
+    untold: ProcfsCollector,
+) -> None:
+    untold.reaped(REAPED, 0, usage(rss_bytes=3 * LAUNCHER_RSS))
+    assert untold.totals().max_rss_bytes == 3 * LAUNCHER_RSS
+    assert untold.totals().peak_vm_bytes is None
+
+
+def test_peaks_are_the_most_of_all_processes_and_instants(
+    untold: ProcfsCollector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for rss, vm in ((3 * MIB, 50 * MIB), (5 * MIB, 70 * MIB), (2 * MIB, 60 * MIB)):
+        monkeypatch.setattr(collector, "read_status", says({os.getpid(): (rss, vm)}))
+        untold.final(os.getpid())
+    totals = untold.totals()  # none has ended yet
+    assert (totals.max_rss_bytes, totals.peak_vm_bytes) == (5 * MIB, 70 * MIB)
+
+
+def says(peaks: dict[int, tuple[int, int]]) -> Callable[[int], Status]:
+    """A ``read_status`` that gives these peaks."""
+
+    def read(pid: int) -> Status:
+        rss, vm = peaks[pid]
+        return Status(rss, rss, vm, vm, ignores_sigchld=False)
+
+    return read
