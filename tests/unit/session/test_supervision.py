@@ -1,0 +1,85 @@
+"""While a run goes on, everything is put on the disk again and again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from tracer.session import supervision
+from tracer.session.supervision import SNAPSHOT_S, Supervision
+
+if TYPE_CHECKING:
+    import pytest
+
+    from tracer.collectors.procfs import ProcfsCollector
+    from tracer.model import Sample
+    from tracer.session.controls import Controls
+    from tracer.session.journal import Journal
+    from tracer.session.supervision import Watcher
+
+N_TURNS = 11
+PROMISED_S = 5.0
+"""docs/schema.md, of a run that was interrupted: its figures are at most so old."""
+
+
+class _Reaper:
+    """A target that is there for so many turns."""
+
+    main_status = None
+
+    def __init__(self, _main_pid: int, _procfs: object) -> None:
+        self.turns = 0
+        self.gone = False
+
+    def reap(self) -> list[Sample]:
+        self.turns += 1
+        self.gone = self.turns > N_TURNS
+        return []
+
+
+class _Nothing:
+    """Of every part: it takes what it is given, and has nothing to say."""
+
+    descriptors = ()
+    wait_s = None
+    enabled = False
+    asked_to_end: frozenset[int] = frozenset()
+
+    def receive(self) -> frozenset[int]:
+        return frozenset()
+
+    def follow(self) -> None: ...
+    def hand_on(self) -> None: ...
+    def add(self, _samples: object) -> None: ...
+
+    def sample(self) -> list[Sample]:
+        return []
+
+    def pids(self) -> list[int]:
+        return []
+
+
+def snapshots(monkeypatch: pytest.MonkeyPatch, every_s: float) -> int:
+    """How many a run of N_TURNS turns has."""
+    monkeypatch.setattr(supervision, "Reaper", _Reaper)
+    monkeypatch.setattr(supervision, "SNAPSHOT_S", every_s)
+    taken: list[None] = []
+    nothing = _Nothing()
+    watched = Supervision(
+        1, 0.0, cast("ProcfsCollector", nothing), None, cast("Controls", nothing), None
+    )
+    watched.watch(
+        0, None, cast("Journal", nothing), lambda: taken.append(None), cast("Watcher", nothing)
+    )
+    return len(taken)
+
+
+def test_a_snapshot_is_taken_whenever_one_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert snapshots(monkeypatch, every_s=0.0) == N_TURNS
+
+
+def test_none_is_taken_before_it_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert snapshots(monkeypatch, every_s=3600.0) == 0
+
+
+def test_one_is_due_before_what_a_crash_may_cost() -> None:
+    assert 0 < SNAPSHOT_S < PROMISED_S
