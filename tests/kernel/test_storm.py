@@ -155,6 +155,7 @@ def test_require_exact_passes_a_run_whose_samples_alone_are_late(
         os.kill(supervisor, signal.SIGSTOP)
         select.select([], [], [], 0.1)  # ten intervals, or more: never less
         os.kill(supervisor, signal.SIGCONT)
+        select.select([], [], [], 0.5)  # the late one comes before the command's end is seen
         process.communicate(timeout=TIMEOUT)
     record = json.loads(output.read_text())
     assert "late_sample" in {loss["kind"] for loss in record["losses"]}
