@@ -3,7 +3,7 @@
 Two comparisons of each command, because some of what programs call differs from run to run:
 
 - *together*: one execution under both (sbtrace runs strace, which runs the command). Both saw
-  the same calls, so every syscall must have the same count, without exception.
+  the same calls, so every syscall of these commands must have the same count.
 - *apart*: each tool alone, some runs each. What is the same in all runs of both must be equal;
   what varies must be listed, with a reason, in tests/bench/commands.py.
 

@@ -2,6 +2,7 @@
 // tests/kernel/test_hidden_refusals.py. The refused call is getpgid.
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
@@ -282,6 +283,16 @@ static void old_modify_ldt(void) {
     }
 }
 
+// Results at the edge of what is an error: offsets of one's own memory may be negative.
+static void edges(void) {
+    int memory = open("/proc/self/mem", O_RDONLY);
+    for (long i = 0; i < count; i++) {
+        if (syscall(SYS_lseek, memory, -4096L, SEEK_SET) != -4096)
+            die("lseek");
+        syscall(SYS_lseek, memory, -4095L, SEEK_SET);
+    }
+}
+
 int main(int argc, char **argv) {
     const char *way = argc > 1 ? argv[1] : "";
     count = argc > 2 ? strtol(argv[2], NULL, 10) : 1;
@@ -320,6 +331,8 @@ int main(int argc, char **argv) {
         odd_numbers();
     else if (strcmp(way, "modify_ldt") == 0)
         old_modify_ldt();
+    else if (strcmp(way, "edges") == 0)
+        edges();
     else {
         fprintf(stderr, "hidden: no such way: %s\n", way);
         return 99;

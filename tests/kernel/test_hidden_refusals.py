@@ -212,3 +212,11 @@ def test_a_32_bit_error_that_is_zero_extended_is_an_error(refusing: Refusing, hi
     (row,) = refusing.sbtrace.sql("SELECT * FROM syscalls WHERE abi = 'i386'")
     assert (row["name"], row["calls"], row["errors"]) == ("modify_ldt", N, N)
     assert refusing.errnos("modify_ldt") == {"ENOSYS": (N, 0)}
+
+
+def test_an_error_is_a_result_from_minus_4095_up(refusing: Refusing, hidden: Path) -> None:
+    """A result of -4096 is none: half of these calls have it, the others one more."""
+    assert expect(refusing, hidden, "edges") == 0
+    stat = refusing.stat("lseek")
+    assert (stat["calls"], stat["errors"]) == (2 * N, N)
+    assert refusing.errnos("lseek") == {"errno_4095": (N, 0)}
