@@ -174,11 +174,23 @@ static void killed_vsyscall(void) {
 
 // ---- signals that look like seccomp's ------------------------------------------------------
 
+// As seccomp would send it, down to the address behind the call.
+static long queue_forged(siginfo_t *info) {
+    long result = SYS_rt_tgsigqueueinfo, pid = getpid(), tid = gettid();
+    register siginfo_t *fourth __asm__("r10") = info;
+    __asm__ volatile("lea 1f(%%rip), %%rcx\n\tmov %%rcx, 16(%4)\n\tsyscall\n1:"
+                     : "+a"(result)
+                     : "D"(pid), "S"(tid), "d"((long)SIGSYS), "r"(fourth)
+                     : "rcx", "r11", "memory");
+    return result;
+}
+
 static void forged(void) {
     siginfo_t info = {.si_signo = SIGSYS, .si_code = 1, .si_errno = 7};
+    info.si_syscall = SYS_rt_tgsigqueueinfo;
     handle_sigsys();
     for (long i = 0; i < count; i++) {
-        if (syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGSYS, &info))
+        if (queue_forged(&info))
             die("rt_tgsigqueueinfo");
         syscall(SYS_getpgid, 0);
     }

@@ -131,11 +131,13 @@ def test_what_is_let_through_in_the_vsyscall_page_is_no_syscall(
     assert refusing.sbtrace.sql("SELECT * FROM syscalls WHERE name = 'time'") == []
 
 
+@pytest.mark.parametrize("rules", ["", ERRNO, '[errno]\nEPERM = ["time"]'])
 def test_what_a_filter_of_the_targets_own_does_in_the_vsyscall_page_is_a_loss(
-    refusing: Refusing, hidden: Path
+    rules: str, refusing: Refusing, hidden: Path
 ) -> None:
-    """sbtrace does not know that filter; it knows how often it was asked in vain."""
-    recorded = refusing("", hidden, "own_vsyscalls", N)
+    """sbtrace does not know that filter; it knows how often it may have refused. Also where the
+    profile refuses the same call: whose errno it was is not known."""
+    recorded = refusing(rules, hidden, "own_vsyscalls", N)
     assert recorded.process.stdout == "-54\n" * N
     assert recorded.record["blocked_syscalls"] == 0
     assert refusing.losses() == {"unseen_vsyscalls": 2 * N}

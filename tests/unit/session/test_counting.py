@@ -15,6 +15,13 @@ from tracer.session.counting import verdicts
 if TYPE_CHECKING:
     from pathlib import Path
 
+RULE = """
+default_action = "errno:EPERM"
+[[rule]]
+syscalls = ["time"]
+action = "allow"
+args = ["arg0 == 0"]
+"""
 UNKNOWN, SIGNAL, ERRNO = wire.VERDICT_UNKNOWN, wire.VERDICT_SIGNAL, wire.VERDICT_ERRNO
 
 
@@ -30,11 +37,7 @@ UNKNOWN, SIGNAL, ERRNO = wire.VERDICT_UNKNOWN, wire.VERDICT_SIGNAL, wire.VERDICT
             'default_action = "allow"\ntrap = ["getcpu"]\n[errno]\nEXFULL = ["gettimeofday"]',
             [ERRNO + errno.EXFULL, UNKNOWN, SIGNAL],
         ),
-        (
-            'default_action = "errno:EPERM"\n[[rule]]\nsyscalls = ["time"]\naction = "allow"\n'
-            'args = ["arg0 == 0"]',
-            [ERRNO + errno.EPERM, UNKNOWN, ERRNO + errno.EPERM],
-        ),
+        (RULE, [ERRNO + errno.EPERM, UNKNOWN, ERRNO + errno.EPERM]),
     ],
 )
 def test_the_vsyscall_page_is_told_what_the_profile_does_whatever_the_arguments(
