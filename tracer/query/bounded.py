@@ -16,6 +16,7 @@ import signal
 import sys
 import traceback
 from contextlib import contextmanager, suppress
+from os import fork
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, NoReturn
 
@@ -56,7 +57,7 @@ def stream(work: Callable[[Send], None], limits: Limits) -> Iterator[Iterator[ob
     """
     reads, writes = os.pipe()
     parent = os.getpid()
-    pid = os.fork()
+    pid = _fork()
     if pid == 0:
         os.close(reads)
         _be_child(work, writes, parent)
@@ -67,6 +68,22 @@ def stream(work: Callable[[Send], None], limits: Limits) -> Iterator[Iterator[ob
             yield _received(results, child, limits)
     finally:
         child.end()
+
+
+def _fork() -> int:
+    """Fork with what there is kept from the collector, for good in the child.
+
+    Python's own handlers after a fork may set it off, and a dead DuckDB of the parent's has no
+    threads in the child: taking it down is SIGSEGV. Raises OSError.
+    """
+    gc.freeze()
+    pid = -1
+    try:
+        pid = fork()
+    finally:
+        if pid != 0:
+            gc.unfreeze()
+    return pid
 
 
 class _Child:
@@ -117,7 +134,6 @@ def _judge(status: int, limits: Limits) -> None:
 
 def _be_child(work: Callable[[Send], None], writes: int, parent: int) -> NoReturn:
     status = _FAULT
-    gc.freeze()  # what is the parent's, such as another engine, is not to be taken down here
     try:
         _follow(parent)
         with suppress(BrokenPipeError), os.fdopen(writes, "wb") as out:

@@ -19,7 +19,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support import ROOT, run
 from tests.unit.store.records import a_record
 from tests.unit.store.test_spool import finished
 from tracer import resources
@@ -159,6 +158,7 @@ def test_sql_does_not_see_python_variables(database: Path) -> None:
         ("SELECT $x", {"x": "1", "y": "2"}, "--param y: the query has no such parameter"),
         ("top-sycalls", {}, "did you mean 'top-syscalls'"),
         ("../secret", {}, "syntax error"),
+        ("top-syscalls", {"limit": "many"}, "is not an integer"),
         ("SELECT nope FROM runs", {}, 'column "nope"'),
         ("SELECT error('a' || chr(10) || 'b')", {}, "a | b"),
         ("", {}, "0 statements"),
@@ -171,15 +171,6 @@ def test_a_wrong_question_gets_one_line(
         ask(database, text, **given_)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_a_parameter_of_the_wrong_kind_gets_one_line(database: Path) -> None:
-    """By the command: a fork of a process that has had DuckDB's threads, as this one has, may
-    end by SIGSEGV when the child closes it."""
-    words = ("query", "top-syscalls", "--param", "limit=many", "--db", database)
-    done = run((sys.executable, "-m", "tracer.cli.main", *words), cwd=ROOT)
-    assert "is not an integer" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_query_ends_at_its_timeout(database: Path) -> None:
