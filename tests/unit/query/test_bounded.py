@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
-
-import pytest
+from typing import TYPE_CHECKING
 
 from tracer.query import bounded
+
+if TYPE_CHECKING:
+    import pytest
 
 NO_LIMITS = bounded.Limits(1 << 30, None)
 
