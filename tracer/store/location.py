@@ -28,6 +28,14 @@ _MAGIC = b"DUCK"
 _MAGIC_AT = 8  # after the checksum of the first block, https://duckdb.org/docs/internals/storage
 DUCKDB_FILES = (".wal", ".wal.checkpoint", ".wal.recovery")
 """Ends of the names of what DuckDB makes beside a database."""
+_KINDS = {
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFLNK: "a link",
+}
 _OTHER = "name another database with --db FILE or SBTRACE_DB"
 
 
@@ -120,8 +128,7 @@ def check_readable(path: Path) -> int:
     and OSError if they cannot be looked at.
     """
     info = path.stat()
-    if not stat.S_ISREG(info.st_mode):
-        raise StoreError(f"{path}: is not a regular file: {_OTHER}")
+    _require_regular(path, info)
     check_companions(path, info.st_uid)
     return info.st_uid
 
@@ -156,13 +163,13 @@ def check_file(path: Path, user: Identity) -> None:
     Raises OSError if it cannot be read.
     """
     try:
+        _require_regular(path, path.lstat())  # before it is opened: that alone moves a device
         found = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return
     try:
         info = os.fstat(found)
-        if not stat.S_ISREG(info.st_mode):
-            raise StoreError(f"{path}: is not a regular file: {_OTHER}")
+        _require_regular(path, info)
         if not is_duckdb(found):
             raise StoreError(f"{path}: is not a DuckDB database: move it away, or {_OTHER}")
         if info.st_uid != user.uid:
@@ -173,6 +180,13 @@ def check_file(path: Path, user: Identity) -> None:
         # Closing drops this process's POSIX locks on the file (fcntl(2)), DuckDB's among
         # them: never call this while a connection to the file is open.
         os.close(found)
+
+
+def _require_regular(path: Path, info: os.stat_result) -> None:
+    """Raise StoreError that says what lies at ``path`` instead of a file."""
+    if not stat.S_ISREG(info.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(info.st_mode), "something else")
+        raise StoreError(f"{path}: is not a regular file but {kind}: {_OTHER}")
 
 
 def is_duckdb(file: int) -> bool:

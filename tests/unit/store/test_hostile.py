@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
+import stat
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -25,7 +28,6 @@ from tracer.store.writer import take_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 __all__ = ["database"]
 
@@ -183,6 +185,57 @@ def test_what_is_no_file_hangs_no_verb(
     make(exported / "runs.parquet")
     with pytest.raises(StoreError, match="is not a regular file"):
         transfer.import_from(database, exported, lambda _step: None)
+
+
+def a_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(os.fspath(path))
+
+
+def a_device(path: Path) -> None:
+    """/dev/null by another name: to open it does nothing."""
+    os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 3))
+
+
+NO_FILES = [
+    (os.mkfifo, "a FIFO"),
+    (os.mkdir, "a folder"),
+    (a_socket, "a socket"),
+    pytest.param(a_device, "a device", marks=needs_root),
+]
+
+
+@pytest.mark.parametrize(("make", "kind"), NO_FILES)
+def test_what_is_no_file_is_named_and_never_opened(
+    tmp_path: Path,
+    make: Callable[[Path], None],
+    kind: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    odd = tmp_path / "odd"
+    make(odd)
+    opened: list[object] = []
+    monkeypatch.setattr(location.os, "open", lambda path, *_: opened.append(path))
+    for check in (location.check_writable, location.check_readable):
+        with pytest.raises(StoreError, match=f"odd: is not a regular file but {kind}: name anoth"):
+            check(odd)
+    assert opened == []
+
+
+@pytest.mark.parametrize(("make", "kind"), NO_FILES)
+def test_no_command_is_started_for_what_is_no_file(
+    tmp_path: Path, make: Callable[[Path], None], kind: str
+) -> None:
+    odd, started = tmp_path / "odd", tmp_path / "started"
+    make(odd)
+    told = subprocess.run(
+        [Path(sys.executable).with_name("sbtrace"), "run", "--db", odd, "--", "touch", started],
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert told.stderr.startswith(f"sbtrace: {odd}: is not a regular file but {kind}: ")
+    assert (told.returncode, started.exists()) == (125, False)
 
 
 def test_a_path_that_is_not_utf8_is_refused_before_anything_starts(tmp_path: Path) -> None:
