@@ -91,9 +91,14 @@ def replace_file(name: str, at: int, pieces: Iterable[str], *, sync: bool = True
         os.close(file)
 
 
-def remove(name: str, at: int) -> None:
-    """Remove the folder ``name`` of the folder ``at`` and the files within; it may be gone."""
+def remove(name: str, at: int, doomed: str) -> None:
+    """Remove the folder ``name`` of the folder ``at`` and the files within; it may be gone.
+
+    It is renamed to ``doomed`` first: who dies here leaves no half of it under its own name.
+    """
     with suppress(FileNotFoundError):
+        os.rename(name, doomed, src_dir_fd=at, dst_dir_fd=at)
+        name = doomed
         with opened(open_subfolder(name, at)) as inner:
             for entry in names(inner):
                 os.unlink(entry, dir_fd=inner)

@@ -56,6 +56,8 @@ RUN = "run.json"
 LOCK = "lock"
 BUILDING = ".new-"
 """Prefix of a folder that is not whole yet."""
+DOOMED = ".old-"
+"""Prefix of a folder that is being removed: its run is kept elsewhere."""
 
 
 class _Place(NamedTuple):
@@ -166,7 +168,7 @@ class Spool:
             place.close()
             raise _nowhere(self._run, problems) from second
         with suppress(OSError):
-            folder.remove(old.path.name, old.root)
+            folder.remove(old.path.name, old.root, DOOMED + old.path.name)
         old.close(but_lock=True)
         # What could not be removed must not pass for a run that died while this one goes on.
         self._left.append(old.lock)
@@ -220,7 +222,7 @@ def _make(root: Path, database: Path, run: Run, user: Identity) -> _Place:
     except BaseException:
         if opened:
             with suppress(OSError):
-                folder.remove(building, opened[0])
+                folder.remove(building, opened[0], DOOMED + run.run_id)
         for descriptor in opened:
             os.close(descriptor)
         raise

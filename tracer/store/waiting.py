@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tracer.identity import Identity
 
 _RUN_ID = re.compile(r"[0-9a-f]{12}")
-_STALE_S = 600.0  # no spool takes as long as this to make
+_STALE_S = 600.0  # no spool takes as long as this to make or to remove
 
 
 class Claimed(NamedTuple):
@@ -93,12 +93,15 @@ def _alive(name: str, at: int) -> bool:
 
 
 def _clear(at: int) -> None:
-    """Remove what an sbtrace that died at its very start left: it holds no record yet."""
+    """Remove what an sbtrace left that died at its very start or while it removed a spool.
+
+    The one holds no record yet, the record of the other is kept elsewhere.
+    """
     for name in folder.names(at):
-        if name.startswith(spool.BUILDING):
+        if name.startswith((spool.BUILDING, spool.DOOMED)):
             with suppress(OSError):
                 if time.time() - os.stat(name, dir_fd=at).st_mtime > _STALE_S:
-                    folder.remove(name, at)
+                    folder.remove(name, at, name)
 
 
 def _head(path: Path, inner: int) -> dict[str, Any]:

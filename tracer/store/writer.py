@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.errors import StoreError
 from tracer.identity import Identity, as_invoking_user
-from tracer.store import folder, location, locks, waiting
+from tracer.store import folder, location, locks, spool, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -138,7 +138,7 @@ def _take_in_each(
                 if load.load_run(connection, claimed):
                     taken.append(item.run_id)
                 with suppress(OSError):  # it is known by its run_id if it comes again
-                    folder.remove(item.path.name, claimed.root)
+                    folder.remove(item.path.name, claimed.root, spool.DOOMED + item.run_id)
         except (OSError, StoreError) as error:
             left.append(Waiting(item.run_id, item.path, _reason(database, error)))
     return TakeInResult(tuple(taken), tuple(left))

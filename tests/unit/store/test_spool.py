@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from tests.unit.store.records import ODD, a_record, a_run, a_sample
 from tracer.errors import RunNotFound, StoreError
 from tracer.model import Loss, RunRecord
-from tracer.store import location
+from tracer.store import folder, location
 from tracer.store.encode import decode_text, encode_text
 from tracer.store.reader import Reader
 from tracer.store.spool import Spool
-from tracer.store.writer import take_in
+from tracer.store.writer import TakeInResult, take_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,12 +147,34 @@ def test_a_damaged_spool_stays_and_others_are_taken_in(database: Path) -> None:
     bad, good = a_record(), a_record()
     finished(database, bad)
     finished(database, good)
-    folder = location.spool_root(database) / bad.run.run_id
-    (folder / "run.json").write_text("{")
+    place = location.spool_root(database) / bad.run.run_id
+    (place / "run.json").write_text("{")
     result = take_in(database)
     assert result.taken == (good.run.run_id,)
     assert [item.run_id for item in result.waiting] == [bad.run.run_id]
     assert "run.json is damaged" in result.waiting[0].reason
+
+
+def test_who_dies_removing_a_spool_leaves_no_half_of_it_under_its_name(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what is left goes away once it is stale."""
+    record = a_record()
+    finished(database, record)
+
+    def die(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folder.os, "rmdir", die)
+        assert take_in(database).taken == (record.run.run_id,)
+    root = location.spool_root(database)
+    left = root / f".old-{record.run.run_id}"
+    assert left.is_dir()
+    assert not (root / record.run.run_id).exists()
+    os.utime(left, (0, 0))
+    assert take_in(database) == TakeInResult()
+    assert not left.exists()
 
 
 def test_a_link_in_a_spool_is_not_followed(database: Path, tmp_path: Path) -> None:
