@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tracer.store.aside import SetAside
     from tracer.store.writer import TakeInResult
 
 
@@ -42,7 +43,11 @@ class Deputy:
             os.write(self._orders, line.encode() + b"\n")
 
     def result(self) -> TakeInResult | None:
-        """Wait for what ``take_in`` returned; None if the deputy died over it."""
+        """Wait for what ``take_in`` returned, and name what it set aside.
+
+        None if the deputy died over it.
+        """
+        from tracer.store import aside
         from tracer.store.writer import TakeInResult, Waiting
 
         with open(self._answers, "rb", closefd=False) as answers:
@@ -50,6 +55,7 @@ class Deputy:
         if not line.endswith(b"\n"):
             return None
         told = json.loads(line)
+        aside.tell(aside.SetAside(Path(path), reason) for path, reason in told["aside"])
         waiting = tuple(Waiting(run_id, Path(path), why) for run_id, path, why in told["waiting"])
         return TakeInResult(tuple(told["taken"]), waiting)
 
@@ -74,7 +80,8 @@ def serve(orders: int, answers: int) -> object:
                 continue  # it was only to get ready
             # Once it is committed the recording process need not wait for the checkpoint.
             answer = _Answer(answers)
-            answer.give(take_in(Path(json.loads(line)), ready=ready, committed=answer.give))
+            path, tell = Path(json.loads(line)), answer.set_aside.extend
+            answer.give(take_in(path, ready=ready, committed=answer.give, tell=tell))
     return ready
 
 
@@ -83,11 +90,14 @@ class _Answer:
 
     def __init__(self, answers: int) -> None:
         self._answers, self._given = answers, False
+        self.set_aside: list[SetAside] = []
+        """What the other process is to name: this one's stderr is nobody's."""
 
     def give(self, result: TakeInResult) -> None:
         if self._given:
             return
         self._given = True
         waiting = [(item.run_id, os.fspath(item.folder), item.reason) for item in result.waiting]
-        told = json.dumps({"taken": result.taken, "waiting": waiting})
+        aside = [(os.fspath(item.path), item.reason) for item in self.set_aside]
+        told = json.dumps({"taken": result.taken, "waiting": waiting, "aside": aside})
         os.write(self._answers, told.encode() + b"\n")

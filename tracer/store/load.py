@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tracer.completeness import counts_are_exact, samples_are_complete
 from tracer.model import Loss
-from tracer.store import folder, log, spool
+from tracer.store import folder, log, spool, waiting
 from tracer.store.schema import TABLES
 
 if TYPE_CHECKING:
@@ -26,11 +26,16 @@ COLLECTOR = "store"
 """``losses.collector`` of what the store itself knows to be missing."""
 
 
+class Damaged(Exception):
+    """The rows of a spool are none that the database can hold."""
+
+
 def load_run(connection: duckdb.DuckDBPyConnection, claimed: Claimed) -> bool:
     """Put the run into the database; return False if it was there before.
 
-    Raises OSError and duckdb.Error, and then the database is as it was.
+    Raises OSError, duckdb.Error and Damaged, and then the database is as it was.
     """
+
     known = connection.execute("SELECT 1 FROM runs WHERE run_id = ?", [claimed.run_id]).fetchall()
     if known:
         return False
@@ -38,11 +43,24 @@ def load_run(connection: duckdb.DuckDBPyConnection, claimed: Claimed) -> bool:
     try:
         _load_tables(connection, claimed)
         connection.execute("COMMIT")
-    except BaseException:
+    except BaseException as error:
         with suppress(Exception):  # the error that matters is the first one
             connection.execute("ROLLBACK")
+        if reason := _damage(error):
+            raise Damaged(reason) from error
         raise
     return True
+
+
+def _damage(error: BaseException) -> str | None:
+    """Return what is wrong with the rows; None if it may be the disk, memory or database."""
+    from tracer.store.engine import duckdb
+
+    if isinstance(error, OSError):  # the only files that Python opens here are the spool's
+        return f"a table: {error.strerror}" if error.errno in waiting.LASTING else None
+    first = str(error).partition("\n")[0]
+    torn = isinstance(error, duckdb.InvalidInputException) and "JSON" in first
+    return first if torn or isinstance(error, duckdb.DataError | duckdb.IntegrityError) else None
 
 
 def _load_tables(connection: duckdb.DuckDBPyConnection, claimed: Claimed) -> None:

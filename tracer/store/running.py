@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tracer.errors import StoreError
@@ -13,6 +14,19 @@ from tracer.store.location import fallback_roots, spool_root
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+_KINDS = {
+    "run_id": str,
+    "started_at": str,
+    "argv": list,
+    "executable": str,
+    "profile": str,
+    "tags": dict,
+    "total_syscalls": int | None,
+    "blocked_syscalls": int | None,
+}
+"""Field -> its type, of what ``tracer.query.runs`` lists."""
 
 
 def heads(database: Path) -> list[dict[str, Any]]:
@@ -38,5 +52,18 @@ def _head(name: str, at: int) -> dict[str, Any] | None:
         folder.opened(folder.open_subfolder(name, at)) as inner,
     ):
         head = json.loads(folder.read_file(spool.RUN, inner))
-        return None if head["finished"] else dict(head["run"])
+        return None if head["finished"] else _whole(dict(head["run"]))
     return None
+
+
+def _whole(run: dict[str, Any]) -> dict[str, Any] | None:
+    """Return ``run`` if every field that a list shows is of its kind, else None.
+
+    Raises KeyError for one that is missing and ValueError for no date.
+    """
+    for name, kind in _KINDS.items():
+        if not isinstance(run[name], kind):
+            return None
+    if datetime.fromisoformat(run["started_at"]).tzinfo is None:
+        return None
+    return run

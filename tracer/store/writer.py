@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.errors import StoreError
 from tracer.identity import Identity, as_invoking_user
-from tracer.store import folder, location, locks, spool, waiting
+from tracer.store import aside, folder, location, locks, spool, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import duckdb
+
+    Tell = Callable[[list[aside.SetAside]], None]
 
 
 class Waiting(NamedTuple):
@@ -39,6 +41,7 @@ def take_in(
     foreign_s: float = locks.FOREIGN_S,
     ready: duckdb.DuckDBPyConnection | None = None,
     committed: Callable[[TakeInResult], None] = lambda _result: None,
+    tell: Tell = aside.tell,
 ) -> TakeInResult:
     """Bring every run that waits for ``database`` into it; what cannot be, goes on waiting.
 
@@ -47,7 +50,8 @@ def take_in(
     tried; then its spool is removed. Other sbtrace processes are waited for up to
     ``queue_s`` seconds, another program for ``foreign_s``; whoever holds the lock
     takes in the runs of those that wait, which then have nothing left to do. Nothing is
-    raised for a database that cannot be written: the reason is in ``waiting``.
+    raised for a database that cannot be written: the reason is in ``waiting``. Folders that
+    hold no run that can be read are set aside, and given to ``tell``, which names them on stderr.
     ``ready``: DuckDB if the caller has it started already, from ``database.engine()``.
     ``committed`` is given the result as soon as it is certain, before the file is closed.
     """
@@ -61,7 +65,7 @@ def take_in(
 
         try:
             with locks.exclusive(database, user, queue_s, foreign_s, served):
-                return _take_in_all(database, user, ready, committed)
+                return _take_in_all(database, user, ready, committed, tell)
         except locks.Served:
             return TakeInResult()
         except (locks.Busy, OSError, StoreError) as error:
@@ -73,13 +77,16 @@ def _take_in_all(
     user: Identity,
     ready: duckdb.DuckDBPyConnection | None,
     committed: Callable[[TakeInResult], None],
+    tell: Tell,
 ) -> TakeInResult:
-    found = waiting.abandoned(database, user)  # others may have taken in ours while we queued
+    # Others may have taken in ours while we queued.
+    found, unreadable = aside.sift(waiting.abandoned(database, user))
+    tell(unreadable)
     if not found:
         return TakeInResult()
     try:
         with open_writer(database, user, ready) as connection:
-            result = _take_in_each(database, connection, found)
+            result = _take_in_each(database, connection, found, tell)
             committed(result)
         return result
     except (locks.Busy, OSError, StoreError) as error:
@@ -123,12 +130,13 @@ def as_store_error(database: Path, done: str = "written") -> Iterator[None]:
 
 
 def _take_in_each(
-    database: Path, connection: duckdb.DuckDBPyConnection, found: list[waiting.Found]
+    database: Path, connection: duckdb.DuckDBPyConnection, found: list[waiting.Found], tell: Tell
 ) -> TakeInResult:
     from tracer.store import load
 
     taken: list[str] = []
     left: list[Waiting] = []
+    damaged: list[tuple[waiting.Found, str]] = []
     for item in found:
         try:
             with ExitStack() as stack, as_store_error(database):
@@ -139,9 +147,25 @@ def _take_in_each(
                     taken.append(item.run_id)
                 with suppress(OSError):  # it is known by its run_id if it comes again
                     folder.remove(item.path.name, claimed.root, spool.DOOMED + item.run_id)
+        except load.Damaged as error:
+            damaged.append((item, str(error)))
         except (OSError, StoreError) as error:
             left.append(Waiting(item.run_id, item.path, _reason(database, error)))
+    left += _set_aside(damaged, tell)
     return TakeInResult(tuple(taken), tuple(left))
+
+
+def _set_aside(damaged: list[tuple[waiting.Found, str]], tell: Tell) -> list[Waiting]:
+    """Set aside what the database will not take; return what could not be set aside."""
+    left: list[Waiting] = []
+    told: list[aside.SetAside] = []
+    for item, reason in damaged:
+        try:
+            told.append(aside.set_aside(item, reason))
+        except (OSError, StoreError):
+            left.append(Waiting(item.run_id, item.path, reason))
+    tell(told)
+    return left
 
 
 def _all_waiting(found: list[waiting.Found], reason: str) -> TakeInResult:

@@ -143,18 +143,6 @@ def test_a_torn_sample_is_said_and_takes_no_other_with_it(database: Path) -> Non
     assert got.run.exact is False
 
 
-def test_a_damaged_spool_stays_and_others_are_taken_in(database: Path) -> None:
-    bad, good = a_record(), a_record()
-    finished(database, bad)
-    finished(database, good)
-    place = location.spool_root(database) / bad.run.run_id
-    (place / "run.json").write_text("{")
-    result = take_in(database)
-    assert result.taken == (good.run.run_id,)
-    assert [item.run_id for item in result.waiting] == [bad.run.run_id]
-    assert "run.json is damaged" in result.waiting[0].reason
-
-
 def test_who_dies_removing_a_spool_leaves_no_half_of_it_under_its_name(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
