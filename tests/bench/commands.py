@@ -28,6 +28,7 @@ ARENAS = "malloc takes another arena where two threads allocate at the same mome
 STACKS = "a new thread gets the stack of one that has ended by then, or else a new one"
 POOL = "the pool makes a thread only where none is idle at that moment"
 NAMES = "a random name is drawn again where the number would favour some letters"
+AGAIN = "a fork in which a SIGCHLD comes is begun again (ERESTARTNOINTR, kernel/fork.c)"
 DEATHS = "strace lets a call return before a signal ends the process; else it never does"
 INPUT = "of two jobs at once make gives its input to one, and a broken pipe to the other"
 
@@ -150,7 +151,7 @@ _SQL = (
     "select count(*), max(b) from t;"
 )
 _MEMORY = {"mmap": ARENAS, "munmap": ARENAS, "mprotect": ARENAS, "madvise": STACKS}
-_CHILDREN = dict.fromkeys(("wait4", "rt_sigreturn", "rt_sigsuspend"), ENDS)
+_CHILDREN = dict.fromkeys(("wait4", "rt_sigreturn", "rt_sigsuspend"), ENDS) | {"clone": AGAIN}
 _COMPILER = {"getrandom": NAMES}
 
 COMMANDS = (
