@@ -201,7 +201,9 @@ def test_who_has_no_need_or_could_undo_it_stays_in_the_callers_mounts(
     assert sbtrace("run", "-q", *options, *words).stdout.strip() != own
 
 
-def test_root_that_may_make_no_mounts_runs_without(sbtrace: Sbtrace, options: list[str]) -> None:
+def test_root_that_may_make_no_mounts_runs_without_and_is_told(
+    sbtrace: Sbtrace, options: list[str]
+) -> None:
     """As in many containers, whose own mounts are read-only in the same places."""
     words = ["setpriv", "--bounding-set", "-sys_admin", SBTRACE, "run", "-q"]
     done = subprocess.run(
@@ -211,3 +213,6 @@ def test_root_that_may_make_no_mounts_runs_without(sbtrace: Sbtrace, options: li
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "hi\n"), done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("sbtrace: the target could write root's files")
+    assert "--user NAME" in line

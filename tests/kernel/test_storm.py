@@ -154,8 +154,10 @@ def test_require_exact_passes_a_run_whose_samples_alone_are_late(
         supervisor = child_of(child_of(process.pid))
         os.kill(supervisor, signal.SIGSTOP)
         select.select([], [], [], 0.1)  # ten intervals, or more: never less
+        had = samples_bytes(sbtrace.db)
         os.kill(supervisor, signal.SIGCONT)
-        select.select([], [], [], 0.5)  # the late one comes before the command's end is seen
+        while samples_bytes(sbtrace.db) == had:  # the late one, before the command ends
+            select.select([], [], [], 0.01)
         process.communicate(timeout=TIMEOUT)
     record = json.loads(output.read_text())
     assert "late_sample" in {loss["kind"] for loss in record["losses"]}
@@ -167,8 +169,13 @@ def test_require_exact_passes_a_run_whose_samples_alone_are_late(
 
 def wait_for_a_sample(database: Path) -> None:
     """Until the spool of the run that goes on holds one."""
-    while not any(file.stat().st_size for file in database.parent.glob("*.spool/*/samples.jsonl")):
+    while not samples_bytes(database):
         select.select([], [], [], 0.01)
+
+
+def samples_bytes(database: Path) -> int:
+    """Of the samples on the disk, of the run that goes on."""
+    return sum(file.stat().st_size for file in database.parent.glob("*.spool/*/samples.jsonl"))
 
 
 def test_require_exact_passes_an_exact_run(sbtrace: Sbtrace, programs: Programs) -> None:

@@ -46,7 +46,7 @@ def _run(guard: Guard) -> int:
     deputy = Deputy(guard.orders_fd, guard.answers_fd)
     finished = run(planned, LiveLine(sys.stderr, quiet=order.quiet), guard, deputy)
     delivery.write(finished.record)  # while the run goes into the database
-    delivery.tell(finished.settle())
+    delivery.tell([*finished.unprotected, *finished.settle()])
     if order.require_exact and not finished.record.run.exact:
         raise InexactRun(finished.record.run.run_id)
     return finished.exit_status

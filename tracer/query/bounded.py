@@ -129,7 +129,7 @@ def _judge(status: int, limits: Limits) -> None:
     if code == _FAULT:
         raise QueryError("query: it failed in sbtrace itself: please report what is said above")
     how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-    raise QueryError(f"query: it ended by {how}, most likely for want of memory: raise --memory")
+    raise QueryError(f"query: it ended by {how}: raise --memory; if that does not help, report it")
 
 
 def _be_child(work: Callable[[Send], None], writes: int, parent: int) -> NoReturn:

@@ -47,7 +47,7 @@ class Delivery:
             _print(self._text(record))
 
     def tell(self, troubles: Sequence[str]) -> None:
-        """Say on stderr what kept the record from its place."""
+        """Say on stderr, also if quiet, what went otherwise than promised."""
         for trouble in troubles:
             _print(f"sbtrace: {trouble}\n")
 

@@ -47,8 +47,20 @@ _STAGES = (
     "execve",
 )
 _REPORT = struct.Struct("=III")  # go, stage, errno
+_LACKS = struct.Struct("=I")  # a bit for each of _UNPROTECTED
+_LACKS_AT = _REPORT.size
 _USE = struct.Struct("=QQQQQQ")  # the fields of LauncherUse, and when
 _USE_AT = 16
+_UNCONFINED = (
+    "the target could write root's files and the kernel's switches, since sbtrace may make no"
+    " mounts (CAP_SYS_ADMIN): give --user NAME"
+)
+_UNSCOPED = (
+    "the target could signal processes of its user outside the run, since the kernel scopes no"
+    " signals here (Landlock of Linux 6.12 or later): give --user NAME of a user who has no others"
+)
+_UNPROTECTED = (_UNCONFINED, _UNSCOPED)
+"""What could not be had and is done without, in the order of the bits."""
 
 
 class Launch(NamedTuple):
@@ -117,6 +129,14 @@ class Launcher:
         instant: int = _USE.unpack_from(self._report, _USE_AT)[5]
         return instant
 
+    def unprotected(self) -> tuple[str, ...]:
+        """Say what the target is not kept from, for want of the kernel's or the caller's leave.
+
+        To be asked once it is executed.
+        """
+        (lacks,) = _LACKS.unpack_from(self._report, _LACKS_AT)
+        return tuple(text for bit, text in enumerate(_UNPROTECTED) if lacks >> bit & 1)
+
     def failure(self) -> SbtraceError | None:
         """Return why the child never became the target; None if it did (or is about to)."""
         _go, stage, code = _REPORT.unpack_from(self._report)
@@ -167,7 +187,7 @@ def _become_target(
     try:
         gc.disable()
         _stay_with(parent)
-        trouble = _confine(launch)
+        trouble = _confine(launch, report)
         _wait(report, ready)
         if trouble is not None:
             reached("confinement")
@@ -194,19 +214,21 @@ def _stay_with(parent: int) -> None:
         os._exit(127)
 
 
-def _confine(launch: Launch) -> OSError | None:
+def _confine(launch: Launch, report: mmap.mmap) -> OSError | None:
     """What needs not wait for the others of sbtrace, who are busy meanwhile.
 
-    Return what went wrong: nobody listens yet.
+    Return what went wrong: nobody listens yet. What can be done without is noted.
     """
+    confined = scoped = True
     try:
         if launch.confinement is not None:
-            launch.confinement.enter()
+            confined = launch.confinement.enter()
         if launch.privileges.no_new_privs:
             linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
-            landlock.scope_signals()
+            scoped = landlock.scope_signals()
     except OSError as error:
         return error
+    _LACKS.pack_into(report, _LACKS_AT, (not confined) | (not scoped) << 1)
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import struct
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,9 @@ _OPEN_TREE_CLONE = 1
 _MOVE_F_EMPTY_PATH = 4
 READ_ONLY, NO_DEVICES = 1, 4
 """Attributes of a mount: MOUNT_ATTR_RDONLY, MOUNT_ATTR_NODEV."""
+
+_ESCAPED = re.compile(r"\\([0-7]{3})")
+"""Space, tab, line feed and backslash in a name: fs/proc_namespace.c."""
 
 
 class Mount(NamedTuple):
@@ -40,9 +44,13 @@ def mounted(proc: Path = Path("/proc/self")) -> list[Mount]:
     for line in (proc / "mountinfo").read_text(errors="surrogateescape").splitlines():
         before, _, after = line.partition(" - ")
         fields, (kind, _source, options) = before.split(), after.split(" ", 2)
-        root, point = (field.replace("\\040", " ") for field in fields[3:5])
+        root, point = (_ESCAPED.sub(_unescaped, field) for field in fields[3:5])
         found.append(Mount(kind, root, point, tuple(options.split(","))))
     return found
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    return chr(int(match[1], 8))
 
 
 def unshare() -> None:

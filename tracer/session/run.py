@@ -52,6 +52,8 @@ class Finished(NamedTuple):
     record: RunRecord
     exit_status: int
     """What sbtrace is to exit with: the target's own, by the shell's convention."""
+    unprotected: Sequence[str]
+    """What the target was not kept from, although its profile restricts."""
     settle: Callable[[], Sequence[str]]
     """Waits until the run is in the database; returns what kept it from there, and where it is
     instead."""
@@ -205,7 +207,8 @@ class _Session:
         journal.finish(final, kernel)
         if self._kernel is not None:
             self._kernel.close()  # while the run goes into the database
-        return Finished(final, exit_status(final.run, self._supervision.ended_by), journal.settle)
+        status = exit_status(final.run, self._supervision.ended_by)
+        return Finished(final, status, self._launcher.unprotected(), journal.settle)
 
     def _snapshot(self, begun: Run, journal: Journal) -> None:
         kernel = self._kernel.snapshot() if self._kernel is not None else None

@@ -221,3 +221,26 @@ def test_the_command_dies_with_the_one_that_launched_it() -> None:
     assert select.select([pidfd], [], [], 30)[0]  # readable once it is dead: pidfd_open(2)
     for descriptor in (pidfd, reader, writer):
         os.close(descriptor)
+
+
+@pytest.mark.parametrize("scoped", [True, False])
+def test_a_scope_that_the_kernel_does_not_give_is_said(
+    scoped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before Linux 6.12, or under a filter of the caller's own."""
+    monkeypatch.setattr(module.landlock, "scope_signals", lambda: scoped)
+    with launched(sh(":", privileges=AS_IT_IS._replace(no_new_privs=True))) as launcher:
+        launcher.release()
+        assert os.read(launcher.exec_fd, 1) == b""
+        said = launcher.unprotected()
+    assert len(said) == (0 if scoped else 1)
+    assert all("signal" in line for line in said)
+
+
+def test_what_needs_no_protection_says_nothing_of_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A profile that filters nothing leaves the target as it would be without sbtrace."""
+    monkeypatch.setattr(module.landlock, "scope_signals", lambda: False)
+    with launched(sh(":")) as launcher:
+        launcher.release()
+        assert os.read(launcher.exec_fd, 1) == b""
+        assert launcher.unprotected() == ()
