@@ -76,7 +76,7 @@ compat: $(VENV)/.dev $(VENV)/.built ## older releases of DuckDB read what is rec
 	@$(AS_ROOT) $(BIN)/python -m tests.bench.compat
 
 .PHONY: corpus
-corpus: $(VENV)/.dev $(VENV)/.built ## programs of others under strace and sbtrace at once, as root (40 minutes); CORPUS=--sample=50
+corpus: $(VENV)/.dev $(VENV)/.built ## programs of others under strace and sbtrace at once, as root, for long; CORPUS="--sample 50" for less
 	@.ci/packages $(CORPUS_PACKAGES) || echo "make: some sources are not run" >&2
 	@$(AS_ROOT) $(BIN)/python -m tests.bench.corpus $(CORPUS)
 
