@@ -81,6 +81,12 @@ def sbtrace(tmp_path: Path) -> support.Sbtrace:
 
 
 @pytest.fixture
+def reach() -> None:
+    """For tests in which another user than root uses the checkout where it lies."""
+    support.require_reach()
+
+
+@pytest.fixture
 def ordinary_sbtrace(public_folder: Path) -> Iterator[support.Sbtrace]:
     """The same as an ordinary user, uid 65534. Only for tests marked `kernel`."""
     folder = Path(tempfile.mkdtemp(prefix="user-", dir=public_folder))

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -35,6 +36,12 @@ def skip(reason: str) -> NoReturn:
     if os.environ.get(REQUIRED) == "1":
         pytest.fail(f"{reason}, and {REQUIRED}=1 forbids to skip", pytrace=False)
     pytest.skip(reason)
+
+
+def require_reach() -> None:
+    """Skip what other users than root do with the checkout, where they cannot get to it."""
+    if not all(folder.stat().st_mode & stat.S_IXOTH for folder in (ROOT, *ROOT.parents)):
+        skip("the checkout lies where only root can go")
 
 
 def run(

@@ -187,6 +187,7 @@ def test_a_capability_that_sbtrace_has_not_is_refused_before_anything_starts(
     )
 
 
+@pytest.mark.usefixtures("reach")
 def test_an_ordinary_user_with_an_ambient_capability_keeps_it_without_a_filter(
     public_folder: Path,
 ) -> None:

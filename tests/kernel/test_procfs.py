@@ -185,6 +185,7 @@ print(seen.baseline.read_syscalls is not None, missing)
 @pytest.mark.parametrize(
     ("interval_ns", "answer"), [(30_000_000, "True"), (2_000_000_000, "False ['unread_account']")]
 )
+@pytest.mark.usefixtures("reach")
 def test_an_orphan_that_no_sample_saw_makes_an_ordinary_users_sum_unknown(
     interval_ns: int, answer: str
 ) -> None:
@@ -217,6 +218,7 @@ print([row.read_syscalls for row in alive], seen.samples[-1].read_syscalls is no
 
 
 @pytest.mark.parametrize(("mode", "readable"), [(0o755, True), (0o711, False)])
+@pytest.mark.usefixtures("reach")
 def test_an_ordinary_user_has_the_account_of_a_zombie_but_not_of_an_unreadable_program(
     mode: int, readable: bool
 ) -> None:

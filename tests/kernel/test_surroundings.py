@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.kernel.cgroups import HIDDEN
-from tests.support import NOBODY, run
+from tests.support import NOBODY, ROOT, run
 
 if TYPE_CHECKING:
     from tests.support import Completed, Sbtrace
@@ -131,6 +131,7 @@ def test_sbtrace_runs_within_sbtrace(sbtrace: Sbtrace, tmp_path: Path) -> None:
     assert asked.process.stdout == ""
 
 
+@pytest.mark.usefixtures("reach")
 def test_root_of_a_user_namespace_gets_its_run_or_one_line(public_folder: Path) -> None:
     folder = public_folder / "userns"
     folder.mkdir()
@@ -140,10 +141,31 @@ def test_root_of_a_user_namespace_gets_its_run_or_one_line(public_folder: Path) 
         [*wrapper, SBTRACE, "run", "-q", "--db", folder / "db", "/bin/echo", "hi"],
         env={"HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
     )
-    if "Permission denied" in done.stderr and done.returncode in (126, 127):
-        pytest.skip("the checkout lies where only root can go")
     if done.returncode:
         assert (done.returncode, done.stdout) == (125, "")
         assert len(done.stderr.splitlines()) == 1
     else:
         assert done.stdout == "hi\n"
+
+
+VERBS = [["run", "true"], ["runs"], ["why"], ["query", "SELECT 1"], ["db", "info"], ["doctor"]]
+
+
+@pytest.mark.parametrize("words", VERBS, ids=lambda words: words[0])
+def test_who_called_sudo_must_be_able_to_read_sbtrace(words: list[str], tmp_path: Path) -> None:
+    """As after `sudo -i`, in a checkout within root's home: one line, and nothing is started."""
+    checkout = tmp_path / "roots" / "checkout"  # pytest's own folders have the mode 0700
+    checkout.mkdir(parents=True)
+    python = checkout / Path(sys.executable).relative_to(ROOT)
+    enter = f'mount --bind "{ROOT}" "{checkout}" && exec "$@"'
+    done = run(
+        [
+            *("unshare", "--mount", "--propagation", "private", "sh", "-c", enter, "sh"),
+            *(python, "-m", "tracer.cli.main", *words),
+        ],
+        env={"SUDO_UID": "4321", "SUDO_GID": "4321", "PYTHONPATH": str(checkout)},
+        cwd=Path("/"),
+    )
+    assert (done.returncode, done.stdout) == (125, "")
+    (line,) = done.stderr.splitlines()
+    assert "may not read sbtrace there: install it where everybody may" in line

@@ -56,6 +56,7 @@ def test_the_target_has_no_capability_no_new_privileges_and_a_filter(sbtrace: Sb
     assert found["Seccomp"] == "2"
 
 
+@pytest.mark.usefixtures("reach")
 def test_under_sudo_the_target_is_the_invoking_user_with_their_groups(
     sbtrace: Sbtrace, public_folder: Path
 ) -> None:

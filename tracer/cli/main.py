@@ -19,6 +19,10 @@ def main() -> None:
     closed = open_standard_descriptors()
     front = None
     try:
+        if "SUDO_UID" in os.environ:
+            from tracer.cli.reach import require_reach
+
+            require_reach()
         front = split() if sys.argv[1:2] == ["run"] else None
         from tracer.cli import app
 

@@ -434,6 +434,7 @@ def test_a_reader_that_goes_away_is_no_error(database: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, as sudo gives it")
+@pytest.mark.usefixtures("reach")
 def test_under_sudo_a_query_has_the_rights_of_the_invoking_user(
     public_folder: Path,
 ) -> None:

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
         (r"/mnt/\134040", r"/mnt/\040"),
     ],
 )
-def test_a_mount_point_is_found_whatever_its_name(
-    written: str, point: str, tmp_path: Path
-) -> None:
+def test_a_mount_point_is_found_whatever_its_name(written: str, point: str, tmp_path: Path) -> None:
     """The kernel writes space, tab, line feed and backslash as octal numbers; a mount that is
     not found by its name is not made read-only."""
     line = f"31 1 0:27 / {written} rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n"

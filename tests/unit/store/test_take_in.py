@@ -140,6 +140,7 @@ def test_root_does_not_write_where_another_user_can_put_a_link(tmp_path: Path) -
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, as sudo gives it")
+@pytest.mark.usefixtures("reach")
 def test_under_sudo_everything_belongs_to_the_invoking_user(
     public_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
