@@ -58,6 +58,7 @@ def test_a_caller_with_few_capabilities_gives_no_more(sbtrace: Sbtrace) -> None:
     assert {name: found[name] for name in LINES} == {name: expected[name] for name in LINES}
 
 
+@pytest.mark.usefixtures("reach")
 @pytest.mark.parametrize("how", ["--user", "sudo"])
 def test_another_user_has_none_but_a_setuid_program_could_give_some(
     sbtrace: Sbtrace, public_folder: Path, how: str

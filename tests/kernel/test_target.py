@@ -71,6 +71,7 @@ def test_under_sudo_the_target_is_the_invoking_user_with_their_groups(
     assert (folder / "db").stat().st_uid == 1
 
 
+@pytest.mark.usefixtures("reach")
 def test_under_sudo_the_environment_names_the_invoking_user(
     sbtrace: Sbtrace, public_folder: Path
 ) -> None:
