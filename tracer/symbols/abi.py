@@ -24,6 +24,8 @@ class Abi(NamedTuple):
     """``e_machine`` of its ELF files."""
     code_mask: int
     """Bits of a return address that are address (arm64 signs it in the upper ones)."""
+    entry_bytes: int
+    """Length of the instruction that enters the kernel: ``syscall``, ``int 0x80``, ``svc``."""
 
 
 X86_64 = Abi(
@@ -39,6 +41,7 @@ X86_64 = Abi(
     word=8,
     machine=62,
     code_mask=(1 << 64) - 1,
+    entry_bytes=2,
 )
 I386 = Abi(
     name="i386",
@@ -49,6 +52,7 @@ I386 = Abi(
     word=4,
     machine=3,
     code_mask=(1 << 32) - 1,
+    entry_bytes=2,
 )
 ARM64 = Abi(
     name="arm64",
@@ -59,6 +63,7 @@ ARM64 = Abi(
     word=8,
     machine=183,
     code_mask=(1 << 48) - 1,
+    entry_bytes=4,
 )
 ABIS = {"x86_64": X86_64, "x32": X86_64, "i386": I386, "arm64": ARM64}
 """By name; the code of an x32 process is x86-64 code."""

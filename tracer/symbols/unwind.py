@@ -94,6 +94,8 @@ def walk(
     while len(steps) < MAX_FRAMES:
         try:
             rules = code.rules(steps[-1].inside)
+            if rules is None and len(steps) == 1:
+                rules = _rules_before_entry(steps[0], abi, code)
             outermost = rules is not None and _has_no_caller(rules)
             if outermost or not _step(thread, rules, memory, code):
                 return steps, outermost
@@ -107,6 +109,14 @@ def walk(
         seen.add((pc, stack_pointer))
         steps.append(Step(pc, after_call=rules is None or not rules.signal_frame))
     return steps, False
+
+
+def _rules_before_entry(innermost: Step, abi: Abi, code: Code) -> Rules | None:
+    """The rules just before the instruction that entered the kernel; they hold behind it too.
+
+    libc's clone and clone3 end theirs there, as the child returns onto another stack.
+    """
+    return code.rules(innermost.address - abi.entry_bytes - 1)
 
 
 def _has_no_caller(rules: Rules) -> bool:

@@ -12,6 +12,7 @@
 #include <linux/seccomp.h>
 #include <netdb.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -108,6 +109,17 @@ KEEP int violate(void) {
     return id;
 }
 
+KEEP static int start(void *nothing) {
+    (void)nothing;
+    return 0;
+}
+
+KEEP static void starts(void) {
+    static char stack[1 << 16];
+    clone(start, stack + sizeof stack, SIGCHLD, NULL);
+    AFTER;
+}
+
 KEEP static int compare(const void *a, const void *b) {
     int id = leaf();
     AFTER;
@@ -197,6 +209,7 @@ int main(int argc, char **argv) {
              : !strcmp(way, "printf")      ? SYS_write
              : !strcmp(way, "getaddrinfo") ? SYS_socket
              : !strcmp(way, "vdso")        ? SYS_clock_gettime
+             : !strcmp(way, "starts")      ? SYS_clone
                                            : SYS_getppid;
     trap(nr, nr == SYS_write ? 1 : -1);
     if (!strcmp(way, "fork"))
@@ -209,6 +222,8 @@ int main(int argc, char **argv) {
         resolves();
     else if (!strcmp(way, "thread"))
         threads();
+    else if (!strcmp(way, "starts"))
+        starts();
     else if (!strcmp(way, "large"))
         large_frame(2000);
     else if (!strcmp(way, "recurse"))

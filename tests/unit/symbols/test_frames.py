@@ -106,6 +106,15 @@ def test_frames_carry_the_names_of_their_functions(
     assert own.function == next(n for n in WAYS[way] if n in _own_functions(frames, str(pie)))
 
 
+def test_who_calls_clone_is_named_although_libc_ends_its_rules_before_the_call(
+    pie: Path, folder: Path
+) -> None:
+    """libgcc cannot walk it, and the kernel's frame pointers lead astray there."""
+    seen = capture(pie, "starts", folder / "names-starts")
+    frames = Namer().frames(seen.raw)
+    assert contains_in_order(names(frames), ["starts", "main"]), names(frames)
+
+
 def _own_functions(frames: tuple[Frame, ...], program: str) -> set[str | None]:
     return {frame.function for frame in frames if frame.object == program}
 
@@ -193,6 +202,15 @@ def test_what_the_kernel_saw_goes_on_where_the_copy_of_the_stack_ends(forked: Ca
     short = forked.raw._replace(stack=forked.raw.stack[:16])
     assert len(Namer().frames(short)) < len(full)
     assert Namer().frames(short._replace(build_id_frames=seen)) == full
+
+
+def test_where_a_frame_pointer_led_astray_no_frame_is_shown(forked: Capture) -> None:
+    """Code without frame pointers keeps anything in that register: often a place on the heap."""
+    full = Namer().frames(forked.raw)
+    astray = (BuildIdFrame(2, None, None, forked.raw.stack_address),) * 3
+    seen = (BuildIdFrame(2, None, None, full[0].address), *astray)
+    first = forked.raw._replace(stack=b"", build_id_frames=seen)
+    assert Namer().frames(first) == full[:1]
 
 
 def test_build_ids_and_offsets_alone_are_turned_into_addresses(forked: Capture) -> None:

@@ -238,3 +238,21 @@ def test_the_name_that_callers_write_is_preferred(aliases: ElfObject) -> None:
 def test_an_address_past_the_end_of_a_function_is_in_none(aliases: ElfObject) -> None:
     start = start_of(aliases, "sized")
     assert aliases.function(start + 1) is None
+
+
+@pytest.mark.parametrize(("abi", "length"), [("x86_64", 2), ("i386", 2), ("arm64", 4)])
+def test_a_call_right_behind_the_last_unwind_rule_goes_by_that_rule(abi: str, length: int) -> None:
+    """libc ends the rules of clone3 before its syscall, as they are wrong in the child."""
+    numbers = ABIS[abi]
+    rule = Rules(
+        CfaRule(numbers.stack_pointer, 8),
+        {numbers.pc: Rule(How.AT_CFA, -8)},
+        numbers.pc,
+        signal_frame=False,
+    )
+    code = FakeCode({0x10_0017 - 1: rule, 0x10_1FFF: OUTERMOST})
+    pc = {"pc": 0x10_0017 + length, "rip": 0x10_0017 + length, "eip": 0x10_0017 + length}
+    start = registers(abi, **pc, rsp=STACK, esp=STACK, sp=STACK)
+    memory = words(0x10_2000, size=numbers.word)
+    steps, _ = walk(numbers, start, memory, code)
+    assert [step.address for step in steps] == [0x10_0017 + length, 0x10_2000]
