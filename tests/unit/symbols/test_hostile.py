@@ -128,7 +128,8 @@ def own_mappings() -> tuple[Mapping, ...]:
     found = []
     for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
         span, rights, offset, _, _, *path = line.split(None, 5)
-        if "x" in rights and path and path[0].startswith("/"):
+        # Of what was replaced since it was mapped, by an upgrade say, the file is no more there.
+        if "x" in rights and path and Path(path[0]).is_file():
             start, end = (int(part, 16) for part in span.split("-"))
             status = os.stat(path[0])  # noqa: PTH116 - numbers of stat are what is wanted
             identity = (status.st_ino, status.st_dev)
