@@ -33,6 +33,10 @@ class ProfileError(SbtraceError):
     """A profile is missing, unreadable or wrong. Names file, rule and remedy."""
 
 
+class FilterError(SbtraceError):
+    """A seccomp filter in the kernel's form is wrong, or cannot be read from a process."""
+
+
 class NothingToAllow(SbtraceError):
     """A profile was asked for that allows what a run was refused, and it was refused nothing."""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tracer.session.front import Front
 
-VERBS = ("run", "show", "why", "runs", "query", "profile", "db", "doctor")
+VERBS = ("run", "show", "why", "runs", "query", "profile", "filter", "db", "doctor")
 
 # Typer brings its own copy of click from some version on, and names only the subclasses.
 _WrongCommandLine: Any = next(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import os
 import sys
 from contextlib import contextmanager
 from types import ModuleType
@@ -19,6 +20,8 @@ from tracer.profile.records import FULL_MASK, MULTIPLEXED, Action, Profile, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tracer.profile.machine import Program
 
 _API_LEVEL = 3  # seccomp_api_get(3): KILL_PROCESS and LOG need 3, Linux 4.14
 # seccomp_attr_set(3), SCMP_FLTATR_CTL_OPTIMIZE: an ioctl under STRICT takes 30 instructions
@@ -60,6 +63,17 @@ class CompiledFilter:
         """
         if self._filter is not None:
             self._filter.load()
+
+    def program(self) -> Program:
+        """The instructions that libseccomp made; none if the profile restricts nothing."""
+        if self._filter is None:
+            return ()
+        from tracer.profile import machine
+
+        with os.fdopen(os.memfd_create("filter"), "w+b") as file:
+            self.export_bpf(file)
+            file.seek(0)
+            return machine.program(file.read())
 
     def export_bpf(self, file: BinaryIO) -> None:
         """Write the filter's classic BPF program (struct sock_filter[]) to a real file."""

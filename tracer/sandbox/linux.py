@@ -52,6 +52,17 @@ def syscall(number: int, *arguments: object) -> int:
     return result
 
 
+def ptrace(request: int, pid: int, address: int, data: int) -> int:
+    """ptrace(2). Raises OSError."""
+    words = (ctypes.c_void_p(address), ctypes.c_void_p(data))
+    _libc.ptrace.restype = ctypes.c_long
+    result: int = _libc.ptrace(ctypes.c_long(request), ctypes.c_int(pid), *words)
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return result
+
+
 def unshare(flags: int) -> None:
     """unshare(2). Raises OSError."""
     if _libc.unshare(flags) < 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from importlib import import_module
@@ -26,6 +27,7 @@ WORDS = {
     "why": ("last",),
     "profile show": ("STRICT",),
     "profile check": ("STRICT",),
+    "filter": (str(os.getpid()),),
 }
 OF_THE_USERS_OWN_SQL = {"query"}
 NEEDS_THE_KERNEL = {"run"}

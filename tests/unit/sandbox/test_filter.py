@@ -1,4 +1,4 @@
-"""What libseccomp compiles decides as the profile says, tried on a BPF machine."""
+"""What libseccomp compiles decides as the profile says, by the machine of ``profile.machine``."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.sandbox import classic_bpf
 from tracer import syscalls
 from tracer.errors import ProfileError
-from tracer.profile import Profile, load, parse
+from tracer.profile import Profile, load, machine, parse
+from tracer.profile.cases import surface
 from tracer.profile.records import MULTIPLEXED
+from tracer.profile.verdicts import value_of, verdict
 from tracer.sandbox import filter as filter_
 
 pytestmark = pytest.mark.skipif(
@@ -35,7 +36,7 @@ def numbers(abi: str, profile: Profile) -> set[int]:
 def assert_same(profile: Profile, calls: list[tuple[int, ...]]) -> None:
     """Both decide alike on every ABI, for every number and arguments given."""
     compiled = filter_.compile(profile)
-    instructions = classic_bpf.program(compiled)
+    instructions = compiled.program()
     left_out = {(entry.abi, entry.name) for entry in compiled.unfiltered}
     for abi in ("x86_64", "i386", "x32"):
         for nr in sorted(numbers(abi, profile)):
@@ -45,8 +46,8 @@ def assert_same(profile: Profile, calls: list[tuple[int, ...]]) -> None:
                 decided = profile.decide(abi, nr, args).action
                 if (abi, syscalls.name(abi, nr)) in left_out:
                     decided = profile.default_action
-                got = classic_bpf.run(instructions, abi, nr, args)
-                assert got == classic_bpf.value(decided), (abi, nr, syscalls.name(abi, nr), args)
+                got = machine.run(instructions, abi, nr, args)
+                assert got == value_of(decided), (abi, nr, syscalls.name(abi, nr), args)
 
 
 @pytest.mark.parametrize("name", ["STRICT", "RESOURCE-AWARE"])
@@ -54,6 +55,19 @@ def test_a_shipped_profile_compiles_to_what_it_says(name: str) -> None:
     """Every number of every ABI, with arguments at the edges."""
     calls = [(a, b, a, b, a, b) for a in (0, 1, 15, 0o101, 0x5401) for b in (0, 0x5401, 0x5412)]
     assert_same(load(name), calls)
+
+
+@pytest.mark.parametrize("name", ["STRICT", "RESOURCE-AWARE"])
+def test_what_is_said_of_a_compiled_profile_is_what_it_decides(name: str) -> None:
+    """Of every call that no argument decides, on every ABI."""
+    profile = load(name)
+    compiled = filter_.compile(profile).program()
+    for abi in ("x86_64", "i386", "x32"):
+        for call, cases in surface([compiled], abi).calls.items():
+            nr = syscalls.number(abi, call)
+            assert nr is not None
+            decided = verdict(value_of(profile.decide(abi, nr).action))
+            assert cases.cases or cases.otherwise == decided, (abi, call)
 
 
 conditions = st.builds(

@@ -1,0 +1,36 @@
+"""``sbtrace filter``: the seccomp filters in force in a running process."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``filter`` to ``app``."""
+    app.command("filter")(filter_)
+
+
+def filter_(
+    pid: Annotated[int, typer.Argument(help="The process, or one of its threads.", min=1)],
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every call by name, and every condition.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """Show what the seccomp filters of a running process let through, read from the kernel.
+
+    The process is stopped for a moment. As root:  sudo sbtrace filter $(pidof -s nginx)
+    """
+    from tracer.report import as_json
+    from tracer.report import filter as report
+    from tracer.sandbox import in_force
+
+    found = in_force.read(pid)
+    if json:
+        typer.echo(as_json.dumps(report.to_object(found)), nl=False)
+        return
+    width = shutil.get_terminal_size().columns
+    typer.echo(report.render(found, width, whole=everything), nl=False)
