@@ -6,18 +6,24 @@ tests see no process but their own, and can write to the copy and to a fresh /tm
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from queue import SimpleQueue
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+from tests.bench.mutations import watch
 from tests.support import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 _LEFT_OUT = (".git", ".venv", "build", "dist", "__pycache__", ".mypy_cache", ".ruff_cache")
 _CACHE = Path("/var/cache/sbtrace")
@@ -27,6 +33,7 @@ mount -o remount,bind,ro / && cd "$0/checkout" || exit 200
 "$@"
 """
 HUNG = -1
+FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
 
 
 class Ended(NamedTuple):
@@ -44,6 +51,7 @@ class Ground:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.checkout = folder / "checkout"
+        self.watching = folder / "watching"
         self._stamp = time.time()
 
     def prepare(self) -> None:
@@ -51,11 +59,16 @@ class Ground:
         shutil.rmtree(self.checkout, ignore_errors=True)
         shutil.copytree(ROOT, self.checkout, ignore=shutil.ignore_patterns(*_LEFT_OUT))
         shutil.copytree(ROOT / "bpf", self.checkout / "bpf", dirs_exist_ok=True)
+        shutil.rmtree(self.watching, ignore_errors=True)
         (self.folder / "home").mkdir(exist_ok=True)
         _CACHE.mkdir(mode=0o755, exist_ok=True)
         if (kept := ROOT / "bpf" / "built").is_dir():
             shutil.copytree(kept, self.checkout / "bpf" / "built", dirs_exist_ok=True)
         self._environment()
+
+    def _environment_of_tests(self) -> dict[str, str]:
+        home, watching = str(self.folder / "home"), str(self.watching)
+        return {"HOME": home, "WATCHED": watching, "SBTRACE_REQUIRE_KERNEL": "1"}
 
     def _environment(self) -> None:
         made = self.checkout / ".venv"
@@ -66,6 +79,9 @@ class Ground:
         (own,) = (made / "lib").glob("python*/site-packages")
         (theirs,) = (ROOT / ".venv" / "lib").glob("python*/site-packages")
         (own / "copy.pth").write_text(f"{self.checkout}\n{theirs}\n")
+        shutil.copy(Path(__file__).with_name("watch.py"), own / "mutations_watch.py")
+        begin = f"import mutations_watch; mutations_watch.begin({str(self.watching)!r})\n"
+        (own / "watch.pth").write_text(begin)
         script = (ROOT / ".venv" / "bin" / "sbtrace").read_text()
         target = made / "bin" / "sbtrace"
         target.write_text(script.replace(str(ROOT / ".venv"), str(made)))
@@ -92,6 +108,25 @@ class Ground:
         """Run tests in the copy, with the plain output of pytest."""
         return self.run(["-m", "pytest", "-q", "-p", "no:cacheprovider", *words], seconds)
 
+    def watched(self, path: str, index: str, size: int, seconds: float) -> dict[str, Any]:
+        """Run a file of tests, and say of each what it runs, how long it takes, if it fails."""
+        self.watching.mkdir()
+        (self.watching / watch.INDEX).write_text(index)
+        (self.watching / watch.NOW).write_bytes(bytes(size))
+        try:
+            ended = self.pytest(["-p", "tests.bench.mutations.watched", path], seconds)
+            kept = self.watching / "tests.json"
+            if not kept.exists():
+                sys.exit(f"mutations: {path} could not be watched: {ended.output[-2000:]}")
+            found: dict[str, Any] = json.loads(kept.read_text())
+            return found
+        finally:
+            shutil.rmtree(self.watching)
+
+    def failing(self, tests: Sequence[str], seconds: float) -> set[str]:
+        """Which of these fail."""
+        return set(FAILED.findall(self.pytest(tests, seconds).output))
+
     def run(self, words: Sequence[str], seconds: float) -> Ended:
         """Run the copy's Python; who of it is alive at the end is killed with its namespace."""
         begun = time.monotonic()
@@ -99,7 +134,7 @@ class Ground:
         spaces = ["unshare", "--pid", "--fork", "--kill-child", "--mount", "--mount-proc"]
         process = subprocess.Popen(
             [*spaces, *inside, *words],
-            env={**os.environ, "HOME": str(self.folder / "home"), "SBTRACE_REQUIRE_KERNEL": "1"},
+            env={**os.environ, **self._environment_of_tests()},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -116,3 +151,41 @@ class Ground:
         if status == 200:
             sys.exit(f"mutations: no place of their own for tests that may do anything: {output}")
         return Ended(status, output, time.monotonic() - begun)
+
+
+class Grounds:
+    """Some grounds, for as many at once; none that another run uses."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.count = count
+        self._free = SimpleQueue[Ground]()
+        self._held: list[IO[str]] = []
+        number = 0
+        while len(self._held) < count:
+            number += 1
+            if (held := _held(folder / str(number))) is not None:
+                self._held.append(held)
+                ground = Ground(folder / str(number))
+                ground.prepare()
+                self._free.put(ground)
+
+    @contextmanager
+    def one(self) -> Iterator[Ground]:
+        """One that nobody else uses meanwhile."""
+        ground = self._free.get()
+        try:
+            yield ground
+        finally:
+            self._free.put(ground)
+
+
+def _held(folder: Path) -> IO[str] | None:
+    """A folder's lock, for as long as this is open; None if another run holds it."""
+    folder.mkdir(exist_ok=True)
+    lock = (folder / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    return lock

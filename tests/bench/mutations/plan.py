@@ -16,16 +16,20 @@ if TYPE_CHECKING:
 
 _RUNS = ("recorded", "blocked", "latency")
 PARTS = {
-    "tracer/collectors/kernel": (*_RUNS, "program", "counting_claims", "storm"),
     "tracer/collectors/procfs": ("procfs", "counting_claims", "reconciliation", "recorded"),
     "tracer/sandbox": ("filter", "target", "security", "shipped_profiles", "surroundings"),
     "tracer/session": ("run", "supervisor", "target", "wrong_commands", "security", "recorded"),
     "tracer/store": ("store_concurrency", "reconciliation", "recorded", "ordinary_user"),
     "tracer/profile": ("filter", "shipped_profiles", "profile_arguments"),
+    "tracer/collectors/kernel": (*_RUNS, "program", "counting_claims", "storm"),
     "bpf": (*_RUNS, "program", "counting_claims", "target", "storm", "programs", "kernel_facts"),
 }
 """Each part with the kernel tests that run it."""
 _NOT_OURS = ("bpf/include/linux", "bpf/include/asm", "bpf/include/uapi", "bpf/built")
+
+
+_NOT_OF_SOURCES = "tests/unit/project/"
+"""These look at files, not at what the sources do."""
 
 
 def sources(part: str) -> list[str]:
@@ -53,6 +57,14 @@ def near(path: str, part: str) -> Iterator[str]:
         yield str(own)
     if part != "bpf" and (ROOT / folder).is_dir():
         yield str(folder)
+
+
+def files(depth: str) -> list[str]:
+    """All files of tests that may notice something."""
+    kernel = {path for part in PARTS for path in far(part)} if depth == "kernel" else set()
+    found = (ROOT / "tests" / "unit").rglob("test_*.py")
+    unit = [str(path.relative_to(ROOT)) for path in found]
+    return sorted(p for p in unit if not p.startswith(_NOT_OF_SOURCES)) + sorted(kernel)
 
 
 def far(part: str) -> Iterator[str]:

@@ -20,6 +20,9 @@ ROOT = TargetUser(0, 0, (0,), "root", "/root", changes=False)
 NOBODY = TargetUser(65534, 65534, (65534,), "nobody", "/", changes=True)
 
 
+READ = module._Own.read
+
+
 @pytest.fixture(autouse=True)
 def _caller(monkeypatch: pytest.MonkeyPatch) -> None:
     """sbtrace has CHOWN and KILL, and SETUID could be gained by an exec."""
@@ -33,6 +36,19 @@ def got(profile: str, words: tuple[str, ...] | None = None, user: TargetUser = R
 
 def listed(value: str) -> str:
     return f"{FILTERS}[privileges]\ncapabilities = {value}\n"
+
+
+@pytest.mark.parametrize("no_new_privs", [False, True])
+def test_ones_own_sets_are_read_by_their_names(
+    monkeypatch: pytest.MonkeyPatch, no_new_privs: bool
+) -> None:
+    status = (
+        "Name:\tCapPrm: 1\nno colon\nCapInh:\t0000000000000002\nCapPrm:\t0000000000000020\n"
+        "CapEff:\t0000000000000040\nCapBnd:\t00000000000000a0\nCapAmb:\t0000000000000001\n"
+        f"NoNewPrivs:\t{no_new_privs:d}\n"
+    )
+    monkeypatch.setattr(module.Path, "read_text", lambda *_, **__: status)
+    assert READ() == module._Own(0x2, 0x20, 0xA0, 0x1, no_new_privs=no_new_privs)
 
 
 def test_without_a_filter_root_has_what_execve_gives_and_another_user_nothing() -> None:

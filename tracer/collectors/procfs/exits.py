@@ -27,7 +27,8 @@ _CTRL_CMD_GETFAMILY, _CTRL_ATTR_FAMILY_ID, _CTRL_ATTR_FAMILY_NAME = 3, 1, 2
 _TASKSTATS_CMD_GET, _TASKSTATS_CMD_ATTR_REGISTER_CPUMASK = 1, 3
 _TYPE_STATS, _TYPE_AGGR_PID = 3, 4
 _NESTED = 0x3FFF
-_HEADER, _GENERIC, _ATTRIBUTE = struct.Struct("=IHHII"), struct.Struct("=BBH"), struct.Struct("=HH")
+_HEADER, _GENERIC = struct.Struct("=IHHII"), struct.Struct("=BBxx")
+_ATTRIBUTE = struct.Struct("=HH")
 _CPUS = Path("/sys/devices/system/cpu/possible")
 _MESSAGE_BYTES = 16_384
 _KEPT = 1024
@@ -153,7 +154,7 @@ def _ask(
     flags: int = _NLM_F_REQUEST,
 ) -> bytes:
     """Send one request; the attributes of the answer. Raises OSError if it is refused."""
-    body = _GENERIC.pack(command, 1, 0) + attributes
+    body = _GENERIC.pack(command, 1) + attributes
     connection.send(_HEADER.pack(_HEADER.size + len(body), family, flags, 1, 0) + body)
     while True:
         data = connection.recv(_MESSAGE_BYTES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,12 +26,14 @@ def untold(monkeypatch: pytest.MonkeyPatch) -> ProcfsCollector:
     """A collector that the kernel tells nothing at a process's end, as of an ordinary user."""
     monkeypatch.setattr(exits, "_listen", lambda: None)
     made = ProcfsCollector(os.getpid(), 0, 1_000_000)
-    made.set_launcher(LauncherUse(0, 0, 3, 2, LAUNCHER_RSS))
+    made.set_launcher(LauncherUse(5_000_000, 7_000_000, 3, 2, LAUNCHER_RSS))
     return made
 
 
-def usage(minor: int = 0, major: int = 0, rss_bytes: int = 0) -> resource.struct_rusage:
-    fields = [0.0, 0.0, rss_bytes // 1024, 0, 0, 0, minor, major, *[0] * 8]
+def usage(
+    minor: int = 0, major: int = 0, rss_bytes: int = 0, user_s: float = 0, system_s: float = 0
+) -> resource.struct_rusage:
+    fields = [user_s, system_s, rss_bytes // 1024, 0, 0, 0, minor, major, *[0] * 8]
     return resource.struct_rusage(fields)
 
 
@@ -41,6 +44,35 @@ def test_faults_are_those_of_all_that_were_reaped_less_the_launchers(
     untold.reaped(REAPED + 1, 0, usage(minor=17, major=11))
     totals = untold.totals()
     assert (totals.minor_faults, totals.major_faults) == (13 + 17 - 3, 7 + 11 - 2)
+
+
+def test_times_are_those_of_all_that_were_reaped_less_the_launchers(
+    untold: ProcfsCollector,
+) -> None:
+    untold.reaped(REAPED, 0, usage(user_s=0.013, system_s=0.017))
+    untold.reaped(REAPED + 1, 0, usage(user_s=0.019, system_s=0.023))
+    totals = untold.totals()
+    assert (totals.user_ns, totals.system_ns) == (27_000_000, 33_000_000)
+
+
+def test_a_launcher_that_says_more_than_the_kernel_does_leaves_nothing(
+    untold: ProcfsCollector,
+) -> None:
+    """The kernel rounds what it accounts to whom; a figure below 0 would be nonsense."""
+    untold.reaped(REAPED, 0, usage(minor=1, major=1, user_s=0.001, system_s=0.001))
+    totals = untold.totals()
+    used = (totals.user_ns, totals.system_ns, totals.minor_faults, totals.major_faults)
+    assert used == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("status", [signal.SIGSYS, signal.SIGSYS | 0x80])
+def test_a_death_by_sigsys_is_counted_with_and_without_a_core(
+    untold: ProcfsCollector, status: int
+) -> None:
+    untold.reaped(REAPED, status, usage())
+    untold.reaped(REAPED + 1, signal.SIGKILL, usage())
+    untold.reaped(REAPED + 2, signal.SIGSYS << 8, usage())  # exited with that status
+    assert untold.totals().sigsys == 1
 
 
 def test_a_peak_that_nobody_told_is_unknown_whatever_a_sample_saw(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import struct
 
 import pytest
@@ -159,6 +160,60 @@ def test_without_the_right_to_listen_nothing_is_known(monkeypatch: pytest.Monkey
     assert (found.listening, found.rss_bytes, found.vm_bytes) == (False, None, None)
 
 
+def test_a_socket_on_which_nothing_will_be_told_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[socket.socket] = []
+
+    class Kept(socket.socket):
+        def __init__(self, *words: int) -> None:
+            super().__init__(*words)
+            made.append(self)
+
+    def refuse(*_: object, **__: object) -> bytes:
+        raise PermissionError
+
+    monkeypatch.setattr(socket, "socket", Kept)
+    monkeypatch.setattr(exits, "_ask", refuse)
+    assert exits._listen() is None
+    assert [one.fileno() for one in made] == [-1]
+
+
+FAMILY, SEQUENCE = 31, 1
+ERROR, SOME_EXIT, ANSWER = 2, FAMILY, 16
+
+
+def head(kind: int, sequence: int, body: bytes) -> bytes:
+    return struct.pack("=IHHII", 16 + len(body), kind, 0, sequence, 0) + body
+
+
+def asked(*answers: bytes) -> tuple[bytes, bytes]:
+    """What is sent as a request with one attribute, and what is made of the answers."""
+    ours, kernels = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with ours, kernels:
+        for answer in answers:
+            kernels.send(answer)
+        ours.setblocking(False)
+        found = exits._ask(ours, FAMILY, 3, attribute(7, b"0-1\0"), flags=5)
+        return kernels.recv(4096), found
+
+
+def test_a_request_is_laid_out_as_netlink_has_it() -> None:
+    request, _ = asked(head(ERROR, SEQUENCE, struct.pack("=i", 0)))
+    assert request == struct.pack("=IHHIIBBH", 28, FAMILY, 5, SEQUENCE, 0, 3, 1, 0) + attribute(
+        7, b"0-1\0"
+    )
+
+
+def test_an_exit_that_comes_before_the_answer_is_none() -> None:
+    exit_, answer = head(SOME_EXIT, 0, b"none at all"), head(ANSWER, SEQUENCE, b"\0\0\0\0name")
+    assert asked(exit_, answer)[1] == b"name"
+
+
+def test_a_request_that_is_refused_is_an_error_with_the_kernels_number() -> None:
+    with pytest.raises(PermissionError) as caught:
+        asked(head(ERROR, SEQUENCE, struct.pack("=i", -1)))
+    assert caught.value.errno == 1
+
+
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = exits._KEPT
     many = [message(stats(10_000 + n, 5, 1, 1)) for n in range(kept + 7)]
@@ -167,6 +222,12 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(found._strangers) == kept
     assert 10_000 not in found._strangers
     assert 10_000 + kept + 6 in found._strangers
+
+
+@pytest.mark.parametrize("size", range(4))
+def test_an_attribute_that_is_shorter_than_its_head_ends_the_message(size: int) -> None:
+    whole = attribute(PID, b"1009")
+    assert exits._attributes(whole + struct.pack("=HH", size, PID) + whole) == [(PID, b"1009")]
 
 
 @given(st.binary(max_size=200))

@@ -43,7 +43,7 @@ def family() -> Iterator[tuple[int, int, int]]:
 @pytest.fixture(params=["children files", "psutil"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "psutil":
-        monkeypatch.setattr(tree, "_MANY_THREADS", -1)
+        monkeypatch.setattr(tree, "_MANY_THREADS", -2)
     return str(request.param)
 
 
@@ -90,6 +90,7 @@ def test_a_child_of_any_thread_is_found() -> None:
         os.waitpid(made[0], 0)
 
 
+@pytest.mark.usefixtures("way")
 def test_a_top_that_is_gone_has_nobody_below_it() -> None:
     pid = os.fork()
     if pid == 0:
