@@ -131,4 +131,28 @@ static __always_inline void write_exec(struct thread *thread, void *bprm, u64 no
         lose(LOST_EVENTS, 1);
 }
 
+/* Whoever forked the launcher reaps the target: noted by what all of its threads have in common. */
+static __always_inline void note_reaper(void) {
+    void *task = (void *)bpf_get_current_task();
+    void *parent = FIELD(void *, task, OFFSET_task_struct_real_parent);
+
+    mark(MARK_REAPER, FIELD(u64, parent, OFFSET_task_struct_signal));
+}
+
+#define SIGCHLD    17
+#define SI_CODE    8 /* of siginfo_t */
+#define CLD_DUMPED 3 /* after CLD_EXITED, 1, and CLD_KILLED; from there on nobody died */
+
+/* The kernel tells a reaper of a child only when its last thread is dead and its memory freed
+ * (kernel/exit.c: exit_notify): no more CPU time comes onto its account than it takes to leave the
+ * CPU. sched_process_exit comes before all that work. */
+static __always_inline void note_death(void *told, void *info) {
+    u32 what = MARK_REAPER;
+    u64 *reaper = marks.lookup(&what);
+
+    if (reaper && *reaper && *reaper == FIELD(u64, told, OFFSET_task_struct_signal) &&
+        FIELD(s32, info, SI_CODE) - 1u < CLD_DUMPED)
+        mark(MARK_LAST_EXIT, bpf_ktime_get_ns());
+}
+
 #endif

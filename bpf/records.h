@@ -289,9 +289,10 @@ struct scratch {
 /* Indices into `marks`. */
 #define MARK_STACKS    0 /* bytes that records of refused calls took in the ring buffer so far */
 #define MARK_TAKEN     1 /* bytes of these that sbtrace has read and given back */
-#define MARK_LAST_EXIT 2 /* CLOCK_MONOTONIC instant at which a followed task last ended */
+#define MARK_LAST_EXIT 2 /* CLOCK_MONOTONIC instant at which one of the target last died */
 #define MARK_FILTERS   3 /* seccomp filters that the target began with */
-#define MARKS          4
+#define MARK_REAPER    4 /* who is told of that: the address of its signal_struct */
+#define MARKS          5
 
 /* Indices into `verdicts`: the calls of the vsyscall page. */
 #define VSYSCALL_GETTIMEOFDAY 0

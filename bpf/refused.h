@@ -209,7 +209,6 @@ static __always_inline void exit_without_entry(struct bpf_raw_tracepoint_args *c
 
 /* Where siginfo_t has what seccomp tells. */
 #define SI_ERRNO     4
-#define SI_CODE      8
 #define SI_CALL_ADDR 16
 #define SI_SYSCALL   24
 

@@ -112,6 +112,7 @@ ON(sched_process_exec) {
         thread->head.pid = own_pid(&thread->head.tid);
         mark(MARK_FILTERS,
              FIELD(u32, (void *)bpf_get_current_task(), OFFSET_task_struct_seccomp_filter_count));
+        note_reaper();
         write_start(thread);
     } else {
         /* The execve that succeeded returns in the new image: it is counted there. */
@@ -179,12 +180,18 @@ ON(sys_exit) {
 }
 
 /* TP_PROTO(int sig, struct kernel_siginfo *info, struct task_struct *task, int group,
- * int result). seccomp forces SIGSYS on the current task. */
+ * int result). seccomp forces SIGSYS on the current task; a death is told by SIGCHLD. */
 ON(signal_generate) {
     struct thread *thread;
     void *info = (void *)ctx->args[1];
 
-    if ((int)ctx->args[0] != SIGSYS || (u64)info <= 2 || ctx->args[2] != bpf_get_current_task())
+    if ((u64)info <= 2)
+        return 0;
+    if ((int)ctx->args[0] == SIGCHLD) {
+        note_death((void *)ctx->args[2], info);
+        return 0;
+    }
+    if ((int)ctx->args[0] != SIGSYS || ctx->args[2] != bpf_get_current_task())
         return 0;
     u64 regs = own_regs(bpf_get_current_task_btf());
     thread = followed(regs);

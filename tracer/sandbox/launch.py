@@ -49,7 +49,7 @@ _STAGES = (
 _REPORT = struct.Struct("=III")  # go, stage, errno
 _LACKS = struct.Struct("=I")  # a bit for each of _UNPROTECTED
 _LACKS_AT = _REPORT.size
-_USE = struct.Struct("=QQQQQQ")  # the fields of LauncherUse, and when
+_USE = struct.Struct("=QQQQQQ")  # the fields of LauncherUse, and since when
 _USE_AT = 16
 _UNCONFINED = (
     "the target could write root's files and the kernel's switches, since sbtrace may make no"
@@ -118,14 +118,17 @@ class Launcher:
         resource.prlimit(self.pid, resource.RLIMIT_NOFILE, limit)
 
     def used(self) -> tuple[int, int, int, int, int]:
-        """What the child itself had used shortly before its execve, all of it in the target's
-        own accounts: user ns, system ns, minor faults, major faults, peak resident bytes."""
+        """What the child itself had used at ``last_step_ns``, all of it in the target's own
+        accounts: user ns, system ns, minor faults, major faults, peak resident bytes."""
         user, system, minor, major, peak, _ = _USE.unpack_from(self._report, _USE_AT)
         return user, system, minor, major, peak
 
     @property
     def last_step_ns(self) -> int:
-        """CLOCK_MONOTONIC instant shortly before the execve: never later than that."""
+        """CLOCK_MONOTONIC instant of the last step before filter and execve.
+
+        All CPU time that is not in ``used`` came later, the execve's own work included.
+        """
         instant: int = _USE.unpack_from(self._report, _USE_AT)[5]
         return instant
 
@@ -275,6 +278,9 @@ def _prepare(
 
 
 def _note_use(report: mmap.mmap) -> None:
+    # First the instant: no time is left out that CPU was used in. Not after the filter: where no
+    # vDSO tells it, it is a syscall.
+    now = time.monotonic_ns()
     use = resource.getrusage(resource.RUSAGE_SELF)
     _USE.pack_into(
         report,
@@ -284,7 +290,7 @@ def _note_use(report: mmap.mmap) -> None:
         use.ru_minflt,
         use.ru_majflt,
         use.ru_maxrss * 1024,
-        time.monotonic_ns(),  # not after the filter: where no vDSO has it, it is a syscall
+        now,
     )
 
 

@@ -43,7 +43,7 @@ class Ended(NamedTuple):
 
 
 def end_ns(kernel: KernelRecords | None, gone_ns: int) -> int:
-    """Return when the last process of the target ended, by CLOCK_MONOTONIC.
+    """Return when the last process of the target was dead, by CLOCK_MONOTONIC.
 
     ``gone_ns``: when all of them had been reaped, which may be late and is never early. The
     kernel's own instant is that of the last process followed; where one may not have been

@@ -41,10 +41,6 @@ if TYPE_CHECKING:
     from tracer.session.request import Plan
     from tracer.store.deputy import Deputy
 
-_EXECVE_S = 1.0
-"""How long an execve may take from closing descriptors to its end, as on a slow disk."""
-_ROUND_S = 0.001
-
 
 class Finished(NamedTuple):
     """A run that is over."""
@@ -144,7 +140,9 @@ class _Session:
         failure = self._launcher.failure()
         if failure is not None:
             raise failure
-        self._start_ns = self._origin_ns()
+        self._start_ns = self._launcher.last_step_ns
+        if self._kernel is not None:
+            self._kernel.count_from(self._start_ns)
         ago = timedelta(microseconds=(time.monotonic_ns() - self._start_ns) / 1000)
         started_at = datetime.now(UTC) - ago
         self._procfs.rebase(self._start_ns)
@@ -174,21 +172,6 @@ class _Session:
         while self._launcher.exec_fd not in (fd for fd, _event in waiting.poll()):
             self._controls.receive()
             self._controls.follow()
-
-    def _origin_ns(self) -> int:
-        """When the target began: by the kernel, or at the latest instant that is not too late.
-
-        The pipe ends within the execve, a moment before the kernel's record of it is there.
-        """
-        until = time.monotonic() + _EXECVE_S
-        while self._kernel is not None:
-            self._kernel.drain()
-            if self._kernel.origin_ns is not None:
-                return self._kernel.origin_ns
-            ended, _, _ = select.select([self._launcher.pidfd], [], [], _ROUND_S)
-            if ended or time.monotonic() >= until:
-                break
-        return self._launcher.last_step_ns
 
     def attend(self, begun: Run, watcher: Watcher) -> Finished:
         """Stay with the target to its end, and record the run."""

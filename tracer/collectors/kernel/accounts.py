@@ -43,7 +43,8 @@ class Accounts:
         self._final = Rows()
         self._totals = Totals()
         self.origin_ns: int | None = None
-        """CLOCK_MONOTONIC instant of the target's execve: where every ``*_ns`` counts from."""
+        """Where every ``*_ns`` counts from, by the kernel's own clock: what the session says, or
+        else the target's execve."""
         self.returned = 0
         """Calls that came back, in the tables written so far."""
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.collectors.kernel import wire
 from tracer.collectors.kernel.accounts import Accounts
+from tracer.collectors.kernel.clock import ahead_ns
 from tracer.collectors.kernel.program import Program
 from tracer.collectors.kernel.refusals import REGISTER_BYTES, Decide, Refusals
 from tracer.collectors.kernel.variant import variant
@@ -30,10 +31,9 @@ class KernelRecords(NamedTuple):
     """One row a syscall and one an errno, over all threads, ended ones included."""
     blocked_calls: tuple[BlockedCall, ...]
     losses: tuple[Loss, ...]
-    first_ns: int | None
-    """CLOCK_MONOTONIC instant of the target's execve, by the kernel; None if it has not come."""
     last_ns: int | None
-    """The same of the last end of a followed task; None while one is alive, or none has ended."""
+    """CLOCK_MONOTONIC instant at which the last process was dead, its memory freed; None while a
+    followed task is alive, or none has ended."""
 
 
 class KernelCollector:
@@ -53,6 +53,7 @@ class KernelCollector:
         ``verdicts``: what it does with the calls of the vsyscall page; see ``Program``.
         """
         variant(logging=bool(logged))  # where there is no program, it says so: before all else
+        self._ahead_ns = ahead_ns()
         self._accounts = Accounts()
         self._refusals = Refusals(decide)
         self._program = Program(self._take, logged, verdicts)
@@ -63,10 +64,12 @@ class KernelCollector:
         """Readable when the ring buffer wants draining before the next sample."""
         return self._program.ring_fd
 
-    @property
-    def origin_ns(self) -> int | None:
-        """CLOCK_MONOTONIC instant of the target's execve; None if it has not come."""
-        return self._accounts.origin_ns
+    def count_from(self, instant_ns: int) -> None:
+        """Count all instants from this one of CLOCK_MONOTONIC: call it before the first ``drain``.
+
+        Without it they count from the target's execve.
+        """
+        self._accounts.origin_ns = instant_ns - self._ahead_ns
 
     def enrol(self, pidfd: int) -> None:
         """Follow the process behind ``pidfd`` from its next execve on."""
@@ -98,8 +101,7 @@ class KernelCollector:
             totals=self._accounts.totals(live),
             blocked_calls=self._blocked_calls(),
             losses=tuple(self._losses()),
-            first_ns=self._accounts.origin_ns,
-            last_ns=None if tables else self._program.last_exit_ns(),
+            last_ns=None if tables else self._last_ns(),
         )
 
     def stop(self) -> KernelRecords:
@@ -112,6 +114,10 @@ class KernelCollector:
     def close(self) -> None:
         """Let go of the program and its maps; nothing can be asked after that."""
         self._program.close()
+
+    def _last_ns(self) -> int | None:
+        last_ns = self._program.last_exit_ns()
+        return None if last_ns is None else last_ns + self._ahead_ns
 
     def _blocked_calls(self) -> tuple[BlockedCall, ...]:
         # Texts before rows: what comes in between then is a call of which no text is known.

@@ -26,6 +26,7 @@ _FIELDS = (
     "task_struct.mm",
     "task_struct.files",
     "task_struct.signal",
+    "task_struct.real_parent",
     "task_struct.exit_code",
     "task_struct.pending.signal",
     "task_struct.ptrace",

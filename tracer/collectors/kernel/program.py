@@ -184,7 +184,7 @@ class Program:
         return dict(zip(wire.LOSSES, counts, strict=True))
 
     def last_exit_ns(self) -> int | None:
-        """Return when a followed task last ended, by CLOCK_MONOTONIC; None if none has."""
+        """Return when one of the target last died, by the kernel's clock; None if none has."""
         return _ask(libbpf.cells, self._maps["marks"], wire.MARKS)[wire.MARK_LAST_EXIT] or None
 
     def missed_runs(self) -> int:

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.collectors.procfs.accounts import Accounts
-from tracer.collectors.procfs.cpu import CpuMeter
+from tracer.collectors.procfs.cpu import CpuMeter, When
 from tracer.collectors.procfs.exits import ExitPeaks
 from tracer.collectors.procfs.files import (
     Io,
@@ -43,6 +43,7 @@ class _Seen(NamedTuple):
     ignores_sigchld: bool
     tree_cpu_ns: int
     """CPU of the process and of all descendants that it has waited for."""
+    cpu_read: When
 
 
 class _Span:
@@ -130,10 +131,14 @@ class ProcfsCollector:
         self._seen = alive
         self._exits.drain()
         self._exits.know(alive)
-        # The figures were read between the two instants, so they are as of the middle.
-        self._cpu.tick((now + self._now()) // 2, sum(one.tree_cpu_ns for one in alive.values()))
+        self._tick(now, list(alive.values()))
         self._last_sample_ns = now
         return samples
+
+    def _tick(self, now: int, alive: list[_Seen]) -> None:
+        """``alive``: in the order in which they were read."""
+        when = When(alive[0].cpu_read.since_ns, alive[-1].cpu_read.until_ns) if alive else None
+        self._cpu.tick(when or When(now, now), sum(one.tree_cpu_ns for one in alive))
 
     def pids(self) -> list[int]:
         """Every process of the target that is there now, parents first."""
@@ -217,10 +222,12 @@ class ProcfsCollector:
             return None
         self._peak_vm = _larger(self._peak_vm, status.peak_vm_bytes)
         self._peak_rss = _larger(self._peak_rss, status.peak_rss_bytes)
+        before = self._now()
         cpu_ns = cpu_time(pid)
-        percent = self._cpu.process_percent(pid, stat.start_ticks, cpu_ns, self._now())
+        when = When(before, self._now())
+        percent = self._cpu.process_percent(pid, stat.start_ticks, cpu_ns, when)
         tree_ns = stat.waited_ns + (stat.user_ns + stat.system_ns if cpu_ns is None else cpu_ns)
-        seen = _Seen(stat, status.ignores_sigchld, tree_ns)
+        seen = _Seen(stat, status.ignores_sigchld, tree_ns, when)
         return _row(now, pid, stat, status, io, percent), seen
 
     def _note_late(self, now: int) -> None:

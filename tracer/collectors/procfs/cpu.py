@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
+
+
+class When(NamedTuple):
+    """Two instants between which CPU times were read: ns since the start of the run."""
+
+    since_ns: int
+    until_ns: int
 
 
 class CpuMeter:
     """Turns CPU times into percent, 100 = one core.
 
+    A reading takes time, and what it tells may be as of its beginning or as of its end. So a
+    span goes from the beginning of one reading to the end of another: nothing that was used in
+    it can have been used in less, and one thread never has more than 100.
+
     The time of living processes is known to the nanosecond, but that of descendants they
     have waited for in clock ticks (10 ms) only. A share over much less than an interval would
     be noise: such a span is joined to the next one, and the run's last to the one before. So
-    the spans are the whole run, and the most of them is no less than the mean.
+    the spans are the whole run.
     """
 
     def __init__(self, interval_ns: int) -> None:
@@ -20,7 +32,7 @@ class CpuMeter:
         self._reaped_ns = 0
         self._base: tuple[int, int] = (0, 0)
         self._before: tuple[int, int] | None = None
-        """Where the span before the one that goes on began."""
+        """Where the span before the one that goes on began: its reading's first instant."""
         self._processes: dict[int, tuple[int, int, int]] = {}
         self._peak: float | None = None
 
@@ -28,13 +40,13 @@ class CpuMeter:
         """The run begins at instant 0, with so much CPU on the command's account already."""
         self._base, self._before = (0, used_ns), None
 
-    def tick(self, now_ns: int, alive_ns: int) -> None:
+    def tick(self, when: When, alive_ns: int) -> None:
         """Take the CPU time of all living processes, with that of those they waited for."""
         total_ns = alive_ns + self._reaped_ns
-        percent = self._span_percent(self._base, now_ns, total_ns)
+        percent = self._span_percent(self._base, when.until_ns, total_ns)
         if percent is not None:
             self._peak = max(percent, self._peak or 0.0)
-            self._base, self._before = (now_ns, total_ns), self._base
+            self._base, self._before = (when.since_ns, total_ns), self._base
 
     def add_reaped(self, pid: int, cpu_ns: int) -> None:
         """Take the whole account of a process that sbtrace reaped."""
@@ -56,7 +68,7 @@ class CpuMeter:
         return max(known, default=None)
 
     def process_percent(
-        self, pid: int, start_ticks: int, cpu_ns: int | None, now_ns: int
+        self, pid: int, start_ticks: int, cpu_ns: int | None, when: When
     ) -> float | None:
         """CPU of one process since it was last asked about; None the first time.
 
@@ -66,12 +78,12 @@ class CpuMeter:
             return None
         start, then_ns, before_ns = self._processes.get(pid, (-1, 0, 0))
         if start != start_ticks:
-            self._processes[pid] = (start_ticks, now_ns, cpu_ns)
+            self._processes[pid] = (start_ticks, when.since_ns, cpu_ns)
             return None
-        span_ns = now_ns - then_ns
+        span_ns = when.until_ns - then_ns
         if span_ns < self._shortest_span_ns:
             return None
-        self._processes[pid] = (start, now_ns, cpu_ns)
+        self._processes[pid] = (start, when.since_ns, cpu_ns)
         return self._percent(cpu_ns - before_ns, span_ns)
 
     def forget(self, pid: int) -> None:
