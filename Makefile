@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 
 # The first line is what sbtrace needs, the second what its tests need; names as in Debian.
 PACKAGES := python3-bpfcc python3-venv libseccomp2 linux-libc-dev libc6-dev \
-  gcc git make strace xz-utils
+  gcc git less make strace xz-utils
 # What `make bench` compares it with; it does without those that cannot be had.
 BENCH_PEERS := strace linux-perf bpftrace bpfcc-tools
 # Programs that nobody here wrote, to be counted by strace and sbtrace at once.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support import NOBODY, ROOT
+from tests.support import NOBODY, ROOT, run, skip
 from tracer.sandbox import mounts
 
 if TYPE_CHECKING:
@@ -82,6 +82,23 @@ if os.fork() == 0:
     attempt(libc.open(b"/proc/sys/kernel/core_pattern", os.O_WRONLY))
     os._exit(0)
 os.wait()
+"""
+
+
+# Runs words in a chroot(2) whose root is a plain folder, and says whether anything came of it
+# in the mounts that it was called from, which are shared as those of a machine are.
+IN_CHROOT = """
+set -eu
+root=$1; shift
+for folder in /*/; do
+    folder=${folder%/}
+    [ ! -L "$folder" ] || { cp -P "$folder" "$root/"; continue; }
+    mkdir "$root$folder"
+    mount --rbind "$folder" "$root$folder"
+done
+cp /proc/self/mountinfo "$root/before"
+chroot "$root" sh -c 'cd "$1" && shift && exec "$@"' sh "$PWD" "$@"
+cmp /proc/self/mountinfo "$root/before" >&2
 """
 
 
@@ -165,6 +182,8 @@ def test_a_current_folder_leads_to_nothing_beneath(sbtrace: Sbtrace, options: li
 
 def test_a_user_namespace_does_not_undo_it(sbtrace: Sbtrace, options: list[str]) -> None:
     """The target has all capabilities in one, and none over what was mounted outside."""
+    if run(["unshare", "--user", "true"]).returncode != 0:
+        skip("the kernel makes no user namespace here, as in a chroot")
     done = sbtrace("run", "-q", *options, PYTHON, "-S", "-c", IN_USER_NAMESPACE)
     assert done.stdout.split() == ["inside", "EPERM", "EINVAL", "EPERM", "EROFS"], done.stderr
 
@@ -189,6 +208,20 @@ def test_no_mount_of_a_target_is_seen_outside(sbtrace: Sbtrace, options: list[st
     before = Path("/proc/self/mountinfo").read_text()
     assert sbtrace("run", "-q", *options, "true").returncode == 0
     assert Path("/proc/self/mountinfo").read_text() == before
+
+
+def test_a_chroot_whose_root_is_no_mount_is_confined_too_and_shows_nothing_outside(
+    sbtrace: Sbtrace, options: list[str]
+) -> None:
+    """As debootstrap makes it: there is no mount whose attributes could be changed."""
+    root, work = sbtrace.folder / "root", sbtrace.folder / "work"
+    root.mkdir()
+    work.mkdir()
+    script = "(: > /proc/sys/kernel/core_pattern) 2>/dev/null && echo written; pwd; ls -d /before"
+    shared = ["unshare", "--mount", "--propagation", "shared", "sh", "-c", IN_CHROOT, "sh", root]
+    words = [SBTRACE, "run", "-q", "--db", sbtrace.db, *options, "sh", "-c", script]
+    done = run([*shared, *words], cwd=work)
+    assert (done.stderr, done.stdout) == ("", f"{work}\n/before\n")
 
 
 @pytest.mark.parametrize("more", [["--user", str(NOBODY)], ["--cap", "keep"]])

@@ -38,7 +38,7 @@ def aware(*argv: str) -> tuple[int, str]:
         "date",
         "id",
         "gzip -c /etc/passwd",
-        "xz -c /etc/passwd",
+        "xz -T1 -c /etc/passwd",
         "tail -n 3 /etc/passwd",
         "stat /etc/passwd",
         "env",

@@ -70,6 +70,17 @@ def unshare(flags: int) -> None:
         raise OSError(code, os.strerror(code))
 
 
+def setns(path: str, kind: int) -> None:
+    """Enter the namespace that a file of /proc/PID/ns stands for: setns(2). Raises OSError."""
+    space = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if _libc.setns(space, kind) < 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code))
+    finally:
+        os.close(space)
+
+
 def mount(source: str, target: str, kind: str, flags: int, options: str) -> None:
     """mount(2). Raises OSError."""
     words = (source.encode(), os.fsencode(target), kind.encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import re
 import struct
@@ -59,7 +60,40 @@ def unshare() -> None:
     Raises OSError; PermissionError without CAP_SYS_ADMIN.
     """
     linux.unshare(_CLONE_NEWNS)
+    try:
+        _let_nothing_out()
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        _make_a_mount_of_the_root()
+
+
+def _let_nothing_out() -> None:
     _set_attributes(_AT_FDCWD, "/", _AT_RECURSIVE, propagation=_MS_SLAVE)
+
+
+def _make_a_mount_of_the_root() -> None:
+    """In a chroot(2) whose root is a plain folder: attributes are a mount's, and a folder has none.
+
+    Entering the mounts that one has already leads to their real root: only from there can the
+    mount that holds the folder be told to let nothing out.
+    """
+    here = Path.cwd()
+    root = os.open("/", os.O_PATH | os.O_CLOEXEC)
+    linux.setns("/proc/self/ns/mnt", _CLONE_NEWNS)
+    try:
+        _let_nothing_out()
+        os.fchdir(root)
+        tree = copy(".")
+        inside = os.dup(tree)
+        put(tree, ".")
+        os.close(root)
+        root = inside
+    finally:  # whatever happened, not outside
+        os.fchdir(root)
+        os.chroot(".")
+        os.close(root)
+    os.chdir(here)
 
 
 def forbid_devices() -> None:

@@ -19,14 +19,18 @@ typedef __u64 __be64;
 typedef __u16 __sum16;
 typedef __u32 __wsum;
 typedef __u64 __attribute__((aligned(8))) __aligned_u64;
+#if __STDC_VERSION__ < 202311L /* a word of the language from C23 on, the default of gcc 15 */
 typedef _Bool bool;
+#endif
 typedef int pid_t;
 typedef unsigned long size_t;
 typedef unsigned long uintptr_t;
 
 #define __always_inline inline __attribute__((always_inline))
 #define NULL            ((void *)0)
-#define true            1
-#define false           0
+#if __STDC_VERSION__ < 202311L
+#define true  1
+#define false 0
+#endif
 
 #endif

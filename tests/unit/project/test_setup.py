@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PRESENT, MISSING = "libc6-dev", "no-such-package"
-NEEDED = ["bash", "env", "id", "grep", "gcc", "git", "strace"]
+NEEDED = ["bash", "env", "id", "grep", "gcc", "git", "less", "strace"]
 
 
 class Machine:

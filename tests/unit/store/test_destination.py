@@ -200,7 +200,7 @@ def test_a_place_that_cannot_be_written_is_said_before_anything_is(tmp_path: Pat
     for name, reason in {
         tmp_path: "Is a directory",
         tmp_path / "missing" / "report": "No such file or directory",
-        Path("nul\0"): "embedded null",
+        Path("nul\0"): r"(\w+: )?embedded null",  # Python 3.13 names the call first
     }.items():
         with pytest.raises(SbtraceError, match=f"cannot be written: {reason}"):
             Destination.open(name, None)

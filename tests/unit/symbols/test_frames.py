@@ -34,7 +34,7 @@ BUILDS = {
 }
 # The innermost frames of each way to make a call, as far as every C library has them.
 WAYS = {
-    "fork": ["fork", "violate", "main"],
+    "nice": ["setpriority", "nice", "violate", "main"],
     "qsort": ["syscall", "leaf", "compare", "sorts", "main"],
     "printf": ["write", "prints", "main"],
     "getaddrinfo": ["socket", "getaddrinfo", "resolves", "main"],
@@ -63,8 +63,8 @@ def pie(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def forked(pie: Path, folder: Path) -> Capture:
-    return capture(pie, "fork", folder / "forked")
+def trapped(pie: Path, folder: Path) -> Capture:
+    return capture(pie, "nice", folder / "trapped")
 
 
 def names(frames: tuple[Frame, ...]) -> list[str | None]:
@@ -128,14 +128,14 @@ def test_a_stack_of_the_vdso_names_it_and_its_function(pie: Path, folder: Path) 
 
 def test_a_function_of_c_plus_plus_is_named_as_its_source_has_it(folder: Path) -> None:
     program = compile_c(folder / "mangled", "-x", "c++")
-    frames = Namer().frames(capture(program, "fork", folder / "mangled-fork").raw)
+    frames = Namer().frames(capture(program, "nice", folder / "mangled-nice").raw)
     assert "violate()" in names(frames)
 
 
 def test_a_stripped_program_keeps_its_frames_without_names(folder: Path) -> None:
     """No symbol holds the address, so no neighbour's name is taken."""
     program = compile_c(folder / "nameless", "-s")
-    frames = Namer().frames(capture(program, "fork", folder / "nameless-fork").raw)
+    frames = Namer().frames(capture(program, "nice", folder / "nameless-nice").raw)
     own = innermost_own_frame(frames, str(program))
     assert own is not None
     assert (own.function, own.function_offset) == (None, None)
@@ -143,40 +143,40 @@ def test_a_stripped_program_keeps_its_frames_without_names(folder: Path) -> None
     assert own.build_id is not None
 
 
-def test_the_offset_is_the_virtual_address_within_the_file(forked: Capture, pie: Path) -> None:
+def test_the_offset_is_the_virtual_address_within_the_file(trapped: Capture, pie: Path) -> None:
     """Address less load address, whatever segments the linker made."""
-    own = innermost_own_frame(Namer().frames(forked.raw), str(pie))
+    own = innermost_own_frame(Namer().frames(trapped.raw), str(pie))
     assert own is not None
     assert own.offset is not None
-    assert forked.raw.code_start is not None
+    assert trapped.raw.code_start is not None
     assert (own.address - own.offset) % 4096 == 0
-    assert own.address - own.offset <= forked.raw.code_start
+    assert own.address - own.offset <= trapped.raw.code_start
 
 
-def test_a_line_is_that_of_the_call(forked: Capture, pie: Path) -> None:
+def test_a_line_is_that_of_the_call(trapped: Capture, pie: Path) -> None:
     """Not that of the statement after it, where the call returns to."""
-    own = innermost_own_frame(Namer().frames(forked.raw), str(pie))
+    own = innermost_own_frame(Namer().frames(trapped.raw), str(pie))
     assert own is not None
     line = source_line(own)
     assert line is not None
     path, number = line.rsplit(":", 1)
     with open(path, encoding="utf-8") as source:  # noqa: PTH123 - the path is the compiler's
-        assert "fork()" in source.read().splitlines()[int(number) - 1]
+        assert ": nice(1)" in source.read().splitlines()[int(number) - 1]
 
 
 @pytest.mark.parametrize("options", [("-gdwarf-3",), ("-gdwarf-4",), ("-gdwarf-5",), ("-g", "-gz")])
 def test_lines_are_read_from_every_version_of_dwarf(options: tuple[str, ...], folder: Path) -> None:
     program = compile_c(folder / "".join(options), *options)
-    frames = Namer().frames(capture(program, "fork", folder / "dwarf").raw)
+    frames = Namer().frames(capture(program, "nice", folder / "dwarf").raw)
     line = source_line(innermost_own_frame(frames, str(program)) or frames[0])
     assert line is not None
     assert line.split("/")[-1].startswith("target.c:")
 
 
 def test_no_line_is_told_of_a_file_that_is_no_longer_the_same(
-    forked: Capture, pie: Path, folder: Path
+    trapped: Capture, pie: Path, folder: Path
 ) -> None:
-    own = innermost_own_frame(Namer().frames(forked.raw), str(pie))
+    own = innermost_own_frame(Namer().frames(trapped.raw), str(pie))
     assert own is not None
     stale = own._replace(build_id="00" * 20)
     unknown = own._replace(build_id=None)
@@ -196,30 +196,30 @@ def test_frame_pointers_are_followed_where_there_are_no_unwind_tables(
     assert contains_in_order(names(frames), wanted), names(frames)
 
 
-def test_what_the_kernel_saw_goes_on_where_the_copy_of_the_stack_ends(forked: Capture) -> None:
-    full = Namer().frames(forked.raw)
+def test_what_the_kernel_saw_goes_on_where_the_copy_of_the_stack_ends(trapped: Capture) -> None:
+    full = Namer().frames(trapped.raw)
     seen = tuple(BuildIdFrame(2, None, None, frame.address) for frame in full)
-    short = forked.raw._replace(stack=forked.raw.stack[:16])
+    short = trapped.raw._replace(stack=trapped.raw.stack[:16])
     assert len(Namer().frames(short)) < len(full)
     assert Namer().frames(short._replace(build_id_frames=seen)) == full
 
 
-def test_where_a_frame_pointer_led_astray_no_frame_is_shown(forked: Capture) -> None:
+def test_where_a_frame_pointer_led_astray_no_frame_is_shown(trapped: Capture) -> None:
     """Code without frame pointers keeps anything in that register: often a place on the heap."""
-    full = Namer().frames(forked.raw)
-    astray = (BuildIdFrame(2, None, None, forked.raw.stack_address),) * 3
+    full = Namer().frames(trapped.raw)
+    astray = (BuildIdFrame(2, None, None, trapped.raw.stack_address),) * 3
     seen = (BuildIdFrame(2, None, None, full[0].address), *astray)
-    first = forked.raw._replace(stack=b"", build_id_frames=seen)
+    first = trapped.raw._replace(stack=b"", build_id_frames=seen)
     assert Namer().frames(first) == full[:1]
 
 
-def test_build_ids_and_offsets_alone_are_turned_into_addresses(forked: Capture) -> None:
+def test_build_ids_and_offsets_alone_are_turned_into_addresses(trapped: Capture) -> None:
     """With mappings known, the kernel's frames are named without registers or a stack."""
-    full = Namer().frames(forked.raw)
+    full = Namer().frames(trapped.raw)
     assert full[0].build_id is not None
     assert full[0].offset is not None
     one = BuildIdFrame(1, bytes.fromhex(full[0].build_id), full[0].offset, None)
-    bare = forked.raw._replace(registers=(), stack=b"", build_id_frames=(one,))
+    bare = trapped.raw._replace(registers=(), stack=b"", build_id_frames=(one,))
     assert Namer().frames(bare) == full[:1]
 
 
@@ -228,10 +228,10 @@ def test_a_stack_has_at_most_64_frames(pie: Path, folder: Path) -> None:
     assert len(Namer().frames(seen.raw)) == MAX_FRAMES
 
 
-def test_a_known_stack_is_named_in_the_time_of_a_look_up(forked: Capture) -> None:
+def test_a_known_stack_is_named_in_the_time_of_a_look_up(trapped: Capture) -> None:
     """Files are read once: a second stack reads none (measured by the opens, not the clock)."""
     namer = Namer()
-    first = namer.frames(forked.raw)
+    first = namer.frames(trapped.raw)
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names are enough
-    assert namer.frames(forked.raw) == first
+    assert namer.frames(trapped.raw) == first
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - as above

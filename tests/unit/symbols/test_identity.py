@@ -25,8 +25,8 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def forked(program: Path) -> Capture:
-    return capture(program, "fork", program.parent / "forked")
+def trapped(program: Path) -> Capture:
+    return capture(program, "nice", program.parent / "trapped")
 
 
 def functions(raw: RawStack) -> list[str | None]:
@@ -42,65 +42,65 @@ def with_libc(raw: RawStack, libc: Mapping) -> RawStack:
     return raw._replace(mappings=(*others, libc))
 
 
-def test_a_library_is_held_against_its_inode_and_device(forked: Capture) -> None:
-    frame = Namer().frames(forked.raw)[0]
+def test_a_library_is_held_against_its_inode_and_device(trapped: Capture) -> None:
+    frame = Namer().frames(trapped.raw)[0]
     assert frame.object is not None
     found = os.stat(frame.object)  # noqa: PTH116 - compared with numbers of stat
-    libc = libc_of(forked.raw)
+    libc = libc_of(trapped.raw)
     assert (found.st_ino, found.st_dev) == (libc.inode, libc.device)
 
 
 @pytest.mark.parametrize("field", ["inode", "device"])
 def test_a_library_of_the_same_name_but_another_identity_is_not_used(
-    field: str, forked: Capture
+    field: str, trapped: Capture
 ) -> None:
-    libc = libc_of(forked.raw)
+    libc = libc_of(trapped.raw)
     other = libc._replace(**{field: 12345})
-    frames = Namer().frames(with_libc(forked.raw, other))
+    frames = Namer().frames(with_libc(trapped.raw, other))
     assert [(f.object, f.function, f.offset) for f in frames] == [(libc.path, None, None)]
 
 
-def test_a_build_id_finds_a_library_and_refuses_another(forked: Capture) -> None:
-    libc = libc_of(forked.raw)
-    good = Namer().frames(forked.raw)[0].build_id
+def test_a_build_id_finds_a_library_and_refuses_another(trapped: Capture) -> None:
+    libc = libc_of(trapped.raw)
+    good = Namer().frames(trapped.raw)[0].build_id
     anonymous = libc._replace(inode=None, device=None)
-    named = functions(with_libc(forked.raw, anonymous._replace(build_id=good)))
-    assert named == functions(forked.raw)
+    named = functions(with_libc(trapped.raw, anonymous._replace(build_id=good)))
+    assert named == functions(trapped.raw)
     wrong = anonymous._replace(build_id="ab" * 20)
-    assert functions(with_libc(forked.raw, wrong)) == [None]
+    assert functions(with_libc(trapped.raw, wrong)) == [None]
 
 
-def test_a_name_without_identity_is_not_enough(forked: Capture) -> None:
-    libc = libc_of(forked.raw)._replace(inode=None, device=None, path=None)
-    assert functions(with_libc(forked.raw, libc)) == [None]
+def test_a_name_without_identity_is_not_enough(trapped: Capture) -> None:
+    libc = libc_of(trapped.raw)._replace(inode=None, device=None, path=None)
+    assert functions(with_libc(trapped.raw, libc)) == [None]
 
 
 def test_a_path_from_the_kernel_without_identity_must_have_the_extent_of_the_mapping(
-    forked: Capture,
+    trapped: Capture,
 ) -> None:
-    path = Namer().frames(forked.raw)[0].object
-    libc = libc_of(forked.raw)._replace(inode=None, device=None, path=path)
-    assert functions(with_libc(forked.raw, libc)) == functions(forked.raw)
+    path = Namer().frames(trapped.raw)[0].object
+    libc = libc_of(trapped.raw)._replace(inode=None, device=None, path=path)
+    assert functions(with_libc(trapped.raw, libc)) == functions(trapped.raw)
     shorter = libc._replace(end=libc.end - 4096)
-    assert functions(with_libc(forked.raw, shorter)) == [None]
+    assert functions(with_libc(trapped.raw, shorter)) == [None]
 
 
 def test_the_kernels_build_id_of_the_innermost_frame_finds_a_library_that_nobody_saw_mapped(
-    forked: Capture,
+    trapped: Capture,
 ) -> None:
     """Its load address follows from the instruction pointer and the file offset."""
-    first = Namer().frames(forked.raw)[0]
+    first = Namer().frames(trapped.raw)[0]
     assert first.build_id is not None
     assert first.offset is not None
     seen = BuildIdFrame(1, bytes.fromhex(first.build_id), first.offset, None)
-    unseen = forked.raw._replace(mappings=(), build_id_frames=(seen,))
-    assert functions(unseen) == functions(forked.raw)
-    assert functions(forked.raw._replace(mappings=())) == [None]
+    unseen = trapped.raw._replace(mappings=(), build_id_frames=(seen,))
+    assert functions(unseen) == functions(trapped.raw)
+    assert functions(trapped.raw._replace(mappings=())) == [None]
 
 
 def test_a_program_that_was_built_anew_since_is_not_named_from(tmp_path: Path) -> None:
     program = compile_c(tmp_path / "program")
-    seen = capture(program, "fork", tmp_path / "seen")
+    seen = capture(program, "nice", tmp_path / "seen")
     assert "violate" in functions(seen.raw)
     compile_c(program, "-O0")
     assert "violate" not in functions(seen.raw)
@@ -111,36 +111,36 @@ def test_one_namer_keeps_two_builds_at_one_path_apart(tmp_path: Path) -> None:
     program, namer = tmp_path / "program", Namer()
     for options in (("-O1",), ("-O0",), ("-O2",)):
         compile_c(program, *options)
-        seen = capture(program, "fork", tmp_path / "seen")
+        seen = capture(program, "nice", tmp_path / "seen")
         frames = namer.frames(seen.raw)
         assert tuple(frame.address for frame in frames) == seen.trace
         assert "violate" in [frame.function for frame in frames]
 
 
 def test_the_inode_of_the_program_decides_where_the_caller_knows_it(
-    forked: Capture, program: Path, tmp_path: Path
+    trapped: Capture, program: Path, tmp_path: Path
 ) -> None:
-    start, end = forked.raw.code_start, forked.raw.code_end
+    start, end = trapped.raw.code_start, trapped.raw.code_end
     assert start is not None
     assert end is not None
     status = program.stat()
     page = start - start % 4096
     own = Mapping(page, end, 0x1000, None, "program", status.st_ino, status.st_dev)
-    known = forked.raw._replace(mappings=(*forked.raw.mappings, own))
-    assert functions(known) == functions(forked.raw)
+    known = trapped.raw._replace(mappings=(*trapped.raw.mappings, own))
+    assert functions(known) == functions(trapped.raw)
     copy = shutil.copy2(program, tmp_path / "copy")
     assert "violate" not in functions(known._replace(executable=str(copy)))
 
 
 def test_the_inode_of_the_programs_file_refuses_a_copy_of_it(
-    forked: Capture, program: Path, tmp_path: Path
+    trapped: Capture, program: Path, tmp_path: Path
 ) -> None:
     """The same bytes, but not the same file: nobody has seen that one run."""
     status = program.stat()
-    own = forked.raw._replace(executable_inode=status.st_ino, executable_device=status.st_dev)
-    assert functions(own) == functions(forked.raw)
+    own = trapped.raw._replace(executable_inode=status.st_ino, executable_device=status.st_dev)
+    assert functions(own) == functions(trapped.raw)
     copy = shutil.copy2(program, tmp_path / "copy")
-    assert "violate" in functions(forked.raw._replace(executable=str(copy)))
+    assert "violate" in functions(trapped.raw._replace(executable=str(copy)))
     assert "violate" not in functions(own._replace(executable=str(copy)))
 
 
@@ -148,7 +148,7 @@ def test_a_program_written_anew_in_place_is_not_named_from(tmp_path: Path) -> No
     """It keeps its inode, but the extent of its code is another."""
     program, other = tmp_path / "program", compile_c(tmp_path / "other", "-O0")
     compile_c(program)
-    seen = capture(program, "fork", tmp_path / "seen")
+    seen = capture(program, "nice", tmp_path / "seen")
     status = program.stat()
     raw = seen.raw._replace(executable_inode=status.st_ino, executable_device=status.st_dev)
     assert "violate" in functions(raw)
@@ -158,11 +158,11 @@ def test_a_program_written_anew_in_place_is_not_named_from(tmp_path: Path) -> No
 
 
 def test_a_script_leads_to_the_program_that_interprets_it(
-    forked: Capture, program: Path, tmp_path: Path
+    trapped: Capture, program: Path, tmp_path: Path
 ) -> None:
     script = tmp_path / "script"
     script.write_text(f"#! {program} -x\n")
-    raw = forked.raw._replace(executable=str(script))
+    raw = trapped.raw._replace(executable=str(script))
     frames = Namer().frames(raw)
     assert "violate" in [frame.function for frame in frames]
     own = innermost_own_frame(frames, str(script))
@@ -170,22 +170,22 @@ def test_a_script_leads_to_the_program_that_interprets_it(
     assert own.function == "violate"
 
 
-def test_a_program_of_unknown_path_keeps_its_frames_without_names(forked: Capture) -> None:
-    frames = Namer().frames(forked.raw._replace(executable=None))
-    assert [f.function for f in frames][:2] == functions(forked.raw)[:2]
+def test_a_program_of_unknown_path_keeps_its_frames_without_names(trapped: Capture) -> None:
+    frames = Namer().frames(trapped.raw._replace(executable=None))
+    assert [f.function for f in frames][:2] == functions(trapped.raw)[:2]
     assert all(f.object is None and f.function is None for f in frames[2:3])
 
 
-def test_a_library_whose_path_is_unknown_is_not_looked_for_by_its_name(forked: Capture) -> None:
+def test_a_library_whose_path_is_unknown_is_not_looked_for_by_its_name(trapped: Capture) -> None:
     """The kernel tells the path of what is mapped; where it could not, the name is not one."""
-    libc = libc_of(forked.raw)
-    frames = Namer().frames(with_libc(forked.raw, libc._replace(path=None)))
+    libc = libc_of(trapped.raw)
+    frames = Namer().frames(with_libc(trapped.raw, libc._replace(path=None)))
     assert [(f.object, f.function) for f in frames] == [(libc.name, None)]
 
 
 @pytest.mark.parametrize("kind", ["fifo", "device", "folder", "loop", "empty", "missing", "null"])
 def test_what_is_no_regular_file_is_never_opened(
-    kind: str, forked: Capture, tmp_path: Path
+    kind: str, trapped: Capture, tmp_path: Path
 ) -> None:
     """A FIFO would hold sbtrace up for ever, a device may act on being opened."""
     path = str(tmp_path / kind)
@@ -202,8 +202,8 @@ def test_what_is_no_regular_file_is_never_opened(
             Path(path).touch()
         case "null":
             path = "a\0b"
-    raw = forked.raw._replace(executable=path)
-    assert functions(raw)[:2] == functions(forked.raw)[:2]
+    raw = trapped.raw._replace(executable=path)
+    assert functions(raw)[:2] == functions(trapped.raw)[:2]
     assert "violate" not in functions(raw)
 
 
@@ -214,7 +214,7 @@ def test_symbols_come_from_the_separate_debug_file_of_a_stripped_program(tmp_pat
     debug = tmp_path / "program.debug"
     subprocess.run(["objcopy", "--only-keep-debug", program, debug], check=True)
     subprocess.run(["strip", program], check=True)
-    seen = capture(program, "fork", tmp_path / "seen")
+    seen = capture(program, "nice", tmp_path / "seen")
     bare = Namer().frames(seen.raw)
     assert "violate" not in [frame.function for frame in bare]
     installed = _install(debug, bare, program, tmp_path / "debug")
