@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -16,7 +17,9 @@ def register(app: typer.Typer) -> None:
     commands.command("list")(list_)
     commands.command()(show)
     commands.command()(check)
-    app.add_typer(commands, name="profile", help="List, show and check profiles.")
+    commands.command()(explain)
+    commands.command("test")(try_calls)
+    app.add_typer(commands, name="profile", help="List, show, check, explain and test profiles.")
 
 
 def list_(json: _Json = False) -> None:
@@ -67,6 +70,52 @@ def check(
     entries = profile.check(found)
     data = {"valid": True, "error": None, "findings": [entry._asdict() for entry in entries]}
     _print(data if json else render.findings(found, entries))
+
+
+def explain(
+    profile: Annotated[str, typer.Argument(help="A profile's name or file.")],
+    call: Annotated[str, typer.Argument(help="socket, or 'socket(AF_INET, SOCK_STREAM)'.")],
+    json: _Json = False,
+) -> None:
+    """Say what a profile does with a call, by which line, and what would allow it.
+
+    Example:  sbtrace profile explain STRICT 'prctl(PR_SET_NAME)'
+    """
+    from tracer.profile import calls, load
+    from tracer.report import decision
+    from tracer.report.decode import words
+    from tracer.sandbox import filter as filters
+
+    found, asked = load(profile), calls.call(call, words.number)
+    compiled = filters.compile(found).program()
+    if json:
+        return _print(decision.explanation(found, compiled, asked))
+    return _print(decision.explained(found, compiled, asked, _width()).rstrip())
+
+
+def try_calls(
+    profile: Annotated[str, typer.Argument(help="A profile's name or file.")],
+    table: Annotated[str, typer.Argument(help="TOML: lists of calls, by action.")],
+    json: _Json = False,
+) -> None:
+    """Try calls on a profile's filter, with nothing started; exit 1 if one is not as expected.
+
+    A line of the table:  allow = ["read", "socket(AF_UNIX, SOCK_STREAM)", "i386:getpid"]
+    """
+    from tracer.profile import expected, load
+    from tracer.report import decision
+    from tracer.report.decode import words
+    from tracer.sandbox import filter as filters
+
+    found, wanted = load(profile), expected.read(table, words.number)
+    answers = decision.answers(found, filters.compile(found).program(), wanted)
+    as_text = decision.tested(found, table, answers, _width()).rstrip()
+    _print(decision.test_object(found, answers) if json else as_text)
+    raise typer.Exit(0 if all(answer.is_as_expected for answer in answers) else 1)
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns
 
 
 def _print(shown: str | Mapping[str, object]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tracer.errors import NothingToAllow, ProfileError
 
 if TYPE_CHECKING:
-    from tracer.model import BlockedCall, Run, RunRecord
+    from tracer.model import Run, RunRecord
     from tracer.profile import Profile
     from tracer.report.blocked import Remedy
 
@@ -29,22 +29,26 @@ class OwnProfile(NamedTuple):
 
 def of_profile(profile: Profile) -> Remedy:
     """Explains calls by a profile, for instance the one that a run has just used."""
+    return lambda call: of_call(profile, call.abi, call.nr, call.args)
+
+
+def of_call(profile: Profile, abi: str, nr: int, args: tuple[int, ...] | None = None) -> str | None:
+    """The line of a profile that would allow a call; None if it is allowed already.
+
+    ``args``: the six registers. Where none are given, no rule for calls like it is offered.
+    """
     from tracer.profile import remedy
     from tracer.resources import profiles_dir
 
+    found = remedy(profile, abi, nr, args or (0,) * 6)
+    if found is None:
+        return None
+    # What is shipped is not the user's to edit: the next version would undo it.
     shipped = PurePath(profile.path).parent == profiles_dir()
-
-    def explain(call: BlockedCall) -> str | None:
-        found = remedy(profile, call.abi, call.nr, call.args)
-        if found is None:
-            return None
-        # What is shipped is not the user's to edit: the next version would undo it.
-        line = f"in a copy of {found.path}, line {found.line}: {found.change}"
-        return f"{line if shipped else found}" + (
-            f", or only calls like this: {found.narrower}" if found.narrower else ""
-        )
-
-    return explain
+    line = f"in a copy of {found.path}, line {found.line}: {found.change}"
+    return f"{line if shipped else found}" + (
+        f", or only calls like this: {found.narrower}" if found.narrower and args else ""
+    )
 
 
 def of_run(run: Run) -> Remedy:

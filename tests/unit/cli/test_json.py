@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,6 +28,8 @@ WORDS = {
     "why": ("last",),
     "profile show": ("STRICT",),
     "profile check": ("STRICT",),
+    "profile explain": ("STRICT", "socket"),
+    "profile test": ("STRICT", str(Path(__file__).with_name("calls.toml"))),
     "filter": (str(os.getpid()),),
 }
 OF_THE_USERS_OWN_SQL = {"query"}

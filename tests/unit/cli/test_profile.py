@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -95,3 +96,103 @@ def test_terminal_escapes_of_a_profile_are_shown_not_obeyed(tmp_path: Path) -> N
 def test_every_command_has_help(command: str) -> None:
     """And it says what the command is for."""
     assert "Usage:" in sbtrace(command, "--help").output
+
+
+def test_explain_names_the_line_that_decides() -> None:
+    assert "line 121  a [[rule]] holds: arg0 & 0xffffffff == 15\n" in printed(
+        "explain", "STRICT", "prctl(PR_SET_NAME)"
+    )
+    data = as_json("explain", "STRICT", "socket(AF_INET, SOCK_STREAM)")
+    assert data["action"] == "errno:EACCES"
+    assert data["args"] == [socket.AF_INET, socket.SOCK_STREAM, 0, 0, 0, 0]
+    assert data["reason"] == "its group @network-io is listed under [errno] EACCES"
+    assert 'args = ["arg0 & 0xffffffff == 2"]' in data["remedy"]
+
+
+def test_explain_of_a_call_without_arguments_lists_the_rules_that_may_decide() -> None:
+    data = as_json("explain", "STRICT", "prctl")
+    assert data["args"] is None
+    assert data["action"] == "errno:EPERM"
+    assert [rule["action"] for rule in data["by_arguments"]] == ["allow"] * 4
+    assert "only calls like this" not in data["remedy"]
+    assert "line 121  allow if arg0 & 0xffffffff == 15\n" in printed("explain", "STRICT", "prctl")
+
+
+def test_explain_of_another_abi_says_that_it_is_not_let_through() -> None:
+    data = as_json("explain", "STRICT", "i386:getpid")
+    assert (data["action"], data["line"]) == ("kill_process", None)
+    assert data["reason"] == "it comes through i386, and abis has only x86_64"
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ("foo", 'unknown syscall "foo" on x86_64'),
+        ("sockt(1)", 'unknown syscall "sockt" on x86_64 (did you mean "socket"?)'),
+        ("i387:read", 'unknown ABI "i387" (did you mean "i386"?)'),
+        ("socket(AF_FOO)", 'unknown argument "AF_FOO": give a number, or a word such as AF_INET'),
+        ("socket(1, \x1b)", 'unknown argument "": give a number, or a word such as AF_INET'),
+        ("read(1,2,3,4,5,6,7)", '"read" is given 7 arguments, and no call has more than 6'),
+        ("read(", 'a call is written as socket(AF_INET, SOCK_STREAM), not "read("'),
+    ],
+)
+def test_a_call_that_is_none_is_named(call: str, message: str) -> None:
+    done = sbtrace("explain", "STRICT", call)
+    assert isinstance(done.exception, ProfileError)
+    assert str(done.exception).replace("\\x1b", "") == message
+
+
+TABLE = """allow = ["read", "prctl(PR_SET_NAME)",
+  "openat(AT_FDCWD, NULL, O_RDONLY|O_CLOEXEC)"]
+"errno:EACCES" = ["socket(AF_INET, SOCK_STREAM)"]
+kill_process = ["ptrace", "i386:getpid"]
+"""
+
+
+def test_a_table_of_calls_is_tried_on_the_filter(tmp_path: Path) -> None:
+    """Exit status 0 where each call is as expected, else 1, with the ones that are not."""
+    table = tmp_path / "calls.toml"
+    table.write_text(TABLE)
+    assert printed("test", "STRICT", str(table)) == "STRICT: 6 of 6 calls are as expected\n"
+    table.write_text(TABLE.replace('"read",', '"fork", "read",'))
+    done = sbtrace("test", "STRICT", str(table))
+    assert done.exit_code == 1
+    assert f"{table}:1: fork: kill_process, expected allow\n" in done.output
+    assert done.output.endswith("STRICT: 6 of 7 calls are as expected\n")
+    data = as_json("test", "STRICT", str(table))
+    assert data["passed"] is False
+    assert data["calls"][0] == {
+        "call": "fork",
+        "table_line": 1,
+        "expected": "allow",
+        "action": "kill_process",
+        "line": None,
+        "reason": "no entry covers it, so it is the default_action",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "there is no call in it"),
+        ("allow = 5", 'write an action and calls, such as allow = ["read"'),
+        ("allow = [5]", "a call is a text in quotes, not 5"),
+        ('alow = ["read"]', 'unknown action "alow" (did you mean "allow"?)'),
+        ('allow = ["reed"]', 'unknown syscall "reed" on x86_64 (did you mean "read"?)'),
+        ("allow = [", "not valid TOML"),
+    ],
+)
+def test_a_table_that_is_none_is_named_with_its_line(
+    text: str, message: str, tmp_path: Path
+) -> None:
+    table = tmp_path / "calls.toml"
+    table.write_text(text)
+    done = sbtrace("test", "STRICT", str(table))
+    assert isinstance(done.exception, ProfileError)
+    assert str(done.exception).startswith(str(table))
+    assert message in str(done.exception)
+
+
+def test_a_table_that_cannot_be_read_is_an_error_of_one_line(tmp_path: Path) -> None:
+    done = sbtrace("test", "STRICT", str(tmp_path))
+    assert str(done.exception) == f"{tmp_path}: cannot be read: Is a directory"

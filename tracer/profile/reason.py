@@ -1,0 +1,53 @@
+"""Why a profile does with a call what it does: the entry that decides, and where it stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from tracer.profile.calls import Call
+    from tracer.profile.records import Decision, Profile, Rule
+
+
+class Reason(NamedTuple):
+    """The decision about one call, in words."""
+
+    action: str
+    """As a profile writes it."""
+    line: int | None
+    """Of the profile, where the entry stands; None where no entry decides."""
+    words: str
+    """Which entry decides, and why that one."""
+
+
+def reason(profile: Profile, call: Call) -> Reason:
+    """Why the profile does with ``call`` what it does."""
+    decision = profile.decide(call.abi, call.nr, call.args)
+    line = decision.rule.line if decision.rule else None
+    return Reason(str(decision.action), line, _words(profile, call, decision))
+
+
+def by_arguments(profile: Profile, call: Call) -> tuple[Reason, ...]:
+    """Each ``[[rule]]`` that may decide about the call, by its arguments; in order."""
+    return tuple(
+        Reason(str(rule.action), rule.line, " and ".join(map(str, rule.conditions)))
+        for rule in profile.conditional.get(call.name, ())
+    )
+
+
+def _words(profile: Profile, call: Call, decision: Decision) -> str:
+    rule = decision.rule
+    if decision.foreign_abi:
+        return f"it comes through {call.abi}, and abis has only {', '.join(profile.abis)}"
+    if rule is None:
+        return "no entry covers it, so it is the default_action"
+    if rule.conditions:
+        return f"a [[rule]] holds: {' and '.join(map(str, rule.conditions))}"
+    beside = ", as no [[rule]] of it holds" if call.name in profile.conditional else ""
+    return f"{_entry(rule)}{beside}"
+
+
+def _entry(rule: Rule) -> str:
+    place = f"[errno] {rule.action.errno}" if rule.action.errno else str(rule.action)
+    what = f"its group {rule.entry}" if rule.is_group else "it"
+    return f"{what} is listed under {place}"

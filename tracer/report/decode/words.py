@@ -1,0 +1,54 @@
+"""From words to numbers: ``AF_INET``, ``PROT_READ|PROT_EXEC``, ``0x5412``."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+
+from tracer.report.decode import constants
+
+_FOREIGN = "OPEN_FLAGS_X86" if os.uname().machine == "aarch64" else "OPEN_FLAGS_ARM"
+# Of what the decoder has no name for, Python may: each of these has the system's own values.
+_MODULES = ("fcntl", "mmap", "os", "signal", "socket", "stat", "termios")
+_WORD = 0xFFFF_FFFF_FFFF_FFFF
+
+
+def number(text: str) -> int | None:
+    """The unsigned register that a text stands for; None where a word in it is not known.
+
+    Words and numbers may be joined by ``|``. A negative number fills the whole register.
+    """
+    value = 0
+    for part in text.split("|"):
+        found = _one(part.strip())
+        if found is None:
+            return None
+        value |= found
+    return value & _WORD
+
+
+def _one(word: str) -> int | None:
+    try:
+        return int(word, 0)
+    except ValueError:
+        return _by_name().get(word, _of_python(word))
+
+
+@functools.cache
+def _by_name() -> dict[str, int]:
+    found: dict[str, int] = {"NULL": 0, "AT_FDCWD": constants.AT_FDCWD}
+    for name, table in vars(constants).items():
+        if name.isupper() and isinstance(table, dict) and name != _FOREIGN:
+            found |= {word: value for value, word in table.items()}
+    return found
+
+
+def _of_python(word: str) -> int | None:
+    if not word.isupper():
+        return None
+    for module in _MODULES:
+        value = getattr(importlib.import_module(module), word, None)
+        if isinstance(value, int):
+            return int(value)
+    return None
