@@ -55,12 +55,12 @@ static __always_inline void lose_call(struct thread *thread, u32 nr) {
     }
 }
 
-static __always_inline void count_error(struct thread *thread, struct slot *slot, u32 abi, u32 nr,
-                                        long ret) {
+static __always_inline void count_error(struct thread *thread, struct table *table,
+                                        struct slot *slot, u32 abi, u32 nr, long ret) {
     if (ret >= 0 || ret < -MAX_ERRNO)
         return;
     slot->errors++;
-    count_errno(thread, abi, nr, -ret);
+    count_errno(thread, table, abi, nr, -ret);
 }
 
 static __always_inline void returned(struct thread *thread, u64 start,
@@ -68,9 +68,13 @@ static __always_inline void returned(struct thread *thread, u64 start,
     /* rt_sigreturn's exit carries the number -1, so it is taken from the entry. */
     u32 nr = thread->head.call_nr, abi = thread->head.call_abi;
     u64 ns = bpf_ktime_get_ns() - start;
-    struct slot *slot = slot_of(thread, abi, nr);
+    struct table *table = element(thread->head.table);
+    struct slot *slot;
 
     thread->head.returned++;
+    if (!table)
+        return;
+    slot = slot_of(thread, table, abi, nr);
     if (UNLIKELY(!slot)) {
         lose_call(thread, nr);
         return;
@@ -82,7 +86,7 @@ static __always_inline void returned(struct thread *thread, u64 start,
     if (ns > slot->max_ns)
         slot->max_ns = ns;
     if (UNLIKELY(may_be_error(ctx)))
-        count_error(thread, slot, abi, nr, result_of(abi, ctx));
+        count_error(thread, table, slot, abi, nr, result_of(abi, ctx));
 }
 
 #endif

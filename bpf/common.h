@@ -1,4 +1,4 @@
-/* What every part of the program uses: bounded access, losses, and finding a task's table. */
+/* What every part of the program uses: bounded access, losses, finding a task and its table. */
 #ifndef SBTRACE_COMMON_H
 #define SBTRACE_COMMON_H
 
@@ -50,12 +50,13 @@ static __always_inline struct thread *lane_of(u64 regs) {
     /* Kernel stacks are aligned to at least 8 KiB: what differs is above. */
     u32 lane = ((u32)(regs >> 13) * 2654435761u) >> (32 - LANE_BITS);
 
-    return lanes.lookup(&lane);
+    return threads.lookup(&lane);
 }
 
-/* The table of the current task, whose registers lie at `regs`; NULL if it is not followed. */
+/* The current task, whose registers lie at `regs`; NULL if it is not followed. */
 static __always_inline struct thread *followed(u64 regs) {
     struct thread *lane = lane_of(regs);
+    struct enrolled *guest;
 
     if (!lane)
         return NULL;
@@ -63,7 +64,19 @@ static __always_inline struct thread *followed(u64 regs) {
         return lane;
     if (LIKELY(lane->guests == 0))
         return NULL;
-    return threads.task_storage_get(bpf_get_current_task_btf(), 0, 0);
+    guest = enrolled.task_storage_get(bpf_get_current_task_btf(), 0, 0);
+    if (!guest || guest->thread == 0)
+        return NULL;
+    u32 index = guest->thread;
+    return threads.lookup(&index);
+}
+
+/* An element of the pool. Both lookups are a few instructions in place, not calls. */
+static __always_inline struct table *element(u32 index) {
+    u32 chunk = index >> CHUNK_BITS, at = index & (CHUNK_TABLES - 1);
+    void *tables = chunks.lookup(&chunk);
+
+    return tables ? bpf_map_lookup_elem(tables, &at) : NULL;
 }
 
 /* Where the registers of the current task lie. Through memory, since the verifier lets no

@@ -25,48 +25,77 @@ static __always_inline void write_start(struct thread *thread) {
     record.process_ns = thread->head.process_ns;
     record.parent_ns = thread->head.parent_ns;
     record.thread_ns = thread->head.thread_ns;
-    if (records.ringbuf_output(&record, sizeof(record), wakeup(sizeof(record))))
+    if (records.ringbuf_output(&record, sizeof(record), wakeup_of_start(sizeof(record))))
         lose(LOST_EVENTS, 1);
 }
 
-/* Begins to follow the current task: with its lane, or where that is taken in task storage. */
+/* Where a task is that finds its lane taken: a place that goes with its table. */
+static __always_inline struct thread *guest_of(struct task_struct *current, u32 table) {
+    struct enrolled *guest;
+    u32 index = LANES + table;
+
+    if (table == NO_TABLE)
+        return NULL;
+    guest = enrolled.task_storage_get(current, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+    if (!guest)
+        return NULL;
+    guest->thread = index;
+    return threads.lookup(&index);
+}
+
+static __always_inline void give_table(u32 table) {
+    if (table == NO_TABLE)
+        return;
+    give_element(table);
+    add_to_taken(-1);
+}
+
+/* Begins to follow the current task: in its lane, or where that is taken as a guest. */
 static __always_inline struct thread *follow(struct task_struct *current, u64 regs, u64 now) {
-    struct thread *lane = lane_of(regs), *thread;
+    struct thread *lane = lane_of(regs), *thread = lane;
+    u32 table = take_element();
 
     if (!lane)
         return NULL;
     __sync_fetch_and_add(&lane->claims, 1);
-    if (*(volatile u64 *)&lane->claims == 1) {
-        /* Whoever came later has seen 2, so it is ours alone. */
-        thread = lane;
-        thread->owner = regs;
-    } else {
+    /* Whoever came later has seen 2, so it is ours alone. */
+    if (*(volatile u32 *)&lane->claims != 1) {
         __sync_fetch_and_add(&lane->claims, -1);
-        thread = threads.task_storage_get(current, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+        thread = guest_of(current, table);
         if (!thread) {
+            give_table(table);
             lose(LOST_THREADS, 1);
             return NULL;
         }
         __sync_fetch_and_add(&lane->guests, 1);
     }
     clear(&thread->head, sizeof(thread->head));
-    clear_table(thread, now);
+    thread->head.table = table;
+    begin_image(thread, now);
+    thread->owner = regs;
     return thread;
 }
 
-/* Ends following: the lane is free for the next task. */
-static __always_inline void leave(struct thread *thread, u64 regs) {
+/* Ends following: the lane and the table are free for the next task. */
+static __always_inline void leave(struct task_struct *current, struct thread *thread, u64 regs) {
     struct thread *lane = lane_of(regs);
+    u32 table = thread->head.table;
+    struct enrolled *guest;
 
     if (!lane)
         return;
-    if (thread->owner == regs) {
-        thread->owner = 0;
+    give_further(thread);
+    if (lane->owner == regs) {
+        lane->owner = 0;
         __sync_fetch_and_add(&lane->claims, -1);
     } else {
-        thread->head.flags |= THREAD_ARMED; /* a snapshot must not show it again */
+        thread->owner = 0;
+        guest = enrolled.task_storage_get(current, 0, 0);
+        if (guest)
+            guest->thread = 0;
         __sync_fetch_and_add(&lane->guests, -1);
     }
+    give_table(table);
 }
 
 /* A task that is not followed may be a new child in its first event: take the note. */

@@ -10,16 +10,27 @@
 #define HISTOGRAM_BUCKETS     28
 #define HISTOGRAM_FIRST_SHIFT 7
 
-/* Everything for one thread lies in one task-storage value, below 32 KiB with the
- * kernel's own header, so that it comes from an order-3 page. 104 distinct syscalls in one
- * thread and image is far above what programs do; what goes beyond lands in `overflow`. */
-#define SLOTS       104
+/* A table is one element of the pool, of 8 KiB: the slots of the first 22 distinct syscalls of a
+ * thread and image. Further ones lie in further elements, and what goes beyond 110 in `overflow`.
+ */
+#define SLOTS       22
+#define FURTHER     4 /* elements beside the table itself */
+#define ALL_SLOTS   (SLOTS * (1 + FURTHER))
 #define ERRNO_BITS  6
 #define ERRNO_SLOTS (1 << ERRNO_BITS)
 #define ERRNO_TRIES 6
-#define LANE_BITS   8
-#define LANES       (1 << LANE_BITS)
 #define DIRECT_NRS  512
+
+/* The pool grows by chunks that sbtrace adds; element 0 is no table but `no_table`. */
+#define CHUNK_BITS   10
+#define CHUNK_TABLES (1 << CHUNK_BITS)
+#define CHUNKS       40
+#define TABLES       (CHUNKS * CHUNK_TABLES)
+#define NO_TABLE     0
+
+/* One thread a lane; behind them is room for guests, one a table. */
+#define LANE_BITS 13
+#define LANES     (1 << LANE_BITS)
 
 #define COMM_BYTES      16
 #define FILENAME_BYTES  256
@@ -37,6 +48,9 @@
 #define RECORD_REFUSED 4
 #define RECORD_START   5
 #define RECORD_PROGRAM 6
+#define RECORD_FURTHER 7 /* slots of a thread whose RECORD_THREAD follows */
+#define RECORD_BARE    8 /* in place of RECORD_THREAD for one that had no table */
+#define RECORD_PLAIN   9 /* the same for one that had no errnos */
 
 /* Why a thread's table was written out. */
 #define END_SNAPSHOT 0
@@ -44,7 +58,6 @@
 #define END_EXIT     2
 
 /* head.flags */
-#define THREAD_ARMED       1 /* the launcher, before its execve: nothing of it is counted */
 #define THREAD_LAST        2 /* the process ended with this thread */
 #define THREAD_GROUP_EXIT  4 /* exit_code is that of the whole process */
 #define THREAD_KILLED_HERE 8 /* seccomp ends it, and the refused call is counted */
@@ -80,42 +93,77 @@ struct errno_slot {
     u64 count;
 };
 
+/* What a followed thread is and does. */
 struct head {
-    u32 kind;
-    u32 end;
+    u32 table; /* in the pool; NO_TABLE where that had none left */
+    u32 slots; /* in use, those of further elements too */
     u32 flags;
+    u32 call_nr;
+    u32 call_abi;
+    u32 sigsys;   /* the SIGSYS of the refused call under way: 1 + its si_errno */
+    u64 call_ns;  /* start of the call in flight; 0 if none */
+    u64 returned; /* calls that came back, over all slots */
     u32 image;
     u32 pid;
     u32 tid;
     u32 ppid;
-    s32 exit_code;  /* as wait(2) encodes it */
-    u64 process_ns; /* start of the process: with pid, its key */
-    u64 parent_ns;  /* the same of its parent; 0 for the command itself */
-    u64 thread_ns;  /* start of the thread: with tid, its key */
-    u64 image_ns;   /* start of the image */
-    u64 end_ns;
-    u64 returned; /* calls that came back, over all slots */
-    u64 call_ns;  /* start of the call in flight; 0 if none */
-    u32 call_nr;
-    u32 call_abi;
-    u32 slots;
-    u32 sigsys; /* the SIGSYS of the refused call under way: 1 + its si_errno */
+    u64 process_ns;       /* start of the process: with pid, its key */
+    u64 parent_ns;        /* the same of its parent; 0 for the command itself */
+    u64 thread_ns;        /* start of the thread: with tid, its key */
+    u64 image_ns;         /* start of the image */
+    s32 exit_code;        /* as wait(2) encodes it */
+    u16 further[FURTHER]; /* elements of the pool with its further slots; 0: none yet */
+    u32 errnos;           /* 1: some of the table's are in use */
     u32 reserved[2];
-    char comm[COMM_BYTES];
 };
 
+/* Two cache lines, of which a call changes the first one alone. */
 struct thread {
-    /* Only in a lane: the address of its owner's registers on the kernel stack, which no two
-     * live tasks share; how many want to own it; how many followed tasks went to `threads`
-     * because it was taken. */
+    /* The address of its registers on the kernel stack, which no two live tasks share; 0: not in
+     * use. Of a lane also how many want to own it, and how many followed tasks are guests
+     * elsewhere because it was taken. */
     u64 owner;
-    u64 claims;
-    u64 guests;
-    u8 direct[2 * DIRECT_NRS]; /* number, native then compat -> 1 + slot; 0 = none yet */
-    /* From here on it is written out as it stands, up to the last slot in use. */
+    u32 claims;
+    u32 guests;
     struct head head;
+};
+
+/* In task storage: the launcher until its execve, and those that are guests. */
+struct enrolled {
+    u32 armed;
+    u32 thread; /* where it is in `threads`; 0: nowhere */
+};
+
+/* The end of a table, as it is written out. */
+struct written {
+    u32 kind;
+    u32 end;
+    u64 end_ns;
+    char comm[COMM_BYTES];
+    struct head head;
+};
+
+struct table {
+    u8 direct[2 * DIRECT_NRS]; /* number, native then compat -> 1 + slot; 0 = none yet */
+    /* From here on it is written out as it stands, up to the last slot in use; a further element
+     * from `written` on. */
+    u64 kind;
     struct errno_slot errnos[ERRNO_SLOTS];
+    struct written written;
     struct slot slots[SLOTS];
+    u64 reserved;
+};
+
+/* Elements of the pool that nobody has, one behind the other. */
+struct spare {
+    u32 first;
+    u32 count;
+};
+
+struct pool_state {
+    u64 taken; /* elements that somebody has */
+    u64 all;   /* elements that sbtrace has put in */
+    u64 low;   /* it is woken to add to them when fewer are free */
 };
 
 /* What a parent leaves for its child, which takes it up in its own context. */

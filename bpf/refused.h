@@ -116,7 +116,7 @@ static __always_inline void record_logged(void *ctx, struct thread *thread, void
     u8 *wanted;
 
     wanted = logged.lookup(&nr);
-    if (!work || thread->head.flags & THREAD_ARMED || (abi == ABI_NATIVE && wanted && !*wanted))
+    if (!work || (abi == ABI_NATIVE && wanted && !*wanted))
         return;
     bpf_probe_read_kernel(&work->regs, sizeof(work->regs), kernel_regs);
     work->refused.nr = nr;
@@ -137,8 +137,11 @@ static __always_inline u32 seccomp_mode(void *task) {
 /* A refused call, before sys_enter could fire. work->regs is set by the caller. */
 static __always_inline void count_refused(void *ctx, struct thread *thread, void *kernel_regs,
                                           struct scratch *work, u32 how, long ret) {
+    struct table *table = element(thread->head.table);
     struct slot *slot;
 
+    if (!table)
+        return;
     work->refused.how = how;
     work->refused.ret = ret;
     work->refused.nr = refused_nr(&work->regs, kernel_regs);
@@ -146,7 +149,7 @@ static __always_inline void count_refused(void *ctx, struct thread *thread, void
     /* From memory: of a kept value, the verifier would follow each ABI on its own path. */
     u32 nr = *(volatile u32 *)&work->refused.nr, abi = *(volatile u32 *)&work->refused.abi;
 
-    slot = slot_of(thread, abi, nr);
+    slot = slot_of(thread, table, abi, nr);
     if (slot)
         slot->blocked++;
     else
@@ -161,11 +164,12 @@ static __always_inline void count_refused(void *ctx, struct thread *thread, void
 static __always_inline void count_returned(void *ctx, struct thread *thread, void *kernel_regs,
                                            struct scratch *work, u32 how, long ret) {
     count_refused(ctx, thread, kernel_regs, work, how, ret);
+    struct table *table = element(thread->head.table);
     u64 error = -*(volatile s64 *)&work->refused.ret;
 
-    if (error - 1 < MAX_ERRNO)
-        count_errno(thread, *(volatile u32 *)&work->refused.abi, *(volatile u32 *)&work->refused.nr,
-                    error | 0x8000);
+    if (table && error - 1 < MAX_ERRNO)
+        count_errno(thread, table, *(volatile u32 *)&work->refused.abi,
+                    *(volatile u32 *)&work->refused.nr, error | 0x8000);
 }
 
 /* Whether a filter stands behind an exit without an entry. A tracer skips calls, too: by
@@ -187,7 +191,7 @@ static __always_inline void exit_without_entry(struct bpf_raw_tracepoint_args *c
                                                struct thread *thread, void *kernel_regs) {
     struct scratch *work = scratch();
 
-    if (!work || thread->head.flags & THREAD_ARMED)
+    if (!work)
         return;
     bpf_probe_read_kernel(&work->regs, sizeof(work->regs), kernel_regs);
     u32 nr = refused_nr(&work->regs, kernel_regs);
@@ -229,8 +233,7 @@ static __always_inline void note_sigsys(void *ctx, struct thread *thread, void *
                                         void *kernel_regs) {
     struct scratch *work = scratch();
 
-    if (!work || thread->head.flags & THREAD_ARMED ||
-        !is_of_seccomp(thread, work, info, kernel_regs))
+    if (!work || !is_of_seccomp(thread, work, info, kernel_regs))
         return;
     thread->head.sigsys = 1 + (FIELD(s32, info, SI_ERRNO) & 0xffff);
     if (is_in_vsyscall_page(REGS_IP(&work->regs)))

@@ -6,10 +6,15 @@
  * sys_enter fires (kernel/entry: syscall_trace_enter), so a refused call shows as a
  * sys_exit without a sys_enter; counting at entry alone never sees it.
  *
- * A followed task has its table in a lane: an array element found by the address of its
- * registers, which every sys_enter and sys_exit is given, so that no helper has to be called
- * to find it, nor to see that a task is not followed. Where two tasks would share a lane, the
- * second one has its table in task storage, which costs it a helper a side.
+ * A followed task has a lane: an array element found by the address of its registers, which
+ * every sys_enter and sys_exit is given, so that no helper has to be called to find it, nor to
+ * see that a task is not followed. Of two tasks that meet in a lane the second one is a guest
+ * elsewhere: an index in task storage says where, which costs it a helper a side. Task storage
+ * holds nothing else, since newer kernels allocate there without sleeping, 8 KiB at the most.
+ *
+ * Its slots lie in a table of its own, an element of the pool, whose index the lane has. The pool
+ * is a map of maps, to which sbtrace adds chunks as threads become more: such an array costs a
+ * few instructions a lookup, and memory for those threads alone that there are.
  *
  * Python enrols the launcher in task storage through its pidfd. A child is noted by its
  * parent at fork and takes the note up in its own context: there only is its address known.
@@ -18,8 +23,12 @@
 
 #include "records.h"
 
-BPF_TASK_STORAGE(threads, struct thread);
-BPF_F_TABLE("array", u32, struct thread, lanes, LANES, BPF_F_MMAPABLE);
+BPF_TASK_STORAGE(enrolled, struct enrolled);
+BPF_F_TABLE("array", u32, struct thread, threads, LANES + TABLES, BPF_F_MMAPABLE);
+BPF_F_TABLE("array", u32, struct table, pool, CHUNK_TABLES, BPF_F_MMAPABLE);
+BPF_ARRAY_OF_MAPS(chunks, "pool", CHUNKS);
+BPF_STACK(spares, struct spare, TABLES);
+BPF_F_TABLE("array", u32, struct pool_state, pool_state, 1, BPF_F_MMAPABLE);
 BPF_TABLE("hash", u32, struct note, notes, 32768);
 BPF_ARRAY(noted, u64, 1);
 BPF_TABLE("hash", struct overflow_key, struct slot, overflow, 4096);
@@ -61,7 +70,7 @@ ON(sched_process_fork) {
     void *child = (void *)ctx->args[1];
     u32 zero = 0;
 
-    if (!thread || thread->head.flags & THREAD_ARMED)
+    if (!thread)
         return 0;
     u32 tid = FIELD(u32, child, OFFSET_task_struct_pid);
     u32 tgid = FIELD(u32, child, OFFSET_task_struct_tgid);
@@ -97,11 +106,13 @@ ON(sched_process_exec) {
     u64 regs = own_regs(current), now = bpf_ktime_get_ns();
     struct thread *thread = followed(regs);
 
-    if (!thread || thread->head.flags & THREAD_ARMED) {
+    if (!thread) {
         /* The launcher becomes the target: here its figures begin, with this execve. */
-        thread = threads.task_storage_get(current, 0, 0);
-        if (!thread || !(thread->head.flags & THREAD_ARMED))
+        struct enrolled *launcher = enrolled.task_storage_get(current, 0, 0);
+
+        if (!launcher || !launcher->armed)
             return 0;
+        launcher->armed = 0;
         thread = follow(current, regs, now);
         if (!thread)
             return 0;
@@ -123,7 +134,8 @@ ON(sched_process_exec) {
         thread->head.call_ns = call_ns;
         thread->head.image++;
         thread->head.pid = own_pid(&thread->head.tid);
-        clear_table(thread, now);
+        give_further(thread);
+        begin_image(thread, now);
     }
     write_exec(thread, (void *)ctx->args[2], now);
     note_program(thread);
@@ -212,7 +224,7 @@ ON(sched_process_exit) {
 
     if (!thread)
         thread = adopt(regs); /* killed before it ever ran */
-    if (!thread || thread->head.flags & THREAD_ARMED)
+    if (!thread)
         return 0;
     void *signal = FIELD(void *, task, OFFSET_task_struct_signal);
     u32 flags = 0;
@@ -231,7 +243,7 @@ ON(sched_process_exit) {
     u64 now = bpf_ktime_get_ns();
     mark(MARK_LAST_EXIT, now);
     write_out(thread, END_EXIT, now);
-    leave(thread, regs);
+    leave(current, thread, regs);
     tails.call(ctx, TAIL_NOTE_TEXTS);
     return 0;
 }
@@ -269,35 +281,5 @@ ON(note_texts) {
         return 0;
     note_texts(work);
     work->row_ns = 0;
-    return 0;
-}
-
-/* ---- snapshots ------------------------------------------------------------------------ */
-
-/* The context of a task iterator: include/linux/bpf.h, kernel/bpf/task_iter.c. */
-struct bpf_iter_meta {
-    struct seq_file *seq;
-    u64 session_id;
-    u64 seq_num;
-};
-
-struct bpf_iter__task {
-    struct bpf_iter_meta *meta;
-    struct task_struct *task;
-};
-
-/* Reading this iterator's file gives the tables in task storage as they stand; those in
- * lanes are read through the map's own memory. */
-BPF_ITER(task) {
-    struct seq_file *seq = ctx->meta->seq;
-    struct task_struct *task = ctx->task;
-    struct thread *thread;
-
-    if (!task)
-        return 0;
-    thread = threads.task_storage_get(task, 0, 0);
-    if (!thread || thread->head.flags & THREAD_ARMED)
-        return 0;
-    bpf_seq_write(seq, &thread->head, table_bytes(thread));
     return 0;
 }

@@ -1,6 +1,46 @@
-/* The table of one thread: its slots, its errnos, and how it is written out. */
+/* The table of one thread: where it comes from, its slots, its errnos, and how it is written out.
+ */
 #ifndef SBTRACE_TABLE_H
 #define SBTRACE_TABLE_H
+
+static __always_inline void add_to_taken(s64 count) {
+    u32 zero = 0;
+    struct pool_state *state = pool_state.lookup(&zero);
+
+    if (state)
+        __sync_fetch_and_add(&state->taken, count);
+}
+
+/* Takes an element of the pool; NO_TABLE if it has none. */
+static __always_inline u32 take_element(void) {
+    struct spare spare, rest;
+
+    if (spares.pop(&spare))
+        return NO_TABLE;
+    rest.first = spare.first + 1;
+    rest.count = spare.count - 1;
+    if (rest.count)
+        spares.push(&rest, 0);
+    add_to_taken(1);
+    return spare.first;
+}
+
+/* Whoever gives some back takes them off `taken`, too. */
+static __always_inline void give_element(u32 index) {
+    struct spare spare = {index, 1};
+
+    spares.push(&spare, 0);
+}
+
+/* How sbtrace is to be woken by the record of a start: for the ring buffer, or for the pool. */
+static __always_inline u64 wakeup_of_start(u64 bytes) {
+    u32 zero = 0;
+    struct pool_state *state = pool_state.lookup(&zero);
+
+    if (state && state->all - state->taken < state->low)
+        return BPF_RB_FORCE_WAKEUP;
+    return wakeup(bytes);
+}
 
 static __always_inline struct slot *overflow_slot(struct head *head, u32 abi, u32 nr,
                                                   u16 errno_blocked) {
@@ -29,7 +69,7 @@ static __always_inline struct slot *overflow_slot(struct head *head, u32 abi, u3
     return overflow.lookup(&key);
 }
 
-/* Where thread->direct has the slot of a number below DIRECT_NRS. */
+/* Where table->direct has the slot of a number below DIRECT_NRS. */
 static __always_inline u64 direct_index(u32 abi, u32 nr) {
     u64 index = nr + (abi & ABI_COMPAT) * DIRECT_NRS; /* ABI_X32 has no such numbers */
 
@@ -37,22 +77,52 @@ static __always_inline u64 direct_index(u32 abi, u32 nr) {
     return index % (2 * DIRECT_NRS);
 }
 
-/* Returns the index of a new slot, SLOTS if it has to be in `overflow`. */
-static __always_inline u64 begin_slot(struct thread *thread, u32 abi, u32 nr) {
-    u64 used = thread->head.slots;
+/* A slot beyond those of the table itself: `index` from SLOTS on. NULL if there is no room. */
+static __always_inline struct slot *further_slot(struct thread *thread, u64 index) {
+    u64 which = (u32)index / SLOTS - 1, at = (u32)index % SLOTS;
+    struct table *table;
 
-    BOUNDED(used);
-    /* A number beyond the direct tables is x32's or nonsense: rare, and the hash has room. */
-    if (used >= SLOTS || nr >= DIRECT_NRS)
-        return SLOTS;
-    thread->direct[direct_index(abi, nr)] = used + 1;
-    struct slot *slot = &thread->slots[used];
-    clear(slot, sizeof(*slot)); /* an image before this one may have used it */
+    BOUNDED(which);
+    BOUNDED(at);
+    if (which >= FURTHER || at >= SLOTS)
+        return NULL;
+    if (!thread->head.further[which])
+        thread->head.further[which] = take_element();
+    if (!thread->head.further[which])
+        return NULL;
+    table = element(thread->head.further[which]);
+    if (!table)
+        return NULL;
+    BOUNDED(table);
+    return &table->slots[at];
+}
+
+static __always_inline void begin_slot(struct thread *thread, struct table *table,
+                                       struct slot *slot, u32 abi, u32 nr) {
+    table->direct[direct_index(abi, nr)] = ++thread->head.slots;
+    clear(slot, sizeof(*slot)); /* a table before this one may have used it */
     slot->nr = nr;
     slot->abi = abi;
     slot->min_ns = ~0ULL;
-    thread->head.slots = used + 1;
-    return used;
+}
+
+/* The slot of that index or, where there is none yet, a new one. NULL where it has to be in
+ * `overflow`. */
+static __always_inline struct slot *uncommon_slot(struct thread *thread, struct table *table,
+                                                  u64 index, u32 abi, u32 nr) {
+    bool is_new = index >= ALL_SLOTS;
+    struct slot *slot;
+
+    /* A number beyond the direct tables is x32's or nonsense: rare, and the hash has room. */
+    if (nr >= DIRECT_NRS)
+        return NULL;
+    if (is_new)
+        index = *(volatile u32 *)&thread->head.slots;
+    BOUNDED(index);
+    slot = index < SLOTS ? &table->slots[index] : further_slot(thread, index);
+    if (slot && is_new)
+        begin_slot(thread, table, slot, abi, nr);
+    return slot;
 }
 
 static __always_inline bool is_traced(void *task) {
@@ -65,19 +135,21 @@ static __always_inline bool is_skipped(u32 nr) {
 }
 
 /* NULL where `overflow` has no room, and for what is no call. */
-static __always_inline struct slot *slot_of(struct thread *thread, u32 abi, u32 nr) {
+static __always_inline struct slot *slot_of(struct thread *thread, struct table *table, u32 abi,
+                                            u32 nr) {
+    struct slot *slot;
     u64 index = 0;
 
     if (nr < DIRECT_NRS)
-        index = thread->direct[direct_index(abi, nr)];
-    index--;
+        index = table->direct[direct_index(abi, nr)];
+    index--; /* 0 - 1: none yet */
     BOUNDED(index);
-    if (UNLIKELY(index >= SLOTS)) { /* none yet: 0 - 1 */
-        index = begin_slot(thread, abi, nr);
-        if (index >= SLOTS)
-            return is_skipped(nr) ? NULL : overflow_slot(&thread->head, abi, nr, 0);
-    }
-    return &thread->slots[index];
+    if (LIKELY(index < SLOTS))
+        return &table->slots[index];
+    slot = uncommon_slot(thread, table, index, abi, nr);
+    if (!slot && !is_skipped(nr))
+        slot = overflow_slot(&thread->head, abi, nr, 0);
+    return slot;
 }
 
 /* The key as one number. By way of the stack, where the verifier forgets what it knew of its
@@ -89,14 +161,16 @@ static __always_inline u64 errno_key(u32 abi, u32 nr, u16 errno_blocked) {
     return slot.whole;
 }
 
-static __always_inline void count_errno(struct thread *thread, u32 abi, u32 nr, u16 errno_blocked) {
+static __always_inline void count_errno(struct thread *thread, struct table *table, u32 abi, u32 nr,
+                                        u16 errno_blocked) {
     u64 key = errno_key(abi, nr, errno_blocked);
     u64 at = key * 0x9e3779b97f4a7c15 >> (64 - ERRNO_BITS);
 
+    thread->head.errnos = 1;
     /* Open addressing with a short run of tries. */
 #pragma unroll
     for (int try = 0; try < ERRNO_TRIES; try++) {
-        struct errno_slot *entry = &thread->errnos[(at + try) % ERRNO_SLOTS];
+        struct errno_slot *entry = &table->errnos[(at + try) % ERRNO_SLOTS];
 
         if (entry->count == 0)
             entry->whole = key;
@@ -132,31 +206,89 @@ static __always_inline u64 bucket_of(u64 ns) {
     return r < HISTOGRAM_BUCKETS ? r : HISTOGRAM_BUCKETS - 1;
 }
 
-/* Begins an image: the table is empty, a call in flight (the execve) stays in flight. */
-static __always_inline void clear_table(struct thread *thread, u64 now) {
-    clear(thread->direct, sizeof(thread->direct));
-    clear(thread->errnos, sizeof(thread->errnos));
-    thread->head.slots = 0;
+/* Begins an image: the table is empty, a call in flight (the execve) stays in flight. Who has no
+ * table counts in `no_table`, which has no room: all of it goes to `overflow`. */
+static __always_inline void begin_image(struct thread *thread, u64 now) {
+    struct table *table = element(thread->head.table);
+
+    if (table && thread->head.table != NO_TABLE) {
+        clear(table->direct, sizeof(table->direct));
+        clear(table->errnos, sizeof(table->errnos));
+        thread->head.slots = 0;
+    } else {
+        thread->head.slots = ALL_SLOTS;
+    }
+    thread->head.errnos = 0;
     thread->head.returned = 0;
     thread->head.image_ns = now;
 }
 
-static __always_inline u64 table_bytes(struct thread *thread) {
-    u64 slots = thread->head.slots;
+static __always_inline void give_further(struct thread *thread) {
+    s64 given = 0;
+
+#pragma unroll
+    for (int which = 0; which < FURTHER; which++) {
+        if (!thread->head.further[which])
+            break;
+        give_element(thread->head.further[which]);
+        thread->head.further[which] = 0;
+        given++;
+    }
+    if (given)
+        add_to_taken(-given);
+}
+
+/* Bytes of the slots that lie in an element: of the table itself, or of a further one. */
+static __always_inline u64 slots_bytes(struct thread *thread, u32 before) {
+    u64 slots = thread->head.slots - before;
 
     BOUNDED(slots);
     if (slots > SLOTS)
         slots = SLOTS;
-    return sizeof(struct head) + sizeof(thread->errnos) + slots * sizeof(struct slot);
+    return slots * sizeof(struct slot);
+}
+
+static __always_inline long write_further(struct thread *thread, struct written *written,
+                                          u32 which) {
+    struct table *table = element(thread->head.further[which]);
+    u64 bytes = sizeof(struct written) + slots_bytes(thread, (1 + which) * SLOTS);
+
+    if (!table)
+        return 0;
+    bpf_probe_read_kernel(&table->written, sizeof(table->written), written);
+    return records.ringbuf_output(&table->written, bytes, BPF_RB_NO_WAKEUP);
+}
+
+static __always_inline long write_table(struct thread *thread, struct written *written) {
+    struct table *table = element(thread->head.table);
+    u64 bytes = sizeof(*written) + slots_bytes(thread, 0);
+
+    if (!table || thread->head.table == NO_TABLE) {
+        written->kind = RECORD_BARE;
+        return records.ringbuf_output(written, sizeof(*written), wakeup(sizeof(*written)));
+    }
+    written->kind = RECORD_PLAIN;
+    bpf_probe_read_kernel(&table->written, sizeof(table->written), written);
+    if (!thread->head.errnos)
+        return records.ringbuf_output(&table->written, bytes, wakeup(bytes));
+    table->kind = RECORD_THREAD;
+    bytes += __builtin_offsetof(struct table, written) - __builtin_offsetof(struct table, kind);
+    return records.ringbuf_output(&table->kind, bytes, wakeup(bytes));
 }
 
 static __always_inline void write_out(struct thread *thread, u32 end, u64 now) {
-    thread->head.kind = RECORD_THREAD;
-    thread->head.end = end;
-    thread->head.end_ns = now;
-    bpf_get_current_comm(thread->head.comm, sizeof(thread->head.comm));
-    u64 bytes = table_bytes(thread);
-    if (records.ringbuf_output(&thread->head, bytes, wakeup(bytes))) {
+    struct written written = {.kind = RECORD_FURTHER, .end = end, .end_ns = now};
+    long failed = 0;
+
+    bpf_get_current_comm(written.comm, sizeof(written.comm));
+    bpf_probe_read_kernel(&written.head, sizeof(written.head), &thread->head);
+#pragma unroll
+    for (int which = 0; which < FURTHER; which++) {
+        if (!thread->head.further[which])
+            break;
+        failed |= write_further(thread, &written, which);
+    }
+    if (failed || write_table(thread, &written)) {
         lose(LOST_RECORDS, 1);
         lose(LOST_CALLS, thread->head.returned + (thread->head.call_ns != 0));
     }

@@ -36,8 +36,8 @@ static __always_inline bool is_doubtful(struct thread *thread, struct scratch *w
                                         u32 call) {
     void *task = (void *)bpf_get_current_task();
 
-    if (!thread || !work || thread->head.flags & THREAD_ARMED || call > VSYSCALL_GETCPU ||
-        seccomp_mode(task) != SECCOMP_MODE_FILTER || is_always_allowed(task, number_of(call)))
+    if (!thread || !work || call > VSYSCALL_GETCPU || seccomp_mode(task) != SECCOMP_MODE_FILTER ||
+        is_always_allowed(task, number_of(call)))
         return false;
     bpf_probe_read_kernel(&work->regs, sizeof(work->regs), (void *)regs);
     return is_well_made(&work->regs, call);

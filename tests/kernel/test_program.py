@@ -6,6 +6,7 @@ import ctypes
 import errno
 import os
 import shutil
+import subprocess
 import sys
 from contextlib import contextmanager
 from functools import partial
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import ROOT
+from tracer import syscalls
 from tracer.collectors.kernel import built, cache, libbpf, offsets, wire
 from tracer.collectors.kernel import compile as compiler
 from tracer.collectors.kernel.program import Program
@@ -31,6 +33,7 @@ VERIFIED_AT = 216
 
 
 NOT_LOGGING = variant(logging=False)
+GETPPID = syscalls.number(syscalls.native_abi(), "getppid")
 
 
 @pytest.fixture
@@ -165,13 +168,74 @@ def test_stacks_leave_room_for_the_tables() -> None:
     with ran_unread(taken) as program:
         losses = {name: count for name, count in program.losses().items() if count}
         program.consume()
-        tables = [wire.table(data)[0] for data in taken if wire.kind_of(data) == wire.RECORD_THREAD]
+        slots = [slot for data in taken for slot in slots_of(data)]
         stacks = [data for data in taken if wire.kind_of(data) == wire.RECORD_REFUSED]
-        assert sum(slot.blocked for table in tables for slot in table.slots) == CHILDREN
+        assert sum(slot.blocked for slot in slots) == CHILDREN
         assert losses == {"lost_stacks": CHILDREN - len(stacks)}
         room = sum(map(wire.ring_room, stacks))
         assert RING_BYTES // 2 - wire.ring_room(stacks[0]) < room <= RING_BYTES // 2
         assert stack_marks(program) == (room, room)
+
+
+THREADS = wire.CHUNK_TABLES + 76
+"""More than the first chunk has tables for."""
+AT_ONCE = 100
+WAITING = f"""
+import _thread, os
+_thread.stack_size(65536)
+hold = _thread.allocate_lock(); hold.acquire()
+for i in range({THREADS}):
+    _thread.start_new_thread(lambda: (os.getppid(), hold.acquire()), ())
+    if i % {AT_ONCE} == 0:
+        os.write(1, b"x"); os.read(0, 1)
+os.write(1, b"x"); os.read(0, 1)
+os._exit(0)
+"""
+
+
+def test_tables_are_added_as_threads_become_more() -> None:
+    """More live at once than the pool begins with, and every one is counted."""
+    taken: list[bytes] = []
+    program = Program(taken.append)
+    command = [sys.executable, "-Ic", "import os, sys; os.read(0, 1); os.execv(*eval(sys.argv[1]))"]
+    words = [sys.executable, "-Ic", WAITING]
+    try:
+        program.attach()
+        with subprocess.Popen(
+            [*command, repr((words[0], words))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            pidfd = os.pidfd_open(process.pid)
+            program.enrol(pidfd)
+            os.close(pidfd)
+            process.stdin.write(b"x")
+            while process.stdout.read(1):
+                program.consume()
+                live = list(program.live_tables())
+                process.stdin.write(b"x")
+        program.consume()
+        losses = program.losses()
+    finally:
+        program.close()
+    assert len(live) == THREADS + 1
+    assert not any(losses.values())
+    assert sum(table.head.table == wire.NO_TABLE for table in live) == 0
+    ends = [wire.table(data) for data in taken if wire.kind_of(data) in wire.TABLES_END]
+    assert sum(table.head.end == wire.END_EXIT for table in ends) == THREADS + 1
+    asked = [slot for data in taken for slot in slots_of(data) if slot.nr == GETPPID]
+    assert sum(sum(slot.histogram) for slot in asked) == THREADS
+
+
+def slots_of(data: bytes) -> tuple[wire.Slot, ...]:
+    """Those of a record that has any."""
+    kind = wire.kind_of(data)
+    if kind in wire.TABLES_END:
+        return wire.table(data).slots
+    return wire.further(data)[1] if kind == wire.RECORD_FURTHER else ()
 
 
 def stack_marks(program: Program) -> tuple[int, int]:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.kernel
 CALLS = 5_000_000
 PROCESSES = 1_000
 # Enough processes to write more tables than the ring buffer holds (16 MiB) with nobody reading.
-MANY = 13_001
+MANY = 11_003
 
 
 def kernel_losses(sbtrace: Sbtrace) -> dict[str, int]:
@@ -90,8 +90,8 @@ def unread(tmp_path_factory: pytest.TempPathFactory, programs: Programs) -> tupl
 
 
 def many(programs: Programs) -> tuple[str | Path, ...]:
-    """The command: processes of one thread that call getppid once."""
-    return programs["short_processes"], str(MANY), "1", "1"
+    """The command: processes of one thread that call getppid once, and make a call that fails."""
+    return programs["short_processes"], str(MANY), "1", "1", "1"
 
 
 def child_of(pid: int) -> int:

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, NamedTuple
 from tracer.collectors.kernel import wire
 from tracer.collectors.kernel.accounts import Accounts
 from tracer.collectors.kernel.clock import ahead_ns
+from tracer.collectors.kernel.further import Further
 from tracer.collectors.kernel.program import Program
 from tracer.collectors.kernel.refusals import REGISTER_BYTES, Decide, Refusals
 from tracer.collectors.kernel.variant import variant
 from tracer.model import BlockedCall, Loss, Process
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from tracer.collectors.kernel.totals import Rows
 
 NAME = "kernel"
 _DRAIN_S = 0.02
+_TABLES_AT_ONCE = 128
 
 
 class KernelRecords(NamedTuple):
@@ -56,6 +58,7 @@ class KernelCollector:
         self._ahead_ns = ahead_ns()
         self._accounts = Accounts()
         self._refusals = Refusals(decide)
+        self._further = Further()
         self._program = Program(self._take, logged, verdicts)
         self._program.attach()
 
@@ -93,8 +96,8 @@ class KernelCollector:
     def snapshot(self) -> KernelRecords:
         """Return the figures so far; live threads may be a call ahead in one of them."""
         self.drain()
-        tables = list(self._program.live_tables())
-        live = self._accounts.live(tables)
+        tables = list(self._kept_up(self._program.live_tables()))
+        live = self._accounts.live(self._kept_up(tables))
         return KernelRecords(
             processes=self._accounts.processes(),
             live=live,
@@ -103,6 +106,13 @@ class KernelCollector:
             losses=tuple(self._losses()),
             last_ns=None if tables else self._last_ns(),
         )
+
+    def _kept_up(self, tables: Iterable[wire.Table]) -> Iterator[wire.Table]:
+        """Yield ``tables``, with a look at the ring buffer now and then: they may be thousands."""
+        for number, table in enumerate(tables, 1):
+            yield table
+            if number % _TABLES_AT_ONCE == 0:
+                self._program.keep_up()
 
     def stop(self) -> KernelRecords:
         """Stop counting and return the final figures. What is alive counts as it stands."""
@@ -133,8 +143,10 @@ class KernelCollector:
 
     def _take(self, data: bytes) -> None:
         kind = wire.kind_of(data)
-        if kind == wire.RECORD_THREAD:
-            table, _end = wire.table(data)
+        if kind == wire.RECORD_FURTHER:
+            self._further.add(data)
+        elif kind in wire.TABLES_END:
+            table = self._further.joined(wire.table(data))
             self._accounts.ended(table)
             if table.head.flags & wire.THREAD_LAST:
                 self._refusals.ended(table.head.pid, table.head.process_ns)

@@ -27,7 +27,7 @@ from tracer.collectors.kernel.artifact import (
     instructions,
 )
 from tracer.collectors.kernel.offsets import names
-from tracer.collectors.kernel.variant import ITERATOR, TAILS, programs
+from tracer.collectors.kernel.variant import TAILS, programs
 from tracer.errors import KernelError
 from tracer.resources import bpf_dir
 
@@ -105,7 +105,6 @@ def _artifact(
     tables = [lib.bpf_table_name(handle, i).decode() for i in range(lib.bpf_num_tables(handle))]
     descriptors = {lib.bpf_table_fd(handle, name.encode()): name for name in tables}
     functions = {name: f"on_{name}" for name in (*tracepoint_programs, *TAILS)}
-    functions |= {ITERATOR: ITERATOR}
     code = {
         name: _code(module.dump_func(function.encode()), descriptors, gaps)
         for name, function in functions.items()
@@ -120,8 +119,8 @@ def _artifact(
         )
         for i, name in enumerate(tables)
     }
-    threads = lib.bpf_table_fd(handle, b"threads")
-    btf, key_type, value_type = libbpf.map_btf(threads)
+    enrolled = lib.bpf_table_fd(handle, b"enrolled")
+    btf, key_type, value_type = libbpf.map_btf(enrolled)
     return Artifact(code, maps, btf, (key_type, value_type))
 
 

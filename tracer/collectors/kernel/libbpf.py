@@ -10,21 +10,21 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import math
 import os
-import time
+import sys
 from typing import TYPE_CHECKING
 
 from tracer.errors import KernelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 MAP_TYPE_ARRAY = 2
+MAP_TYPE_ARRAY_OF_MAPS = 12
 MAP_TYPE_TASK_STORAGE = 29
 PROG_TYPE_RAW_TRACEPOINT = 17
-PROG_TYPE_TRACING = 26
-ATTACH_TRACE_ITER = 28
+_NOT_SUPPORTED = 524
+"""ENOTSUPP: the kernel's own, which it lets out to user space here and there."""
 
 _RING_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 
@@ -122,20 +122,26 @@ def load_btf(data: bytes) -> int:
 
 
 def create_map(
-    kind: int, name: str, sizes: tuple[int, int, int], flags: int, btf: tuple[int, int, int]
+    kind: int,
+    name: str,
+    sizes: tuple[int, int, int],
+    flags: int,
+    btf: tuple[int, int, int] = (0, 0, 0),
+    inner: int = 0,
 ) -> int:
-    """BPF_MAP_CREATE; ``sizes``: key, value, entries; ``btf``: descriptor, key and value type."""
-    options = _MapOptions(ctypes.sizeof(_MapOptions), *btf, map_flags=flags)
+    """BPF_MAP_CREATE; ``sizes``: key, value, entries; ``btf``: descriptor, key and value type.
+
+    ``inner``: of a map of maps, a map like those that it is to hold.
+    """
+    options = _MapOptions(ctypes.sizeof(_MapOptions), *btf, inner_map_fd=inner, map_flags=flags)
     key, value, entries = sizes
     made = lib.bpf_map_create(kind, name.encode()[:15], key, value, entries, ctypes.byref(options))
     return _checked(f"map {name}", made)
 
 
-def load_program(kind: int, name: str, instructions: bytes, attach_btf_id: int = 0) -> int:
-    """BPF_PROG_LOAD, by way of the verifier. ``attach_btf_id``: for iterators."""
-    options = _ProgOptions(ctypes.sizeof(_ProgOptions), attach_btf_id=attach_btf_id)
-    if kind == PROG_TYPE_TRACING:
-        options.expected_attach_type = ATTACH_TRACE_ITER
+def load_program(kind: int, name: str, instructions: bytes) -> int:
+    """BPF_PROG_LOAD, by way of the verifier."""
+    options = _ProgOptions(ctypes.sizeof(_ProgOptions))
     count = ctypes.c_size_t(len(instructions) // 8)
     fd = lib.bpf_prog_load(
         kind, name.encode()[:15], b"GPL", instructions, count, ctypes.byref(options)
@@ -146,17 +152,6 @@ def load_program(kind: int, name: str, instructions: bytes, attach_btf_id: int =
 def attach_raw_tracepoint(name: str, program: int) -> int:
     """BPF_RAW_TRACEPOINT_OPEN: return the link; closing it detaches."""
     return _checked(f"raw tracepoint {name}", lib.bpf_raw_tracepoint_open(name.encode(), program))
-
-
-def read_iterator(program: int) -> bytes:
-    """Run an iterator program over all its objects; return what it wrote."""
-    link = _checked("task iterator", lib.bpf_link_create(program, 0, ATTACH_TRACE_ITER, None))
-    try:
-        fd = _checked("task iterator", lib.bpf_iter_create(link))
-        with os.fdopen(fd, "rb", buffering=0) as file:
-            return file.readall()
-    finally:
-        os.close(link)
 
 
 def map_btf(fd: int) -> tuple[bytes, int, int]:
@@ -191,6 +186,39 @@ def update(fd: int, key: int, value: bytes) -> None:
     )
 
 
+def push(fd: int, value: bytes) -> None:
+    """Add to a queue or stack map."""
+    _checked("map update", lib.bpf_map_update_elem(fd, None, value, ctypes.c_uint64(0)))
+
+
+def put_maps(fd: int, first: int, maps: Sequence[int]) -> None:
+    """Put maps into an array of maps, at ``first`` and behind it.
+
+    The kernel waits for whoever may still see what stood there: for all of them only once, where
+    it takes them at once.
+    """
+    keys = (ctypes.c_uint32 * len(maps))(*range(first, first + len(maps)))
+    values, count = (ctypes.c_uint32 * len(maps))(*maps), ctypes.c_uint32(len(maps))
+    failed = lib.bpf_map_update_batch(fd, keys, values, ctypes.byref(count), None)
+    if failed and -failed not in (errno.EINVAL, errno.EOPNOTSUPP, _NOT_SUPPORTED):
+        _checked("map update", failed)
+    for at in range(len(maps)) if failed else ():
+        update(fd, first + at, maps[at].to_bytes(4, sys.byteorder))
+
+
+def map_by_id(map_id: int) -> int:
+    """BPF_MAP_GET_FD_BY_ID."""
+    return _checked(f"map {map_id}", lib.bpf_map_get_fd_by_id(ctypes.c_uint32(map_id)))
+
+
+def inner_map(fd: int, key: int) -> int | None:
+    """Return a descriptor of the map at ``key`` in an array of maps; None if there is none."""
+    number, held = ctypes.c_uint32(key), ctypes.c_uint32()
+    if lib.bpf_map_lookup_elem(fd, ctypes.byref(number), ctypes.byref(held)):
+        return None
+    return map_by_id(held.value)
+
+
 def pairs(fd: int, key_bytes: int, value_bytes: int) -> Iterator[tuple[bytes, bytes]]:
     """Yield every key and value of a hash map."""
     key, following = ctypes.create_string_buffer(key_bytes), ctypes.create_string_buffer(key_bytes)
@@ -217,13 +245,11 @@ def cells(fd: int, count: int) -> list[int]:
 class Ring:
     """The reading side of a ring buffer map."""
 
-    def __init__(self, fd: int, take: Callable[[bytes], None]) -> None:
-        """``take`` is given each record when ``consume`` is called."""
-        self._until = math.inf
+    def __init__(self, fd: int, take: Callable[[bytes], bool]) -> None:
+        """``take`` is given each record when ``consume`` is called; true: it wants no more."""
 
         def called(_context: int, data: int, size: int) -> int:
-            take(ctypes.string_at(data, size))
-            return -errno.EAGAIN if time.monotonic() >= self._until else 0
+            return -errno.EAGAIN if take(ctypes.string_at(data, size)) else 0
 
         self._callback = _RING_CALLBACK(called)  # libbpf keeps only the pointer
         ring = lib.ring_buffer__new(fd, self._callback, None, None)
@@ -231,13 +257,8 @@ class Ring:
             raise OSError(ctypes.get_errno(), f"ring buffer: {os.strerror(ctypes.get_errno())}")
         self._ring = ctypes.c_void_p(ring)
 
-    def consume(self, at_most_s: float = math.inf) -> None:
-        """Hand over every record that waits, or those that ``at_most_s`` seconds are enough for.
-
-        libbpf goes on while records come: a target that makes them faster than they are
-        taken would never let it return.
-        """
-        self._until = time.monotonic() + at_most_s
+    def consume(self) -> None:
+        """Hand over every record that waits, until ``take`` says stop."""
         result = lib.ring_buffer__consume(self._ring)
         if result != -errno.EAGAIN:
             _checked("ring buffer", result)

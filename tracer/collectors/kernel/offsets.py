@@ -72,7 +72,7 @@ _ARCH_FIELDS = {
     },
 }
 
-_KIND_STRUCT, _KIND_UNION, _KIND_FUNC = 4, 5, 12
+_KIND_STRUCT, _KIND_UNION = 4, 5
 _KINDS_THROUGH = (8, 9, 10, 11)  # typedef, volatile, const, restrict: name another type
 
 
@@ -97,9 +97,6 @@ class _Member(ctypes.Structure):
 
 
 _NAMESPACE = ("PIDNS_DEV", "PIDNS_INO")
-_ITERATOR = "bpf_iter_task"
-ITERATOR_ID = "iterator_btf_id"
-"""Not in the program: what its iterator is attached to when it is loaded."""
 
 
 def names(machine: str) -> tuple[str, ...]:
@@ -108,14 +105,13 @@ def names(machine: str) -> tuple[str, ...]:
 
 
 def kernel_values() -> dict[str, int]:
-    """Return ``OFFSET_…`` names with the byte offsets of this kernel's fields, and ITERATOR_ID.
+    """Return ``OFFSET_…`` names with the byte offsets of this kernel's fields.
 
     Raises KernelError if the kernel has no BTF, or lacks a field that the program needs.
     """
     btf = _Btf()
     try:
-        values = {name: btf.offset(path) for name, path in _paths(os.uname().machine).items()}
-        return values | {ITERATOR_ID: btf.function(_ITERATOR)}
+        return {name: btf.offset(path) for name, path in _paths(os.uname().machine).items()}
     finally:
         btf.close()
 
@@ -166,13 +162,6 @@ class _Btf:
             type_id, offset = found
             total += offset
         return total
-
-    def function(self, name: str) -> int:
-        """Return the id of a kernel function."""
-        found = int(lib.btf__find_by_name_kind(self._btf, name.encode(), _KIND_FUNC))
-        if found < 0:
-            raise KernelError(f"{BTF_PATH}: this kernel has no {name}, which sbtrace attaches to")
-        return found
 
     def _struct(self, name: str) -> int:
         """Return the id of a structure; negative if there is none. libbpf looks at all types."""

@@ -6,17 +6,18 @@ Everything it holds dies with its descriptors, so a killed sbtrace leaves nothin
 from __future__ import annotations
 
 import math
-import mmap
 import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 from tracer.collectors.kernel import cache, libbpf, wire
-from tracer.collectors.kernel.offsets import ITERATOR_ID, kernel_values, namespace_values
+from tracer.collectors.kernel.offsets import kernel_values, namespace_values
 from tracer.collectors.kernel.paths import path_table
+from tracer.collectors.kernel.pool import Pool
+from tracer.collectors.kernel.records import Records
 from tracer.collectors.kernel.variant import (
     BRIEFLY,
-    ITERATOR,
+    INNER,
     RAW_TRACEPOINTS,
     TAILS,
     VSYSCALL,
@@ -54,11 +55,10 @@ class Program:
         """
         self._open: list[int] = []
         self._links: list[int] = []
-        self._iterator: int | None = None
-        self._lanes: mmap.mmap | None = None
+        self._let_go: list[Callable[[], None]] = []
         self._namespace = namespace_values()
         self._wanted = _wanted(verdicts)
-        self._kept, self._maps, self._programs = self._loaded(variant(logging=bool(logged)))
+        self._maps, self._programs = self._loaded(variant(logging=bool(logged)))
         for number in logged:
             _ask(libbpf.update, self._maps["logged"], number, b"\1")
         for number, name in enumerate(TAILS):
@@ -67,33 +67,40 @@ class Program:
         _ask(libbpf.update, self._maps["path_arguments_of"], 0, path_table(os.uname().machine))
         for call, verdict in enumerate(verdicts):
             _ask(libbpf.update, self._maps["verdicts"], call, verdict.to_bytes(8, sys.byteorder))
-        self._take = take
         self._read_stack_bytes = 0
-        self._ring = _ask(libbpf.Ring, self.ring_fd, self._taken)
+        self._take = take
+        ring = self._maps["records"]
+        self._records: Records = _ask(Records, ring, self._read, self._handed)
+        self._let_go.append(self._records.close)
 
-    def _loaded(self, which: Variant) -> tuple[cache.Kept, dict[str, int], dict[str, int]]:
+    def _loaded(self, which: Variant) -> tuple[dict[str, int], dict[str, int]]:
         """Load the kept program, or else one that is linked for this kernel and then kept."""
         made_for = cache.identity(which)
         kept = cache.load(made_for)
         if kept is not None:
             try:
-                return kept, *self._load(kept)
+                return self._load(kept)
             except (OSError, KeyError):
                 self.close()  # made for another machine after all
         fresh = cache.Kept(_portable(which), _ask(kernel_values))
-        loaded = _ask(self._load, fresh)
+        loaded: tuple[dict[str, int], dict[str, int]] = _ask(self._load, fresh)
         cache.save(made_for, fresh)
-        return fresh, *loaded
+        return loaded
 
     def _load(self, kept: cache.Kept) -> tuple[dict[str, int], dict[str, int]]:
         artifact, values = kept.artifact, {**kept.values, **self._namespace}
         btf = self._keep(libbpf.load_btf(artifact.btf))
-        maps = {}
-        for name, shape in artifact.maps.items():
+        maps: dict[str, int] = {}
+        for name, shape in sorted(artifact.maps.items(), key=lambda item: item[0] in INNER):
             of_tasks = shape.kind == libbpf.MAP_TYPE_TASK_STORAGE
             sizes = (shape.key_bytes, shape.value_bytes, shape.entries)
             types = (btf, *artifact.btf_types) if of_tasks else (0, 0, 0)
-            maps[name] = self._keep(libbpf.create_map(shape.kind, name, sizes, shape.flags, types))
+            inner = maps[INNER[name]] if name in INNER else 0
+            fd = libbpf.create_map(shape.kind, name, sizes, shape.flags, types, inner)
+            maps[name] = self._keep(fd)
+        self._pool = Pool(maps, artifact.maps)
+        self._let_go.append(self._pool.close)
+        self._pool.begin()
         programs = {}
         for name in (*self._wanted, *TAILS):
             code = artifact.linked(name, maps, values)
@@ -107,59 +114,47 @@ class Program:
 
     @property
     def ring_fd(self) -> int:
-        """Descriptor of the ring buffer: readable when an eighth of it has been written."""
-        return self._maps["records"]
+        """Readable when there are records to be consumed: see ``Records``."""
+        return self._records.fd
 
     def attach(self) -> None:
         """Attach to the raw tracepoints: from now on, enrolled tasks are counted."""
+        _ask(self._pool.settle)
         for name in self._wanted:
             self._links += _ask(_attached, name, self._programs[name])
 
     def enrol(self, pidfd: int) -> None:
         """Follow the task behind ``pidfd`` from its next execve on."""
-        _ask(libbpf.update, self._maps["threads"], pidfd, wire.armed_thread())
+        _ask(libbpf.update, self._maps["enrolled"], pidfd, wire.armed())
 
     def consume(self, at_most_s: float = math.inf) -> None:
-        """Hand over the records that wait in the ring buffer, for at most so long."""
+        """Hand over the records that wait, for at most so long."""
+        self.keep_up()
+        _ask(self._records.hand_over, at_most_s)
+
+    def keep_up(self) -> None:
+        """Empty the ring buffer without looking at what is in it, and see to room for tables.
+
+        For whoever has something longer to do while the target goes on.
+        """
         before = self._read_stack_bytes
-        _ask(self._ring.consume, at_most_s)
+        _ask(self._records.read)
+        _ask(self._pool.grow_if_low)
         if self._read_stack_bytes != before:
             room = self._read_stack_bytes.to_bytes(8, sys.byteorder)
             _ask(libbpf.update, self._maps["marks"], wire.MARK_TAKEN, room)
 
-    def _taken(self, data: bytes) -> None:
+    def _handed(self, data: bytes) -> None:
         self._take(data)
+        self._pool.grow_if_low()
+
+    def _read(self, data: bytes) -> None:
         if wire.kind_of(data) == wire.RECORD_REFUSED:
             self._read_stack_bytes += wire.ring_room(data)
 
     def live_tables(self) -> Iterator[wire.Table]:
         """Yield the table of every followed thread that is alive, as it stands."""
-        yield from wire.lanes(self._lane_memory())
-        if self._iterator is None:
-            values = self._kept.values
-            code = self._kept.artifact.linked(ITERATOR, self._maps, values)
-            self._iterator = _ask(
-                libbpf.load_program,
-                libbpf.PROG_TYPE_TRACING,
-                ITERATOR,
-                code,
-                values[ITERATOR_ID],
-            )
-            self._keep(self._iterator)
-        data = _ask(libbpf.read_iterator, self._iterator)
-        at = 0
-        while at < len(data):
-            table, at = wire.table(data, at)
-            yield table
-
-    def _lane_memory(self) -> memoryview:
-        """Map the lanes into memory, once somebody wants to read them."""
-        if self._lanes is None:
-            shape = self._kept.artifact.maps["lanes"]
-            size = -(-shape.entries * shape.value_bytes // mmap.PAGESIZE) * mmap.PAGESIZE
-            self._lanes = mmap.mmap(self._maps["lanes"], size, mmap.MAP_SHARED, mmap.PROT_READ)
-        shape = self._kept.artifact.maps["lanes"]
-        return memoryview(self._lanes)[: shape.entries * shape.value_bytes]
+        yield from self._pool.live_tables()
 
     def overflow(self) -> Iterator[tuple[wire.OverflowKey, wire.Slot]]:
         """Yield what did not fit into the threads' own tables."""
@@ -199,6 +194,8 @@ class Program:
     def close(self) -> None:
         """Let go of everything; the kernel frees programs and maps."""
         self.detach()
+        while self._let_go:
+            self._let_go.pop()()
         while self._open:
             os.close(self._open.pop())
 

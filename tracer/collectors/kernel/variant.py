@@ -24,7 +24,8 @@ TAILS = ("walk_path", "note_texts")
 VSYSCALL, BRIEFLY = "emulate_vsyscall", "_briefly"
 """A raw tracepoint that a kernel may be built without. Of the two programs for it, the one of
 that name with ``BRIEFLY`` behind it is for runs whose filter gives none of its calls an errno."""
-ITERATOR = "bpf_iter__task"
+INNER = {"chunks": "pool"}
+"""The maps of maps, and which map says what those within are like."""
 MAKERS = tuple(
     Path(__file__).with_name(f"{name}.py") for name in ("artifact", "compile", "offsets", "variant")
 )

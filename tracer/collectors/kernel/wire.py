@@ -5,23 +5,28 @@ what the loaded program says, so the two cannot drift apart unseen.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from tracer.model import HISTOGRAM_BUCKETS
 
 RECORD_THREAD, RECORD_EXEC, RECORD_MAP, RECORD_REFUSED, RECORD_START = 1, 2, 3, 4, 5
-RECORD_PROGRAM = 6
+RECORD_PROGRAM, RECORD_FURTHER, RECORD_BARE, RECORD_PLAIN = 6, 7, 8, 9
+TABLES_END = (RECORD_THREAD, RECORD_BARE, RECORD_PLAIN)
+"""What tells of the end of a thread or of its image."""
 END_SNAPSHOT, END_EXEC, END_EXIT = 0, 1, 2
-THREAD_ARMED, THREAD_LAST, THREAD_GROUP_EXIT, THREAD_KILLED_HERE = 1, 2, 4, 8
+THREAD_LAST, THREAD_GROUP_EXIT, THREAD_KILLED_HERE = 2, 4, 8
 REFUSED_RETURN, REFUSED_SIGSYS, REFUSED_EXIT, REFUSED_LOG = 0, 1, 2, 3
 ERRNO_BLOCKED = 0x8000
 
-SLOTS = 104
+SLOTS, FURTHER = 22, 4
 ERRNO_SLOTS = 64
-_LANE_BYTES = 3 * 8
+CHUNK_TABLES, CHUNKS = 1024, 40
+TABLES = CHUNKS * CHUNK_TABLES
+LANES = 8192
+THREADS = LANES + TABLES
+NO_TABLE = 0
 _DIRECT_BYTES = 2 * 512
-_HEAD_AT = _LANE_BYTES + _DIRECT_BYTES
 
 LOSSES = (
     "lost_tables",
@@ -41,7 +46,8 @@ MARK_STACKS, MARK_TAKEN, MARK_LAST_EXIT, MARK_FILTERS, MARK_REAPER = 0, 1, 2, 3,
 MARKS = 5
 VERDICT_UNKNOWN, VERDICT_SIGNAL, VERDICT_ERRNO = 0, 1, 2
 
-_HEAD = struct.Struct("=7Ii7Q4I8x16s")
+_WRITTEN = struct.Struct("=IIQ16s")
+_HEAD = struct.Struct("=6I2Q4I4Qi4HI8x")
 _ERRNO = struct.Struct("=IHHQ")
 _SLOT = struct.Struct(f"=II5Q{HISTOGRAM_BUCKETS}Q")
 _START = struct.Struct("=6I3Q")
@@ -56,9 +62,21 @@ _REFUSED_TAIL = struct.Struct("=QQq")
 _FRAMES_BYTES = 16 * 32  # struct bpf_stack_build_id, include/uapi/linux/bpf.h
 _RING_HEADER = 8  # BPF_RINGBUF_HDR_SZ, include/uapi/linux/bpf.h
 _OWNER = struct.Struct("=Q")
+_SPARE = struct.Struct("=II")
+_POOL_STATE = struct.Struct("=QQQ")
+POOL_STATE_BYTES = _POOL_STATE.size
+POOL_ALL_AT, POOL_LOW_AT = 8, 16
+_ENROLLED = struct.Struct("=II")
 _OVERFLOW_KEY = struct.Struct("=QQ4IHHI")
 
-THREAD_VALUE_BYTES = _HEAD_AT + _HEAD.size + ERRNO_SLOTS * _ERRNO.size + SLOTS * _SLOT.size
+THREAD_BYTES = 16 + _HEAD.size
+_HEAD_AT = THREAD_BYTES - _HEAD.size
+_KIND_BYTES = 8
+_ERRNOS_BYTES = ERRNO_SLOTS * _ERRNO.size
+WRITTEN_BYTES = _WRITTEN.size + _HEAD.size
+_ERRNOS_AT = _DIRECT_BYTES + _KIND_BYTES
+_SLOTS_AT = _ERRNOS_AT + _ERRNOS_BYTES + WRITTEN_BYTES
+TABLE_BYTES = _SLOTS_AT + SLOTS * _SLOT.size + 8
 Data = bytes | memoryview
 KEY_BYTES = _KEY.size + _KEY_ARGS.size
 COUNT_BYTES = _COUNT.size
@@ -70,28 +88,36 @@ OVERFLOW_KEY_BYTES = _OVERFLOW_KEY.size
 
 
 class Head(NamedTuple):
-    """struct head: whose table it is, and why it was written. Instants: CLOCK_MONOTONIC ns."""
+    """struct head and struct written: whose table it is, and why it was written.
+
+    Instants: CLOCK_MONOTONIC ns. What a live thread has not yet is 0: end, end_ns, comm.
+    """
 
     kind: int
     end: int
+    end_ns: int
+    comm: bytes
+    table: int
+    slots: int
     flags: int
+    call_nr: int
+    call_abi: int
+    sigsys: int
+    call_ns: int
+    returned: int
     image: int
     pid: int
     tid: int
     ppid: int
-    exit_code: int
     process_ns: int
     parent_ns: int
     thread_ns: int
     image_ns: int
-    end_ns: int
-    returned: int
-    call_ns: int
-    call_nr: int
-    call_abi: int
-    slots: int
-    sigsys: int
-    comm: bytes
+    exit_code: int
+    further: tuple[int, ...]
+    """Elements of the pool with its slots beyond the first ``SLOTS``; 0: none."""
+    errnos: int
+    """1 if there are any."""
 
 
 class Slot(NamedTuple):
@@ -229,7 +255,7 @@ class OverflowKey(NamedTuple):
     reserved: int
 
 
-def kind_of(data: bytes) -> int:
+def kind_of(data: Data) -> int:
     """Return which record ``data`` is."""
     kind: int = struct.unpack_from("=I", data)[0]
     return kind
@@ -240,27 +266,67 @@ def ring_room(data: bytes) -> int:
     return (len(data) + _RING_HEADER + 7) // 8 * 8
 
 
-def table(data: Data, offset: int = 0) -> tuple[Table, int]:
-    """Read a thread's table; return it and the offset behind it."""
-    head = Head(*_HEAD.unpack_from(data, offset))
-    at = offset + _HEAD.size
-    errnos = tuple(
+def table(data: Data) -> Table:
+    """Read what tells of the end of a thread or of its image.
+
+    What lay in further elements came before it.
+    """
+    kind = kind_of(data)
+    if kind == RECORD_BARE:
+        return Table(_written(data, 0), (), ())
+    if kind == RECORD_PLAIN:
+        return Table(_written(data, 0), (), _slots(data, WRITTEN_BYTES))
+    head = _written(data, _KIND_BYTES + _ERRNOS_BYTES)
+    return Table(head, _errnos(data, _KIND_BYTES), _slots(data, _SLOTS_AT - _DIRECT_BYTES))
+
+
+def further(data: Data) -> tuple[Head, tuple[Slot, ...]]:
+    """Read RECORD_FURTHER: some of a thread's slots beyond the first ones."""
+    return _written(data, 0), _slots(data, WRITTEN_BYTES)
+
+
+def threads(memory: memoryview) -> Iterator[Head]:
+    """Yield the heads of the threads that are followed, from the memory of ``threads``."""
+    owners = memory.cast("Q")[:: THREAD_BYTES // _OWNER.size].tolist()
+    for index, owner in enumerate(owners):
+        if owner:
+            yield _head(memory, index * THREAD_BYTES + _HEAD_AT, (0, 0, 0, b""))
+
+
+def live_table(head: Head, element: Callable[[int], memoryview]) -> Table:
+    """Read the table of a live thread; ``element`` returns an element of the pool."""
+    if head.table == NO_TABLE:
+        return Table(head, (), ())
+    elements = [head.table, *(index for index in head.further if index)]
+    slots = [
+        slot(element(index), _SLOTS_AT + i * _SLOT.size)
+        for number, index in enumerate(elements)
+        for i in range(min(head.slots - number * SLOTS, SLOTS))
+    ]
+    return Table(head, _errnos(element(head.table), _ERRNOS_AT), tuple(slots))
+
+
+def _slots(data: Data, start: int) -> tuple[Slot, ...]:
+    return tuple(slot(data, at) for at in range(start, len(data), _SLOT.size))
+
+
+def _written(data: Data, at: int) -> Head:
+    return _head(data, at + _WRITTEN.size, _WRITTEN.unpack_from(data, at))
+
+
+def _head(data: Data, at: int, written: tuple[int, int, int, bytes]) -> Head:
+    fields = _HEAD.unpack_from(data, at)
+    return Head._make((*written, *fields[:-5], fields[-5:-1], fields[-1]))
+
+
+def _errnos(data: Data, start: int) -> tuple[Errno, ...]:
+    return tuple(
         Errno(nr, abi, errno & ~ERRNO_BLOCKED, bool(errno & ERRNO_BLOCKED), count)
         for nr, abi, errno, count in (
-            _ERRNO.unpack_from(data, at + i * _ERRNO.size) for i in range(ERRNO_SLOTS)
+            _ERRNO.unpack_from(data, start + i * _ERRNO.size) for i in range(ERRNO_SLOTS)
         )
         if count
     )
-    at += ERRNO_SLOTS * _ERRNO.size
-    slots = tuple(slot(data, at + i * _SLOT.size) for i in range(head.slots))
-    return Table(head, errnos, slots), at + head.slots * _SLOT.size
-
-
-def lanes(memory: memoryview) -> Iterator[Table]:
-    """Yield the tables that live in the memory of the map ``lanes``."""
-    for at in range(0, len(memory), THREAD_VALUE_BYTES):
-        if _OWNER.unpack_from(memory, at)[0]:
-            yield table(memory, at + _HEAD_AT)[0]
 
 
 def slot(data: Data, offset: int = 0) -> Slot:
@@ -336,11 +402,26 @@ def overflow_key(data: bytes) -> OverflowKey:
     return OverflowKey(*_OVERFLOW_KEY.unpack_from(data))
 
 
-def armed_thread() -> bytes:
+def armed() -> bytes:
     """Return the value that enrols the launcher: nothing is counted until its execve."""
-    head = _HEAD.pack(*[0, 0, THREAD_ARMED], *[0] * 16, b"")
-    before = bytes(_HEAD_AT)
-    return before + head + bytes(THREAD_VALUE_BYTES - len(before) - len(head))
+    return _ENROLLED.pack(1, 0)
+
+
+def no_table() -> bytes:
+    """Return the element of the pool that has no room for anything."""
+    full = _ERRNO.pack(0, 0, 0, 2**64 - 1) * ERRNO_SLOTS
+    return (bytes(_ERRNOS_AT) + full).ljust(TABLE_BYTES, b"\0")
+
+
+def pool_state(data: Data) -> tuple[int, int, int]:
+    """Read struct pool_state: elements taken, all that there are, and how few wake sbtrace."""
+    taken, whole, low = _POOL_STATE.unpack_from(data)
+    return taken, whole, low
+
+
+def spare(first: int, count: int) -> bytes:
+    """Return ``count`` elements of the pool, from ``first`` on, as the program takes them."""
+    return _SPARE.pack(first, count)
 
 
 def _string(data: bytes) -> bytes:

@@ -32,7 +32,8 @@ def head(pid: int, at: int, **how: Any) -> wire.Head:
     plain = wire.Head(
         kind=1, end=wire.END_EXIT, flags=0, image=0, pid=pid, tid=pid, ppid=0, exit_code=0,
         process_ns=at, parent_ns=0, thread_ns=at, image_ns=at, end_ns=at + 500, returned=0,
-        call_ns=0, call_nr=0, call_abi=0, slots=0, sigsys=0, comm=b"name\0junk",
+        call_ns=0, call_nr=0, call_abi=0, slots=0, sigsys=0, comm=b"name\0junk", table=1,
+        further=(0, 0, 0, 0), errnos=0,
     )  # fmt: skip
     return plain._replace(**how)
 

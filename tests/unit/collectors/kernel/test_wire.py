@@ -37,18 +37,24 @@ struct task_struct;
 #define bpf_probe_read_kernel(to, size, from)
 #include "records.h"
 """
+OWNED = b"\1" + bytes(15)
+"""What stands before the head of a thread: its owner, and what only the program reads."""
 # struct of C -> (its reader, {field of C: attribute}).
 FIELDS: dict[str, tuple[Callable[[bytes], Any], dict[str, str]]] = {
     "head": (
-        lambda data: wire.table(data + bytes(1 << 16))[0].head,
+        lambda data: next(wire.threads(memoryview(OWNED + data)[: wire.THREAD_BYTES])),
         {
             name: name
             for name in (
-                *("kind", "end", "flags", "image", "pid", "tid", "ppid", "exit_code"),
-                *("process_ns", "parent_ns", "thread_ns", "image_ns", "end_ns", "returned"),
+                *("table", "flags", "image", "pid", "tid", "ppid", "exit_code"),
+                *("process_ns", "parent_ns", "thread_ns", "image_ns", "returned"),
                 *("call_ns", "call_nr", "call_abi", "slots", "sigsys"),
             )
         },
+    ),
+    "written": (
+        lambda data: wire.further(data[: wire.WRITTEN_BYTES])[0],
+        {name: name for name in ("kind", "end", "end_ns")},
     ),
     "slot": (
         wire.slot,
@@ -103,7 +109,12 @@ FIELDS: dict[str, tuple[Callable[[bytes], Any], dict[str, str]]] = {
     ),
 }
 SIZES = {
-    "struct thread": wire.THREAD_VALUE_BYTES,
+    "struct thread": wire.THREAD_BYTES,
+    "struct table": wire.TABLE_BYTES,
+    "struct written": wire.WRITTEN_BYTES,
+    "struct enrolled": len(wire.armed()),
+    "struct spare": len(wire.spare(0, 0)),
+    "struct pool_state": wire.POOL_STATE_BYTES,
     "struct refused_key": wire.KEY_BYTES,
     "struct refused_count": wire.COUNT_BYTES,
     "struct text_key": wire.TEXT_KEY_BYTES,
@@ -113,7 +124,8 @@ SIZES = {
     "user_regs": REGISTER_BYTES,
 }
 ARRAYS = {
-    "head": ("comm",),
+    "head": ("further",),
+    "written": ("comm", "head"),
     "slot": ("histogram",),
     "exec_record": ("filename", "argv", "argv_bytes"),
     "file_record": ("path_bytes", "path_whole", "path"),
@@ -121,7 +133,10 @@ ARRAYS = {
     "text_count": ("count", "first_ns", "last_ns"),
     "refused_key": ("args",),
     "refused_record": ("key", "frames_bytes", "frames", "regs", "stack_bytes", "stack"),
-    "thread": ("head", "errnos", "slots"),
+    "thread": ("owner", "head"),
+    "enrolled": ("armed", "thread"),
+    "table": ("kind", "errnos", "written", "slots"),
+    "pool_state": ("taken", "all", "low"),
     "errno_key": ("nr", "abi", "errno_blocked"),
     "errno_slot": ("key", "count"),
     "refused_count": ("count", "first_ns", "last_ns"),
@@ -182,9 +197,20 @@ def test_sizes_are_those_of_c(places: Places, name: str) -> None:
     assert places[name.replace(" ", "_")] == (0, SIZES[name])
 
 
-def test_the_value_of_a_thread_fits_into_32_kib(places: Places) -> None:
-    """With the kernel's own head, in an order-3 page."""
-    assert places["struct_thread"][1] < (32 << 10) - 64
+def test_a_call_changes_one_cache_line_of_its_thread(places: Places) -> None:
+    """And a table is a power of two, so that the way to it has no multiplication."""
+    assert places["struct_thread"][1] % 64 == 0
+    for field in ("flags", "call_nr", "call_abi", "call_ns", "returned", "slots", "table"):
+        at, size = places[f"head.{field}"]
+        assert places["thread.head"][0] + at + size <= 64
+    assert places["struct_table"][1].bit_count() == 1
+
+
+def test_the_state_of_the_pool_is_written_where_c_has_it(places: Places) -> None:
+    data = record(places, "pool_state", taken=1, all=2, low=3)
+    assert wire.pool_state(data) == (1, 2, 3)
+    assert places["pool_state.all"][0] == wire.POOL_ALL_AT
+    assert places["pool_state.low"][0] == wire.POOL_LOW_AT
 
 
 def test_wide_and_negative_values_are_read_whole(places: Places) -> None:
@@ -195,32 +221,74 @@ def test_wide_and_negative_values_are_read_whole(places: Places) -> None:
     assert (key.ip, key.sp, key.ret, key.args) == (full, full - 1, -1, (full,) * 6)
 
 
-def test_a_table_ends_with_the_last_slot_in_use(places: Places) -> None:
-    """So that tables can follow one another, as a snapshot has them."""
-    errnos_at = places["thread.errnos"][0] - places["thread.head"][0]
-    slots_at = places["thread.slots"][0] - places["thread.head"][0]
+def element(places: Places, head: bytes, calls: tuple[int, ...]) -> bytes:
+    """An element of the pool with an errno and a slot for each of ``calls``."""
     slot_bytes = places["struct_slot"][1]
+    key = record(places, "errno_key", nr=3, errno_blocked=0x8000 | 13)
+    errno = record(places, "errno_slot", key=key[: places["errno_slot.key"][1]], count=5)
+    histogram = b"".join(n.to_bytes(8, "little") for n in range(HISTOGRAM_BUCKETS))
+    slots = [record(places, "slot", nr=nr, histogram=histogram)[:slot_bytes] for nr in calls]
+    written = record(places, "written", comm=b"name", head=head[: places["written.head"][1]])
+    data = record(
+        places,
+        "table",
+        kind=wire.RECORD_THREAD,
+        errnos=errno[:16],
+        written=written[: places["table.written"][1]],
+        slots=b"".join(slots),
+    )
+    return data[: wire.TABLE_BYTES]
 
-    def table(tid: int, calls: tuple[int, ...]) -> bytes:
-        data = bytearray(record(places, "head", tid=tid, slots=len(calls), comm=b"name"))
-        key = record(places, "errno_key", nr=3, errno_blocked=0x8000 | 13)
-        errno = record(places, "errno_slot", key=key[: places["errno_slot.key"][1]], count=5)
-        data[errnos_at : errnos_at + 16] = errno[:16]
-        for i, nr in enumerate(calls):
-            histogram = b"".join(n.to_bytes(8, "little") for n in range(HISTOGRAM_BUCKETS))
-            slot = record(places, "slot", nr=nr, histogram=histogram)[:slot_bytes]
-            data[slots_at + i * slot_bytes : slots_at + (i + 1) * slot_bytes] = slot
-        return bytes(data[: slots_at + len(calls) * slot_bytes])
 
-    both = table(1, (39, 110)) + table(2, ())
-    first, at = wire.table(both)
-    second, end = wire.table(both, at)
-    assert end == len(both)
-    assert [slot.nr for slot in first.slots] == [39, 110]
-    assert first.slots[1].histogram == tuple(range(HISTOGRAM_BUCKETS))
-    assert first.errnos == (wire.Errno(3, 0, 13, blocked=True, count=5),)
-    assert first.head.comm.rstrip(b"\0") == b"name"
-    assert (second.head.tid, second.slots) == (2, ())
+ALL = tuple(range(100, 100 + wire.SLOTS + 2))
+"""Two calls more than the table itself has slots for."""
+
+
+def test_a_table_is_read_with_its_slots_and_errnos(places: Places) -> None:
+    """What lies in a further element comes in a record of its own."""
+    head = record(places, "head", tid=1, slots=len(ALL))
+    start, slots_at = places["table.kind"][0], places["table.slots"][0]
+    of_first = element(places, head, ALL[: wire.SLOTS])[start:-8]
+    table = wire.table(of_first)
+    assert [slot.nr for slot in table.slots] == [*ALL[: wire.SLOTS]]
+    assert table.slots[1].histogram == tuple(range(HISTOGRAM_BUCKETS))
+    assert table.errnos == (wire.Errno(3, 0, 13, blocked=True, count=5),)
+    assert table.head.comm.rstrip(b"\0") == b"name"
+    begin, end = places["table.written"][0], slots_at + 2 * places["struct_slot"][1]
+    of_rest = element(places, head, ALL[wire.SLOTS :])[begin:end]
+    head_of_rest, slots = wire.further(of_rest)
+    assert (head_of_rest.tid, [slot.nr for slot in slots]) == (1, [*ALL[wire.SLOTS :]])
+
+
+def test_a_live_table_is_read_over_all_its_elements(places: Places) -> None:
+    further = (9).to_bytes(2, "little")
+    head = record(places, "head", tid=1, table=5, slots=len(ALL), further=further)
+    memory = {
+        5: memoryview(element(places, head, ALL[: wire.SLOTS])),
+        9: memoryview(element(places, head, ALL[wire.SLOTS :])),
+    }
+    (found,) = wire.threads(memoryview((OWNED + head)[: wire.THREAD_BYTES] + bytes(128)))
+    table = wire.live_table(found, memory.__getitem__)
+    assert [slot.nr for slot in table.slots] == [*ALL]
+    assert table.errnos == (wire.Errno(3, 0, 13, blocked=True, count=5),)
+
+
+def test_who_found_no_table_has_a_head_alone(places: Places) -> None:
+    """Its calls are in `overflow`."""
+    head = record(places, "head", tid=1, slots=110)[: places["written.head"][1]]
+    data = record(places, "written", kind=wire.RECORD_BARE, head=head)[: wire.WRITTEN_BYTES]
+    assert wire.table(data)[1:] == ((), ())
+    (found,) = wire.threads(memoryview((OWNED + head)[: wire.THREAD_BYTES]))
+    assert wire.live_table(found, {}.__getitem__)[1:] == ((), ())
+
+
+def test_no_table_has_room_for_no_errno(places: Places) -> None:
+    data = wire.no_table()
+    at, size = places["table.errnos"]
+    entry, count = places["struct_table"][1], places["errno_slot.count"][0]
+    assert len(data) == entry
+    assert all(int.from_bytes(data[i + count : i + 16], "little") for i in range(at, at + size, 16))
+    assert not any(data[:at] + data[at + size :])
 
 
 @pytest.mark.parametrize(
@@ -302,12 +370,8 @@ def test_frames_that_could_not_be_had_are_none(places: Places) -> None:
 
 
 def test_the_launcher_is_enrolled_armed(places: Places) -> None:
-    """Its value is a whole struct thread, whose flags say that nothing counts yet."""
-    value = wire.armed_thread()
-    assert len(value) == places["struct_thread"][1]
-    head = wire.table(value[places["thread.head"][0] :])[0].head
-    assert head.flags == wire.THREAD_ARMED
-    assert not any(value[: places["thread.head"][0]])
+    """Nothing of it counts yet: it has no place among the threads."""
+    assert wire.armed() == record(places, "enrolled", armed=1)[: places["struct_enrolled"][1]]
 
 
 @pytest.mark.parametrize("prefix", ["RECORD", "END", "THREAD", "REFUSED", "MARK", "VERDICT"])

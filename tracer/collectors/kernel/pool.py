@@ -1,0 +1,156 @@
+"""Where the threads' tables lie: chunks of memory that are added as threads become more."""
+
+from __future__ import annotations
+
+import _thread
+import mmap
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from tracer.collectors.kernel import libbpf, wire
+from tracer.collectors.kernel.variant import INNER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tracer.collectors.kernel.artifact import MapShape
+
+_CHUNKS = "chunks"
+_RUN = 32
+"""Elements that are put in as one: each takes a call. The program takes them one by one."""
+_TICK_S = 0.0001
+_LOW = 3 * wire.CHUNK_TABLES // 4
+"""Time for sbtrace to be woken and to make more, while some process makes threads."""
+
+
+class Pool:
+    """The elements of the pool. Every method raises OSError where the kernel says no."""
+
+    def __init__(self, maps: Mapping[str, int], shapes: Mapping[str, MapShape]) -> None:
+        """``maps``: the program's, by descriptor; ``shapes``: what they are like."""
+        self._maps = maps
+        self._like = shapes[INNER[_CHUNKS]]
+        self._chunks = 0
+        self._waits: list[_thread.LockType] = []
+        self._failure: OSError | None = None
+        self._mapped: dict[int, memoryview] = {}
+        self._shared = mmap.mmap(maps["pool_state"], wire.POOL_STATE_BYTES)
+        self._state = memoryview(self._shared)
+
+    def begin(self) -> None:
+        """Begin to put in the first chunk; ``settle`` ends it."""
+        first = self._maps[INNER[_CHUNKS]]
+        libbpf.update(first, wire.NO_TABLE, wire.no_table())
+        self._put([os.dup(first)])
+        self._fill(1)
+
+    def settle(self) -> None:
+        """Return when the last chunk is in its place. Raises OSError if it will not be."""
+        while not self._is_there(self._chunks - 1):
+            if self._waits and not self._waits[-1].locked() and self._failure is not None:
+                raise self._failure
+            time.sleep(_TICK_S)
+
+    def _is_there(self, number: int) -> bool:
+        fd = libbpf.inner_map(self._maps[_CHUNKS], number)
+        if fd is not None:
+            os.close(fd)
+        return fd is not None
+
+    def grow_if_low(self) -> None:
+        """Add elements if there are few: twice as many as are in use, and at least two
+        chunks."""
+        taken, whole, low = wire.pool_state(self._state)
+        if whole - taken < low:
+            wanted = 2 * max(1, taken // wire.CHUNK_TABLES)
+            self._add(min(wanted, wire.CHUNKS - self._chunks))
+
+    def _add(self, count: int) -> None:
+        if not count:
+            self._set(wire.POOL_LOW_AT, 0)  # that is all
+            return
+        self._put([_made(self._like) for _ in range(count)])
+        self._chunks += count
+        self.settle()
+        self._chunks -= count
+        self._fill(count)
+
+    def _put(self, made: list[int]) -> None:
+        """Put chunks behind those that are there; they are closed then.
+
+        They are there at once, but the kernel returns only after a grace period of RCU, some 16
+        ms: a thread waits for that.
+        """
+        self._waits = [wait for wait in self._waits if wait.locked()]
+        wait = _thread.allocate_lock()
+        wait.acquire()
+        self._waits.append(wait)
+        _thread.start_new_thread(self._put_and_wait, (self._chunks, made, wait))
+
+    def _put_and_wait(self, first: int, made: list[int], wait: _thread.LockType) -> None:
+        try:
+            libbpf.put_maps(self._maps[_CHUNKS], first, made)
+        except OSError as error:
+            self._failure = error
+        finally:
+            for fd in made:
+                os.close(fd)
+            wait.release()
+
+    def _fill(self, count: int) -> None:
+        """Say that there are so many chunks more."""
+        start = max(self._chunks * wire.CHUNK_TABLES, wire.NO_TABLE + 1)
+        self._chunks += count
+        end = self._chunks * wire.CHUNK_TABLES
+        for first in range(start - start % _RUN, end, _RUN):
+            begin = max(first, start)
+            libbpf.push(self._maps["spares"], wire.spare(begin, first + _RUN - begin))
+        self._set(wire.POOL_ALL_AT, end - 1)
+        self._set(wire.POOL_LOW_AT, max(_LOW, end // 3))
+
+    def _set(self, at: int, value: int) -> None:
+        self._state[at : at + 8] = value.to_bytes(8, sys.byteorder)
+
+    def close(self) -> None:
+        """Let go of the memory that is shared with the program, before its descriptors go."""
+        for wait in self._waits:
+            wait.acquire()
+        self._state.release()
+        self._shared.close()
+
+    def live_tables(self) -> Iterator[wire.Table]:
+        """Yield the table of every followed thread that is alive, as it stands."""
+        try:
+            threads = _mapped(self._maps["threads"], wire.THREAD_BYTES * wire.THREADS)
+            for head in wire.threads(threads):
+                yield wire.live_table(head, self._element)
+        finally:
+            self._mapped.clear()  # nothing stays mapped: it counts as ours for as long
+
+    def _element(self, index: int) -> memoryview:
+        number, at = divmod(index, wire.CHUNK_TABLES)
+        chunk = self._mapped.get(number)
+        if chunk is None:
+            chunk = self._mapped[number] = self._chunk(number)
+        return chunk[at * wire.TABLE_BYTES : (at + 1) * wire.TABLE_BYTES]
+
+    def _chunk(self, number: int) -> memoryview:
+        fd = libbpf.inner_map(self._maps[_CHUNKS], number)
+        if fd is None:
+            raise OSError(f"chunk {number} of the pool is missing")
+        try:
+            return _mapped(fd, wire.TABLE_BYTES * wire.CHUNK_TABLES)
+        finally:
+            os.close(fd)
+
+
+def _made(shape: MapShape) -> int:
+    sizes = (shape.key_bytes, shape.value_bytes, shape.entries)
+    return libbpf.create_map(shape.kind, INNER[_CHUNKS], sizes, shape.flags)
+
+
+def _mapped(fd: int, size: int) -> memoryview:
+    whole = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+    return memoryview(mmap.mmap(fd, whole, mmap.MAP_SHARED, mmap.PROT_READ))[:size]

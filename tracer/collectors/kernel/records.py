@@ -1,0 +1,152 @@
+"""Records on their way out of the ring buffer: read at once, worked on as time allows.
+
+A record is copied in a few microseconds, and takes fifty times that to be worked on: a thousand
+threads that end at once must not fill the ring buffer while the first of them is looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import time
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from tracer.collectors.kernel import libbpf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MOST_BYTES = 16 << 20
+"""Of records that were read and wait in memory: further ones wait in a file."""
+MOST_SPILLED_BYTES = 1 << 30
+"""Of those in the file: what is more stays in the ring buffer."""
+_READ_AT_ONCE = 4096
+"""A target that makes records faster than they are read would never let us return."""
+_FOLDER = "/var/tmp"  # noqa: S108 - on a disk as a rule; the file has no name there
+_LENGTH_BYTES = 4
+
+
+class Spill:
+    """Records that wait in a file, first in, first out. Nothing is made before it is needed."""
+
+    def __init__(self, folder: str = _FOLDER) -> None:
+        self._folder = folder
+        self._fd: int | None = None
+        self._read = self.bytes = 0
+        """Offsets in the file: of the first record, and behind the last one."""
+
+    def __bool__(self) -> bool:
+        return self._read < self.bytes
+
+    def add(self, data: bytes) -> bool:
+        """Put one in; false where the file has no room."""
+        whole = len(data).to_bytes(_LENGTH_BYTES, sys.byteorder) + data
+        try:
+            if self._fd is None:
+                flags = os.O_TMPFILE | os.O_RDWR | os.O_EXCL | os.O_CLOEXEC
+                self._fd = os.open(self._folder, flags, 0o600)
+            is_whole = os.pwrite(self._fd, whole, self.bytes) == len(whole)
+        except OSError:
+            return False
+        if is_whole:
+            self.bytes += len(whole)
+        return is_whole
+
+    def take(self) -> bytes:
+        """Take the first one out."""
+        if self._fd is None:
+            raise IndexError("no record waits in the file")
+        length = os.pread(self._fd, _LENGTH_BYTES, self._read)
+        data = os.pread(self._fd, int.from_bytes(length, sys.byteorder), self._read + _LENGTH_BYTES)
+        self._read += _LENGTH_BYTES + len(data)
+        if not self:
+            self.close()
+        return data
+
+    def close(self) -> None:
+        """Let go of the file, and of what is in it."""
+        if self._fd is not None:
+            os.close(self._fd)
+        self._fd, self._read, self.bytes = None, 0, 0
+
+
+class Records:
+    """The reading side of the ring buffer. Raises OSError where the kernel says no."""
+
+    def __init__(
+        self, ring: int, read: Callable[[bytes], None], take: Callable[[bytes], None]
+    ) -> None:
+        """``read`` is given each record as it leaves the ring buffer, ``take`` in its turn."""
+        self._ring = libbpf.Ring(ring, self._add)
+        self._read, self._take = read, take
+        self._waiting: deque[bytes] = deque()
+        self._spill = Spill()
+        self._last: deque[bytes] = deque()  # what the file had no room for
+        self._bytes = self._count = 0
+        self._is_full = False
+        self._more = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._either = select.epoll()
+        self._either.register(ring, select.EPOLLIN)
+        self._either.register(self._more, select.EPOLLIN)
+
+    @property
+    def fd(self) -> int:
+        """Readable when an eighth of the ring buffer was written, or records wait in here."""
+        return self._either.fileno()
+
+    def read(self) -> None:
+        """Empty the ring buffer, as far as there is room."""
+        self._count = 0
+        if not self._is_full:
+            self._ring.consume()
+
+    def hand_over(self, at_most_s: float) -> None:
+        """Hand over the records that wait, or those that so much time is enough for.
+
+        Without an end to the time, also what is in the ring buffer still.
+        """
+        until = time.monotonic() + at_most_s
+        while time.monotonic() < until and (data := self._next()) is not None:
+            self._take(data)
+            if at_most_s == float("inf") and not self._waiting:
+                self.read()
+        if self._waiting or self._spill or self._last:
+            os.eventfd_write(self._more, 1)
+        else:
+            with suppress(BlockingIOError):
+                os.eventfd_read(self._more)
+
+    def _next(self) -> bytes | None:
+        self._is_full = False
+        if self._waiting:
+            data = self._waiting.popleft()
+            self._bytes -= len(data)
+            return data
+        if self._spill:
+            return self._spill.take()
+        return self._last.popleft() if self._last else None
+
+    def close(self) -> None:
+        """Let go of what tells that there are records, and of those that wait."""
+        self._either.close()
+        os.close(self._more)
+        self._spill.close()
+
+    def _add(self, data: bytes) -> bool:
+        self._read(data)
+        self._count += 1
+        if self._spill or self._last or self._bytes >= MOST_BYTES:
+            self._put_aside(data)
+        else:
+            self._waiting.append(data)
+            self._bytes += len(data)
+        return self._is_full or self._count >= _READ_AT_ONCE
+
+    def _put_aside(self, data: bytes) -> None:
+        """Into the file; where that cannot be, it is the last one for now."""
+        if self._last or not self._spill.add(data):
+            self._last.append(data)
+        self._is_full = bool(self._last) or self._spill.bytes >= MOST_SPILLED_BYTES
