@@ -68,10 +68,18 @@ _WORDS = {
     ),
     ("store", "torn_samples"): ("sample was torn", "samples were torn"),
     ("store", "samples_missing"): ("file of samples is missing", "files of samples are missing"),
-    ("procfs", "untold_peak"): (
-        "process's peak of memory was not told, for that takes root",
-        "processes' peaks of memory were not told, for that takes root",
-    ),
+    **{
+        ("procfs", kind): (
+            f"process's peak of memory was not told, {why}",
+            f"processes' peaks of memory were not told, {why}",
+        )
+        for kind, why in {
+            "untold_peak": "for that takes root",
+            "untold_peak_contained": "as the kernel tells none in this container, or at all",
+            "untold_peak_overrun": "as too many processes ended at once to hear of each",
+            "untold_peak_unsaid": "as asking the kernel for it failed",
+        }.items()
+    },
     ("procfs", "unread_account"): (
         "process's last account could not be read",
         "processes' last accounts could not be read",

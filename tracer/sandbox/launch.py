@@ -148,11 +148,12 @@ class Launcher:
         return _failure(self._launch, _STAGES[stage], code)
 
     def close(self) -> None:
-        """Let go of everything; a child that was not released, or that failed, is reaped."""
+        """Let go of everything; a child that is not reaped yet is killed: nobody waits for it."""
         if self._ready >= 0:
             os.close(self._ready)
             self._ready = -1
-        with suppress(ChildProcessError):
+        with suppress(ProcessLookupError, ChildProcessError):
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
             os.waitpid(self.pid, 0)
         os.close(self.exec_fd)
         os.close(self.pidfd)

@@ -26,6 +26,7 @@ from tracer.errors import EXIT_FAILED
 from tracer.sandbox import linux
 from tracer.sandbox.signals import SignalState, hold
 from tracer.session.family import end_children, hold_list
+from tracer.session.fault import say_fault
 from tracer.session.front import PID_BYTES, Front, cannot_split, leave_streams
 from tracer.session.own_limits import own_limits, say_what_changed
 from tracer.session.signals import HELD
@@ -159,9 +160,9 @@ def _leave_to(supervise: Callable[[Guard], NoReturn], guard: Guard) -> NoReturn:
     before = own_limits()
     try:
         supervise(guard)
-    except BaseException:
+    except BaseException as error:
         if not say_what_changed(before):
-            sys.excepthook(*sys.exc_info())
+            say_fault(error)
         raise
     finally:
         os._exit(EXIT_FAILED)

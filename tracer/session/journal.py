@@ -68,6 +68,14 @@ class Journal:
         if self._deputy is not None:
             self._deputy.order(self._database)
 
+    def give_up(self) -> None:
+        """Have the run taken in as far as it is on the disk: it cannot be finished."""
+        if self._spool is not None:
+            self._spool.let_go()
+            if self._deputy is not None:
+                self._deputy.order(self._database)
+            self.settle()
+
     def settle(self) -> Sequence[str]:
         """Wait until the finished run is in the database, or say why it waits; all troubles."""
         if self._spool is not None:

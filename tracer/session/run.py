@@ -7,7 +7,7 @@ import os
 import select
 import signal
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,6 +26,7 @@ from tracer.sandbox.signals import hold
 from tracer.session import record as records
 from tracer.session.controls import Controls
 from tracer.session.counting import kernel_collector
+from tracer.session.family import end_children
 from tracer.session.front import leave_streams
 from tracer.session.guard import make_room
 from tracer.session.journal import Journal
@@ -174,8 +175,32 @@ class _Session:
             self._controls.follow()
 
     def attend(self, begun: Run, watcher: Watcher) -> Finished:
-        """Stay with the target to its end, and record the run."""
-        journal = Journal(self._plan.database, begun, self._kernel, self._deputy)
+        """Stay with the target to its end, and record the run.
+
+        Whatever is raised, of a fault of sbtrace's own too, leaves nobody of the target alive.
+        """
+        journal = None
+        try:
+            journal = Journal(self._plan.database, begun, self._kernel, self._deputy)
+            return self._attend(begun, journal, watcher)
+        except Exception:
+            # The guard does the same, but what is on the disk waits for it to be over.
+            with suppress(Exception):
+                end_children()
+            with suppress(Exception):
+                watcher.clear()
+            if journal is not None:
+                self._give_up(begun, journal)
+            raise
+
+    def _give_up(self, begun: Run, journal: Journal) -> None:
+        """Keep what can still be kept."""
+        with suppress(Exception):
+            self._snapshot(begun, journal)
+        with suppress(Exception):
+            journal.give_up()
+
+    def _attend(self, begun: Run, journal: Journal, watcher: Watcher) -> Finished:
         self._supervision.watch(
             self._start_ns,
             self._plan.timeout_s,

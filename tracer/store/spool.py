@@ -91,6 +91,7 @@ class Spool:
         self._place = place
         self._snapshot = 0
         self._left: list[int] = []
+        self._held = True
         self.trouble = trouble
         """Why the run is not kept beside the database but in ``folder``; None if it is."""
 
@@ -127,9 +128,15 @@ class Spool:
     def finish(self, record: RunRecord) -> None:
         """Keep the final ``record`` and let go of the folder: it waits to be taken in."""
         self._keep(lambda: self._replace(record, finished=True))
-        self._place.close()
-        for lock in self._left:
-            os.close(lock)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Leave the folder to be taken in as it stands; nothing can be added after that."""
+        if self._held:
+            self._held = False
+            self._place.close()
+            for lock in self._left:
+                os.close(lock)
 
     def _keep(self, action: Callable[[], None]) -> None:
         """Do ``action``, in another place if this one fails."""

@@ -80,7 +80,7 @@ def test_a_peak_that_the_kernel_did_not_tell_leaves_the_counts_exact_and_is_said
     untold = RECORD._replace(run=run, losses=(Loss("procfs", "untold_peak", 1, 5, 5),))
     text = " ".join(summary.render(untold).split())
     assert "memory - peak (- virtual)" in text
-    assert ": exact missing 1 process's peak of memory was not told" in text
+    assert ": exact missing 1 process's peak of memory was not told, for that takes root" in text
 
 
 @pytest.mark.parametrize("kind", ["lost_stacks", "lost_events"])

@@ -87,7 +87,7 @@ class ProcfsCollector:
         self._last_sample_ns: int | None = None
         self._last_reaped_ns: int | None = None
         self._late, self._unaccounted, self._unread = _Span(), _Span(), _Span()
-        self._untold = _Span()
+        self._untold: dict[str, _Span] = {}
         self._peak_vm: int | None = None
         self._peak_rss: int | None = None
         self._minor = self._major = self._user_ns = self._system_ns = self._sigsys = 0
@@ -170,8 +170,8 @@ class ProcfsCollector:
         self._reaped_rss = max(self._reaped_rss, rusage.ru_maxrss * 1024)
         self._sigsys += os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGSYS
         self._exits.drain()
-        if not self._exits.listening or self._exits.vm_bytes is None:
-            self._untold.add(self._now())
+        if (cause := self._exits.untold) is not None:
+            self._untold.setdefault(cause, _Span()).add(self._now())
         self._accounts.forget(pid)
         self._seen.pop(pid, None)
         self._cpu.add_reaped(pid, user_ns + system_ns)
@@ -192,7 +192,7 @@ class ProcfsCollector:
             minor_faults=max(self._minor - self._launcher.minor_faults, 0),
             major_faults=max(self._major - self._launcher.major_faults, 0),
             max_rss_bytes=self._max_rss(),
-            peak_vm_bytes=None if self._untold.count else peak_vm,
+            peak_vm_bytes=None if self._untold else peak_vm,
             peak_cpu_percent=self._cpu.peak(self._last_reaped_ns),
             user_ns=max(self._user_ns - self._launcher.user_ns, 0),
             system_ns=max(self._system_ns - self._launcher.system_ns, 0),
@@ -205,7 +205,7 @@ class ProcfsCollector:
             "late_sample": self._late,
             "unaccounted_child": self._unaccounted,
             "unread_account": self._unread,
-            "untold_peak": self._untold,
+            **self._untold,
         }
         return [
             Loss("procfs", kind, span.count, span.first_ns, span.last_ns)
@@ -258,7 +258,7 @@ class ProcfsCollector:
         can have had more.
         """
         reaped = self._reaped_rss if self._reaped_rss > self._launcher_rss else None
-        if reaped is None and self._untold.count:
+        if reaped is None and self._untold:
             return None
         return _larger(_larger(self._peak_rss, self._exits.rss_bytes), reaped)
 

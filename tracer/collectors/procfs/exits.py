@@ -3,11 +3,12 @@
 /proc has VmHWM and VmPeak of the living only, and ``ru_maxrss`` survives execve: of a small
 program it is the size of what forked it. The kernel sends the true figures of each exiting
 task to whoever asks by generic netlink (Documentation/accounting/taskstats.rst). It takes
-CAP_NET_ADMIN; without it a run has what the samples saw.
+CAP_NET_ADMIN on the machine itself, and its first namespaces of users, PIDs and networks.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
@@ -33,6 +34,17 @@ _CPUS = Path("/sys/devices/system/cpu/possible")
 _MESSAGE_BYTES = 16_384
 _KEPT = 1024
 
+FORBIDDEN = "untold_peak"
+"""The kernel tells peaks to root only."""
+CONTAINED = "untold_peak_contained"
+"""It tells none here: in a container, or for want of taskstats."""
+OVERRUN = "untold_peak_overrun"
+"""The machine's processes ended faster than sbtrace could hear of: ENOBUFS, netlink(7)."""
+UNSAID = "untold_peak_unsaid"
+"""Asking it failed in another way."""
+CAUSES = (FORBIDDEN, CONTAINED, OVERRUN, UNSAID)
+"""Why a peak is not known: kinds of losses."""
+
 # struct taskstats, linux/taskstats.h: its fields are only ever added to, at the end.
 _IDS = struct.Struct("=II")
 _IDS_AT = 128  # ac_pid, ac_ppid
@@ -52,22 +64,31 @@ class ExitPeaks:
     """Hears of every exit on the machine and keeps the peaks of the target's processes."""
 
     def __init__(self, root_pid: int, excluded: frozenset[int]) -> None:
-        """Listen from now on, if that is allowed: ``listening`` says so."""
+        """Listen from now on, if that is allowed: ``untold`` says why not."""
         self._excluded = excluded
         self._alive = {root_pid}
         # An exit may be told after that of the parent, and of a child before it is sampled.
         self._dead: dict[int, None] = {}
         self._strangers: dict[int, _Exit] = {}
-        self._socket = _listen()
+        self._deaf: str | None = None
+        self._socket: socket.socket | None = None
+        try:
+            self._socket = _listen()
+        except (OSError, KeyError) as error:
+            self._deaf = _cause(error)
         self.rss_bytes: int | None = None
         """Largest resident set of one process that has ended; None if none was heard of."""
         self.vm_bytes: int | None = None
         """Largest address space of one process that has ended."""
 
     @property
-    def listening(self) -> bool:
-        """Whether every exit so far was heard of."""
-        return self._socket is not None
+    def untold(self) -> str | None:
+        """Why not every peak so far is known, one of ``CAUSES``; None if each is."""
+        if self._deaf is None and self.vm_bytes is None:
+            # In another network namespace one may listen, but is told nothing: what is sent goes
+            # to the first one (kernel/taskstats.c: send_cpu_listeners).
+            return CONTAINED
+        return self._deaf
 
     def know(self, pids: Iterable[int]) -> None:
         """Take these for the processes of the target that are alive now."""
@@ -81,7 +102,8 @@ class ExitPeaks:
                 data = self._socket.recv(_MESSAGE_BYTES)
             except BlockingIOError:
                 break
-            except OSError:  # ENOBUFS: the machine's exits were faster than we; peaks may lack
+            except OSError as error:
+                self._deaf = OVERRUN if error.errno == errno.ENOBUFS else UNSAID
                 self.close()
                 break
             for ended in _exits(data):
@@ -125,10 +147,22 @@ def _drop_oldest(numbers: dict[int, Any]) -> None:
         del numbers[next(iter(numbers))]
 
 
-def _listen() -> socket.socket | None:
-    connection = None
+def _cause(error: OSError | KeyError) -> str:
+    """Why the kernel does not let us listen.
+
+    It refuses root too where root is so in a container only (user namespace), or does not see all
+    processes (PID namespace: EINVAL), or has no taskstats.
+    """
+    code = error.errno if isinstance(error, OSError) else errno.ENOENT
+    if code in (errno.EPERM, errno.EACCES):
+        return CONTAINED if os.geteuid() == 0 else FORBIDDEN
+    return CONTAINED if code in (errno.EINVAL, errno.ENOENT) else UNSAID
+
+
+def _listen() -> socket.socket:
+    """Raises OSError, or KeyError where the kernel has no such family."""
+    connection = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_GENERIC)
     try:
-        connection = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_GENERIC)
         connection.bind((0, 0))
         with suppress(PermissionError):
             connection.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
@@ -140,9 +174,8 @@ def _listen() -> socket.socket | None:
         _ask(connection, family, _TASKSTATS_CMD_GET, mask, flags=_NLM_F_REQUEST | 4)  # NLM_F_ACK
         connection.setblocking(False)
     except (OSError, KeyError):
-        if connection is not None:
-            connection.close()
-        return None
+        connection.close()
+        raise
     return connection
 
 

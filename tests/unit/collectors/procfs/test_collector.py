@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -24,7 +25,12 @@ REAPED = 4_000_017
 @pytest.fixture
 def untold(monkeypatch: pytest.MonkeyPatch) -> ProcfsCollector:
     """A collector that the kernel tells nothing at a process's end, as of an ordinary user."""
-    monkeypatch.setattr(exits, "_listen", lambda: None)
+
+    def refused() -> NoReturn:
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(os, "geteuid", lambda: 1)
+    monkeypatch.setattr(exits, "_listen", refused)
     made = ProcfsCollector(os.getpid(), 0, 1_000_000)
     made.set_launcher(LauncherUse(5_000_000, 7_000_000, 3, 2, LAUNCHER_RSS))
     return made

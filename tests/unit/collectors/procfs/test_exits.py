@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
+from typing import NoReturn
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support import NOBODY
 from tracer.collectors.procfs import exits
 from tracer.collectors.procfs.exits import ExitPeaks
 
@@ -67,7 +70,7 @@ def test_the_peaks_of_the_root_are_bytes(monkeypatch: pytest.MonkeyPatch) -> Non
     assert (found.rss_bytes, found.vm_bytes) == (None, None)
     found.drain()
     assert (found.rss_bytes, found.vm_bytes) == (1009 * KIB, 1013 * KIB)
-    assert found.listening
+    assert found.untold is None
 
 
 def test_each_peak_is_the_largest_of_any_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,16 +151,44 @@ def test_a_line_that_lost_something_is_closed(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch, message(stats(ROOT, 1, 3, 5)), OSError(105, "ENOBUFS"), message(b"never read")
     )
     found.drain()
-    assert (found.listening, found.rss_bytes) == (False, 3 * KIB)
+    assert (found.untold, found.rss_bytes) == (exits.OVERRUN, 3 * KIB)
     found.drain()
     found.close()
 
 
-def test_without_the_right_to_listen_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exits, "_listen", lambda: None)
+def test_a_line_that_says_nothing_is_one_in_a_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a network namespace of its own one may ask, and is told nothing."""
+    found = peaks(monkeypatch, message(stats(ROOT, 1, 3, 5)))
+    assert found.untold == exits.CONTAINED
+    found.drain()
+    assert found.untold is None
+
+
+@pytest.mark.parametrize(
+    ("error", "uid", "cause"),
+    [
+        (PermissionError(errno.EPERM, ""), NOBODY, exits.FORBIDDEN),
+        (PermissionError(errno.EACCES, ""), NOBODY, exits.FORBIDDEN),
+        (PermissionError(errno.EPERM, ""), 0, exits.CONTAINED),
+        (OSError(errno.EINVAL, ""), 0, exits.CONTAINED),
+        (OSError(errno.ENOENT, ""), 0, exits.CONTAINED),
+        (KeyError("no family"), 0, exits.CONTAINED),
+        (OSError(errno.EMFILE, ""), 0, exits.UNSAID),
+        (TimeoutError(), 0, exits.UNSAID),
+    ],
+    ids=repr,
+)
+def test_where_nothing_is_told_the_cause_is_known(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, uid: int, cause: str
+) -> None:
+    def refused() -> NoReturn:
+        raise error
+
+    monkeypatch.setattr(exits, "_listen", refused)
+    monkeypatch.setattr(os, "geteuid", lambda: uid)
     found = ExitPeaks(ROOT, frozenset())
     found.drain()
-    assert (found.listening, found.rss_bytes, found.vm_bytes) == (False, None, None)
+    assert (found.untold, found.rss_bytes, found.vm_bytes) == (cause, None, None)
 
 
 def test_a_socket_on_which_nothing_will_be_told_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,7 +204,8 @@ def test_a_socket_on_which_nothing_will_be_told_is_closed(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(socket, "socket", Kept)
     monkeypatch.setattr(exits, "_ask", refuse)
-    assert exits._listen() is None
+    with pytest.raises(PermissionError):
+        exits._listen()
     assert [one.fileno() for one in made] == [-1]
 
 

@@ -1,0 +1,36 @@
+"""A fault of sbtrace's own, told in one line: what, and where in the code."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+_MOST_CHARACTERS = 200
+
+
+def say_fault(error: BaseException) -> None:
+    """Say on stderr what nobody had reckoned with. Nothing is opened or imported for it."""
+    with suppress(Exception):  # stderr may be closed, or there is no memory left
+        os.write(
+            2,
+            f"sbtrace: a fault of its own, {_cut(error)}{_where(error)}: a command that had begun "
+            "was ended with it; what was recorded until then is in `sbtrace runs`: report it, "
+            "please\n".encode("utf-8", "backslashreplace"),
+        )
+
+
+def _cut(error: BaseException) -> str:
+    """``error`` as a line that a terminal obeys nothing of: repr escapes what is not printable."""
+    said = " ".join(repr(error).splitlines())
+    return said if len(said) <= _MOST_CHARACTERS else said[: _MOST_CHARACTERS - 1] + "…"
+
+
+def _where(error: BaseException) -> str:
+    """`` at module:line``, of the innermost frame that is sbtrace's own."""
+    found, step = "", error.__traceback__
+    while step is not None:
+        module = step.tb_frame.f_globals.get("__name__", "")
+        if module.partition(".")[0] == __name__.partition(".")[0]:
+            found = f" at {module}:{step.tb_lineno}"
+        step = step.tb_next
+    return found
