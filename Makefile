@@ -75,6 +75,10 @@ bench: $(VENV)/.dev $(VENV)/.built ## measure cost beside other tools, as root; 
 compat: $(VENV)/.dev $(VENV)/.built ## older releases of DuckDB read what is recorded; needs a package registry
 	@$(AS_ROOT) $(BIN)/python -m tests.bench.compat
 
+.PHONY: kills
+kills: programs $(VENV)/.dev ## a writer of the database killed at each of its writes, and the next one too; KILLS=--once for less
+	@$(BIN)/python -m tests.bench.kills $(KILLS)
+
 .PHONY: corpus
 corpus: $(VENV)/.dev $(VENV)/.built ## programs of others under strace and sbtrace at once, as root, for long; CORPUS="--sample 50" for less
 	@.ci/packages $(CORPUS_PACKAGES) || echo "make: some sources are not run" >&2

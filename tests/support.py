@@ -163,7 +163,7 @@ class Programs:
         return path
 
     def names(self) -> list[str]:
-        return sorted(path.name for path in self.folder.iterdir())
+        return sorted(path.name for path in self.folder.iterdir() if path.suffix != ".so")
 
 
 def build_programs(folder: Path) -> Programs:

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from tracer.errors import StoreError
-from tracer.store import schema
+from tracer.store import schema, undo
 from tracer.store.engine import duckdb
 from tracer.store.folder import opened
 from tracer.store.location import check_own, spool_root
@@ -29,6 +29,9 @@ _CONFIG: Mapping[str, str] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
+_OWN_CHECKPOINTS: Mapping[str, str] = {"wal_autocheckpoint": "1TB"}
+_NO_LAST_CHECKPOINT = "PRAGMA disable_checkpoint_on_shutdown"
+"""With these DuckDB makes no checkpoint by itself, nor when it closes a file: see ``undo``."""
 
 
 def engine() -> duckdb.DuckDBPyConnection:
@@ -44,11 +47,14 @@ def engine() -> duckdb.DuckDBPyConnection:
     started.execute("SET TimeZone = 'UTC'")
     # Loading a run is a dozen plain statements: there is nothing to optimize.
     started.execute("PRAGMA disable_optimizer")
+    started.execute(_NO_LAST_CHECKPOINT)
     return started
 
 
 def _in_memory(**settings: str) -> duckdb.DuckDBPyConnection:
-    return duckdb.connect(":memory:", config={**_CONFIG, "temp_directory": "", **settings})
+    return duckdb.connect(
+        ":memory:", config={**_CONFIG, **_OWN_CHECKPOINTS, "temp_directory": "", **settings}
+    )
 
 
 @contextmanager
@@ -64,20 +70,33 @@ def writer(
     before = os.umask(_UMASK)  # DuckDB makes its files with 0666 less the umask
     try:
         if not database.exists():
+            undo.forget(database)
             _make(database)
         with ExitStack() as stack:
+            checkpoints = stack.enter_context(undo.opened(database, user))
             started = ready or stack.enter_context(engine())
             with _attached(started, database):
                 found = schema.version(started)
                 if not schema.check(found, database):
                     yield started
+                    _settle(started, checkpoints)
                     return
-                started.execute("CHECKPOINT")
-            _migrate(database, found)
+                checkpoints.checkpoint(started)
+            _migrate(database, found, checkpoints)
             with _attached(started, database):
                 yield started
+                _settle(started, checkpoints)
     finally:
         os.umask(before)
+
+
+def _settle(connection: duckdb.DuckDBPyConnection, checkpoints: undo.Undo) -> None:
+    """Bring what was written from the log into the file, so that DuckDB itself finds one file.
+
+    Without room to do that safely the log stays: what is in it is recorded too.
+    """
+    with suppress(OSError):
+        checkpoints.checkpoint(connection)
 
 
 @contextmanager
@@ -154,18 +173,19 @@ def _forget(building: Path) -> None:
             path.unlink()
 
 
-def _migrate(database: Path, found: int | None) -> None:
+def _migrate(database: Path, found: int | None, checkpoints: undo.Undo) -> None:
     """Migrate an older database after a copy was put beside it. Raises StoreError, OSError."""
     assert found is not None  # noqa: S101 - schema.check refuses None
     schema.back_up(database, found)
-    with _connect(database) as connection:
+    with _connect(database, config=_OWN_CHECKPOINTS) as connection:
+        connection.execute(_NO_LAST_CHECKPOINT)
         schema.migrate(connection, found)
+        _settle(connection, checkpoints)
 
 
 @contextmanager
 def _attached(started: duckdb.DuckDBPyConnection, database: Path) -> Iterator[None]:
-    """Let names without a database mean those of ``database``; what was written is in the file
-    at the end, as when a connection to it is closed."""
+    """Let names without a database mean those of ``database``."""
     try:
         started.execute(f"ATTACH {_quoted(database)} AS sbtrace")
     except duckdb.Error as error:

@@ -67,7 +67,7 @@ def exclusive(
             # Not while holding the queue: all who wait find out about it at the same time.
             foreign_until = foreign_until or time.monotonic() + foreign_s
             if time.monotonic() > foreign_until:
-                raise Busy(_busy(database, pid))
+                raise Busy(busy(database, pid))
             time.sleep(0.02)
 
 
@@ -155,7 +155,7 @@ def _require_patience(database: Path, holders: list[int], *, over: bool) -> None
     own = filters_of(os.getpid())
     targets = [pid for pid in holders if filters_of(pid) > own]
     if targets or over:
-        raise Busy(_busy(database, next(iter(targets or holders), 0)))
+        raise Busy(busy(database, next(iter(targets or holders), 0)))
 
 
 def filters_of(pid: int) -> int:
@@ -180,7 +180,8 @@ def flock_holders(file: int) -> list[int]:
     return [int(row[4]) for row in rows if row[1] == "FLOCK" and row[5] == inode]
 
 
-def _busy(database: Path, pid: int) -> str:
+def busy(database: Path, pid: int) -> str:
+    """Return the message of Busy; ``pid`` is 0 if it is not known."""
     return f"{database}: in use by {describe(pid)}: close it there, or try again later"
 
 

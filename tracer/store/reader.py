@@ -19,7 +19,7 @@ from tracer.model import (
     SyscallError,
     SyscallStat,
 )
-from tracer.store import locks, rows, schema, writer
+from tracer.store import locks, rows, schema, undo, writer
 from tracer.store.encode import decode_text, map_text
 from tracer.store.location import check_readable
 
@@ -55,6 +55,10 @@ class _TooOld(Exception):
     """The database is of an older schema version."""
 
 
+class _CutOff(Exception):
+    """Who wrote the database last was killed over it."""
+
+
 class Reader:
     """The database, open to read, after what waited for it was taken in. A context manager.
 
@@ -82,17 +86,26 @@ class Reader:
     def __enter__(self) -> Self:
         self.waiting = writer.take_in(self._database, foreign_s=_TAKE_IN_FOREIGN_S).waiting
         try:
-            self._enter()
-        except _TooOld:
-            writer.upgrade(self._database)
-            self._enter()
+            self._enter_settled()
         except locks.Busy as error:
             raise StoreError(str(error)) from error
         return self
 
-    def _enter(self) -> None:
+    def _enter_settled(self, *, tried: bool = False) -> None:
+        """Enter, and have the database mended or upgraded first if it must be."""
+        try:
+            self._enter(tried=tried)
+        except _CutOff:
+            with suppress(StoreError):  # perhaps it can be read all the same
+                writer.upgrade(self._database)
+            self._enter_settled(tried=True)
+        except _TooOld:
+            writer.upgrade(self._database)
+            self._enter(tried=True)
+
+    def _enter(self, *, tried: bool) -> None:
         with ExitStack() as stack:
-            self._open(stack)
+            self._open(stack, tried=tried)
             self._stack = stack.pop_all()
 
     def __exit__(
@@ -103,7 +116,7 @@ class Reader:
     ) -> None:
         self._stack.close()
 
-    def _open(self, stack: ExitStack) -> None:
+    def _open(self, stack: ExitStack, *, tried: bool) -> None:
         from tracer.store import database as files
 
         user = stack.enter_context(as_invoking_user())
@@ -111,6 +124,8 @@ class Reader:
         # Who may only read somebody's database cannot stand in its queue.
         with suppress(OSError, StoreError):
             stack.enter_context(locks.shared(self._database, user, make=owner == user.uid))
+            if owner == user.uid and not tried and undo.is_left(self._database):
+                raise _CutOff
         self._connection = stack.enter_context(files.reader(self._database, self._config))
         (self._confine or files.confine)(self._connection)
         with writer.as_store_error(self._database, "read"):

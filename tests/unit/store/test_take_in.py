@@ -405,3 +405,21 @@ def test_duckdb_spills_where_nobody_else_can_go(database: Path) -> None:
         assert ready.execute(setting).fetchall() == [("",)]
         with files.writer(database, user, ready) as connection:
             assert connection.execute(setting).fetchall() == [(f"{database}.spool/.spilled",)]
+
+
+def test_runs_wait_beside_a_damaged_database_and_come_into_the_next_one(database: Path) -> None:
+    recorded(database)
+    content = bytearray(database.read_bytes())
+    content[len(content) // 4 :] = bytes(len(content) - len(content) // 4)
+    for page in (1, 2):  # both headers
+        content[page * 4096 : page * 4096 + 8] = b"12345678"
+    database.write_bytes(content)
+    record = a_record()
+    finished(database, record)
+    [waiting] = take_in(database).waiting
+    assert "checksum" in waiting.reason
+    assert "move it away and the next run makes a new one" in waiting.reason
+    assert database.read_bytes() == content
+    database.rename(database.with_name("damaged"))
+    with Reader(database) as reader:
+        assert reader.load("last") == record
