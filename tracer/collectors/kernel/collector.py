@@ -14,13 +14,12 @@ from tracer.collectors.kernel.variant import variant
 from tracer.model import BlockedCall, Loss, Process
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from tracer.collectors.kernel.totals import Rows
 
 NAME = "kernel"
 _DRAIN_S = 0.02
-_TABLES_AT_ONCE = 128
 
 
 class KernelRecords(NamedTuple):
@@ -96,8 +95,8 @@ class KernelCollector:
     def snapshot(self) -> KernelRecords:
         """Return the figures so far; live threads may be a call ahead in one of them."""
         self.drain()
-        tables = list(self._kept_up(self._program.live_tables()))
-        live = self._accounts.live(self._kept_up(tables))
+        tables = list(self._program.live_tables())
+        live = self._accounts.live(tables)
         return KernelRecords(
             processes=self._accounts.processes(),
             live=live,
@@ -106,13 +105,6 @@ class KernelCollector:
             losses=tuple(self._losses()),
             last_ns=None if tables else self._last_ns(),
         )
-
-    def _kept_up(self, tables: Iterable[wire.Table]) -> Iterator[wire.Table]:
-        """Yield ``tables``, with a look at the ring buffer now and then: they may be thousands."""
-        for number, table in enumerate(tables, 1):
-            yield table
-            if number % _TABLES_AT_ONCE == 0:
-                self._program.keep_up()
 
     def stop(self) -> KernelRecords:
         """Stop counting and return the final figures. What is alive counts as it stands."""

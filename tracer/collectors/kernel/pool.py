@@ -21,8 +21,9 @@ _CHUNKS = "chunks"
 _RUN = 32
 """Elements that are put in as one: each takes a call. The program takes them one by one."""
 _TICK_S = 0.0001
-_LOW = 3 * wire.CHUNK_TABLES // 4
-"""Time for sbtrace to be woken and to make more, while some process makes threads."""
+_LOW, _LOW_LATER = wire.CHUNK_TABLES - 64, 2 * wire.CHUNK_TABLES
+"""When fewer are free there have to be more: few programs ever have 64 tasks at once, and one that
+has a thousand can make another thousand before a busy machine gives sbtrace its turn."""
 
 
 class Pool:
@@ -60,11 +61,10 @@ class Pool:
         return fd is not None
 
     def grow_if_low(self) -> None:
-        """Add elements if there are few: twice as many as are in use, and at least two
-        chunks."""
+        """Add elements if there are few: as many as are in use, and at least two chunks."""
         taken, whole, low = wire.pool_state(self._state)
         if whole - taken < low:
-            wanted = 2 * max(1, taken // wire.CHUNK_TABLES)
+            wanted = max(2, taken // wire.CHUNK_TABLES)
             self._add(min(wanted, wire.CHUNKS - self._chunks))
 
     def _add(self, count: int) -> None:
@@ -108,7 +108,7 @@ class Pool:
             begin = max(first, start)
             libbpf.push(self._maps["spares"], wire.spare(begin, first + _RUN - begin))
         self._set(wire.POOL_ALL_AT, end - 1)
-        self._set(wire.POOL_LOW_AT, max(_LOW, end // 3))
+        self._set(wire.POOL_LOW_AT, _LOW if self._chunks == 1 else _LOW_LATER)
 
     def _set(self, at: int, value: int) -> None:
         self._state[at : at + 8] = value.to_bytes(8, sys.byteorder)

@@ -67,10 +67,10 @@ class Program:
         _ask(libbpf.update, self._maps["path_arguments_of"], 0, path_table(os.uname().machine))
         for call, verdict in enumerate(verdicts):
             _ask(libbpf.update, self._maps["verdicts"], call, verdict.to_bytes(8, sys.byteorder))
-        self._read_stack_bytes = 0
+        self._read_stack_bytes = self._given_bytes = 0
         self._take = take
         ring = self._maps["records"]
-        self._records: Records = _ask(Records, ring, self._read, self._handed)
+        self._records: Records = _ask(Records, ring, self._read, self._take, self._kept_up)
         self._let_go.append(self._records.close)
 
     def _loaded(self, which: Variant) -> tuple[dict[str, int], dict[str, int]]:
@@ -129,24 +129,15 @@ class Program:
 
     def consume(self, at_most_s: float = math.inf) -> None:
         """Hand over the records that wait, for at most so long."""
-        self.keep_up()
+        _ask(self._records.read)
         _ask(self._records.hand_over, at_most_s)
 
-    def keep_up(self) -> None:
-        """Empty the ring buffer without looking at what is in it, and see to room for tables.
-
-        For whoever has something longer to do while the target goes on.
-        """
-        before = self._read_stack_bytes
-        _ask(self._records.read)
-        _ask(self._pool.grow_if_low)
-        if self._read_stack_bytes != before:
-            room = self._read_stack_bytes.to_bytes(8, sys.byteorder)
-            _ask(libbpf.update, self._maps["marks"], wire.MARK_TAKEN, room)
-
-    def _handed(self, data: bytes) -> None:
-        self._take(data)
+    def _kept_up(self) -> None:
         self._pool.grow_if_low()
+        if self._read_stack_bytes != self._given_bytes:
+            self._given_bytes = self._read_stack_bytes
+            room = self._given_bytes.to_bytes(8, sys.byteorder)
+            libbpf.update(self._maps["marks"], wire.MARK_TAKEN, room)
 
     def _read(self, data: bytes) -> None:
         if wire.kind_of(data) == wire.RECORD_REFUSED:

@@ -6,8 +6,10 @@ threads that end at once must not fill the ring buffer while the first of them i
 
 from __future__ import annotations
 
+import _thread
 import os
 import select
+import signal
 import sys
 import time
 from collections import deque
@@ -27,6 +29,10 @@ _READ_AT_ONCE = 4096
 """A target that makes records faster than they are read would never let us return."""
 _FOLDER = "/var/tmp"  # noqa: S108 - on a disk as a rule; the file has no name there
 _LENGTH_BYTES = 4
+_FULL_S = 0.02
+_NICE = -20
+"""What is not read in time is lost; and it takes little time."""
+_EVENTS = os.EFD_CLOEXEC | os.EFD_NONBLOCK
 
 
 class Spill:
@@ -74,34 +80,71 @@ class Spill:
 
 
 class Records:
-    """The reading side of the ring buffer. Raises OSError where the kernel says no."""
+    """The reading side of the ring buffer. Raises OSError where the kernel says no.
+
+    A thread reads it, which is woken when an eighth of it is full or tables are becoming few: it
+    gets its turn also while the session is at work on thousands of rows.
+    """
 
     def __init__(
-        self, ring: int, read: Callable[[bytes], None], take: Callable[[bytes], None]
+        self,
+        ring: int,
+        read: Callable[[bytes], None],
+        take: Callable[[bytes], None],
+        kept_up: Callable[[], None],
     ) -> None:
-        """``read`` is given each record as it leaves the ring buffer, ``take`` in its turn."""
+        """``read`` is given each record as it leaves the ring buffer, ``take`` in its turn.
+
+        ``kept_up`` is called whenever the ring buffer was read. It and ``read`` are called by one
+        thread at a time, ``take`` only by whoever calls ``hand_over``.
+        """
         self._ring = libbpf.Ring(ring, self._add)
-        self._read, self._take = read, take
+        self._read, self._take, self._kept_up = read, take, kept_up
         self._waiting: deque[bytes] = deque()
         self._spill = Spill()
         self._last: deque[bytes] = deque()  # what the file had no room for
         self._bytes = self._count = 0
-        self._is_full = False
-        self._more = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._either = select.epoll()
-        self._either.register(ring, select.EPOLLIN)
-        self._either.register(self._more, select.EPOLLIN)
+        self._is_full = self._is_over = False
+        self._failure: Exception | None = None
+        self._lock = _thread.allocate_lock()
+        self._ended = _thread.allocate_lock()
+        self._more, self._end = (os.eventfd(0, _EVENTS) for _ in range(2))
+        self._ended.acquire()
+        _thread.start_new_thread(self._read_on, (ring,))
 
     @property
     def fd(self) -> int:
-        """Readable when an eighth of the ring buffer was written, or records wait in here."""
-        return self._either.fileno()
+        """Readable when there is something to hand over."""
+        return self._more
+
+    def _read_on(self, ring: int) -> None:
+        try:
+            signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+            with suppress(OSError):  # of this thread alone, as Linux has it: setpriority(2)
+                os.setpriority(os.PRIO_PROCESS, _thread.get_native_id(), _NICE)
+            poll = select.poll()
+            poll.register(ring, select.POLLIN)
+            poll.register(self._end, select.POLLIN)
+            while not self._is_over:
+                poll.poll()
+                self.read()
+                if self._is_full:
+                    time.sleep(_FULL_S)
+        except Exception as error:  # noqa: BLE001 - raised where somebody hears it
+            self._failure = error
+        finally:
+            self._ended.release()
 
     def read(self) -> None:
         """Empty the ring buffer, as far as there is room."""
-        self._count = 0
-        if not self._is_full:
+        with self._lock:
+            if self._is_over or self._is_full:
+                return
+            self._count = 0
             self._ring.consume()
+            self._kept_up()
+            if self._count:
+                os.eventfd_write(self._more, 1)
 
     def hand_over(self, at_most_s: float) -> None:
         """Hand over the records that wait, or those that so much time is enough for.
@@ -109,30 +152,35 @@ class Records:
         Without an end to the time, also what is in the ring buffer still.
         """
         until = time.monotonic() + at_most_s
+        with suppress(BlockingIOError):
+            os.eventfd_read(self._more)
         while time.monotonic() < until and (data := self._next()) is not None:
             self._take(data)
             if at_most_s == float("inf") and not self._waiting:
                 self.read()
         if self._waiting or self._spill or self._last:
             os.eventfd_write(self._more, 1)
-        else:
-            with suppress(BlockingIOError):
-                os.eventfd_read(self._more)
+        if self._failure is not None:
+            raise self._failure
 
     def _next(self) -> bytes | None:
-        self._is_full = False
-        if self._waiting:
-            data = self._waiting.popleft()
-            self._bytes -= len(data)
-            return data
-        if self._spill:
-            return self._spill.take()
-        return self._last.popleft() if self._last else None
+        with self._lock:
+            self._is_full = False
+            if self._waiting:
+                data = self._waiting.popleft()
+                self._bytes -= len(data)
+                return data
+            if self._spill:
+                return self._spill.take()
+            return self._last.popleft() if self._last else None
 
     def close(self) -> None:
-        """Let go of what tells that there are records, and of those that wait."""
-        self._either.close()
+        """End the thread, and let go of the records that wait."""
+        self._is_over = True
+        os.eventfd_write(self._end, 1)
+        self._ended.acquire()
         os.close(self._more)
+        os.close(self._end)
         self._spill.close()
 
     def _add(self, data: bytes) -> bool:

@@ -45,7 +45,7 @@ def is_readable(fd: int) -> bool:
 def test_what_there_was_no_time_for_makes_it_readable_until_it_is_handed_over(ring: int) -> None:
     read: list[bytes] = []
     taken: list[bytes] = []
-    made = records.Records(ring, read.append, taken.append)
+    made = records.Records(ring, read.append, taken.append, int)
     HELD[:] = [b"a", b"b"]
     made.read()
     assert read == [b"a", b"b"]
@@ -71,7 +71,7 @@ LETTERS = [b"aa", b"bb", b"", b"dd", b"ee"]
 def test_what_there_is_no_room_for_in_memory_waits_in_a_file(full: int) -> None:
     """In its turn, and once more when that file is empty."""
     taken: list[bytes] = []
-    made = records.Records(full, len, taken.append)
+    made = records.Records(full, len, taken.append, int)
     for _ in range(2):
         HELD[:] = LETTERS
         made.read()
@@ -89,7 +89,7 @@ def test_where_no_file_can_be_it_stays_in_the_ring_buffer(
     """But for the one that was out already. And at the end all of it comes."""
     monkeypatch.setattr(records.Spill.__init__, "__defaults__", ("/proc/no/folder",))
     taken: list[bytes] = []
-    made = records.Records(full, len, taken.append)
+    made = records.Records(full, len, taken.append, int)
     made.read()
     made.read()
     assert LETTERS[3:] == HELD
@@ -99,7 +99,7 @@ def test_where_no_file_can_be_it_stays_in_the_ring_buffer(
 
 def test_the_file_has_a_size_at_most(full: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(records, "MOST_SPILLED_BYTES", 1)
-    made = records.Records(full, len, len)
+    made = records.Records(full, len, len, int)
     made.read()
     made.read()
     assert LETTERS[3:] == HELD
