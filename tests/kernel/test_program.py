@@ -136,7 +136,7 @@ def refused_children(go: int) -> None:
 
 
 @contextmanager
-def ran_unread(taken: list[bytes]) -> Iterator[Program]:
+def ran_unread(taken: list[bytes]) -> Iterator[tuple[Program, dict[str, int]]]:
     """Run refused_children to its end, with nobody who reads the ring buffer."""
     program = Program(taken.append)
     ready, go = os.pipe()
@@ -151,9 +151,11 @@ def ran_unread(taken: list[bytes]) -> Iterator[Program]:
         program.attach()
         program.enrol(pidfd)
         os.close(pidfd)
-        os.write(go, b"x")
-        assert os.waitpid(pid, 0)[1] == 0
-        yield program
+        with program._records._lock:
+            os.write(go, b"x")
+            assert os.waitpid(pid, 0)[1] == 0
+            losses = program.losses()
+        yield program, losses
     finally:
         program.close()
         os.close(ready)
@@ -165,8 +167,8 @@ def test_stacks_leave_room_for_the_tables() -> None:
     stacks are lost, and counted as lost, but no table, no start and none of the calls. And what
     has been read is room for stacks again."""
     taken: list[bytes] = []
-    with ran_unread(taken) as program:
-        losses = {name: count for name, count in program.losses().items() if count}
+    with ran_unread(taken) as (program, counts):
+        losses = {name: count for name, count in counts.items() if count}
         program.consume()
         slots = [slot for data in taken for slot in slots_of(data)]
         stacks = [data for data in taken if wire.kind_of(data) == wire.RECORD_REFUSED]
