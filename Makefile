@@ -18,6 +18,8 @@ BENCH_PEERS := strace linux-perf bpftrace bpfcc-tools
 # Programs that nobody here wrote, to be counted by strace and sbtrace at once.
 CORPUS_PACKAGES = strace stress-ng linux-source libcap-dev gcc-multilib \
   libpython$(shell $(PYTHON) -c "import sys; print('%d.%d' % sys.version_info[:2])")-testsuite
+# `make kernels` boots other kernels in them; not needed for anything else.
+KERNEL_PACKAGES := qemu-system-x86 busybox-static cpio kmod e2fsprogs xz-utils zstd
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 # sudo clears the environment, and root should leave no caches in a user's checkout.
 AS_ROOT := $(if $(SUDO),sudo env PYTHONDONTWRITEBYTECODE=1 SBTRACE_REQUIRE_KERNEL=$(SBTRACE_REQUIRE_KERNEL))
@@ -83,6 +85,11 @@ kills: programs $(VENV)/.dev ## a writer of the database killed at each of its w
 corpus: $(VENV)/.dev $(VENV)/.built ## programs of others under strace and sbtrace at once, as root, for long; CORPUS="--sample 50" for less
 	@.ci/packages $(CORPUS_PACKAGES) || echo "make: some sources are not run" >&2
 	@$(AS_ROOT) $(BIN)/python -m tests.bench.corpus $(CORPUS)
+
+.PHONY: kernels
+kernels: programs $(VENV)/.dev $(VENV)/.built ## other kernels in QEMU, as root, for hours; KERNELS="--only 6.1 --quick" for one
+	@.ci/packages $(KERNEL_PACKAGES)
+	@$(AS_ROOT) $(BIN)/python -m tests.bench.kernels $(KERNELS)
 
 .PHONY: mutations
 mutations: programs $(VENV)/.dev $(VENV)/.built ## which changes of the sources no test notices; MUTATIONS="--sample 50 --minutes 20"

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.support import TIMEOUT
+
 if TYPE_CHECKING:
     import resource
 
-TIMEOUT = 120
 SUMMARY_OPTIONS = ("-c", "-S", "name", "-U", "name,calls,errors")
 """What makes strace print a summary that ``parse_summary`` reads."""
 Command = Sequence[str | Path]

@@ -74,6 +74,18 @@ def test_root_without_its_capabilities_is_told_that_and_nothing_of_a_program(
         assert checks["capabilities"]["ok"] is False
 
 
+def test_doctor_names_what_a_run_does_not_keep_its_target_from(sbtrace: Sbtrace) -> None:
+    """Without CAP_SYS_ADMIN no mounts can be made: both say so, in the same words."""
+    bare = ["setpriv", "--bounding-set=-sys_admin"]
+    _, checks = doctor(sbtrace, bare)
+    assert checks["counting"]["ok"]
+    asked = run([*bare, SBTRACE, "run", "-q", "--db", sbtrace.db, "--profile", "STRICT", "true"])
+    said = f"{checks['protection']['found']}: {checks['protection']['remedy']}"
+    assert f"sbtrace: {said}\n" in asked.stderr
+    _, checks = doctor(sbtrace, [])
+    assert checks["protection"]["ok"]
+
+
 @pytest.mark.usefixtures("reach")
 def test_a_closed_tracefs_is_no_matter_for_an_ordinary_users_doctor(
     sbtrace: Sbtrace, public_folder: Path

@@ -24,10 +24,11 @@ def doctor(
     from tracer.host import probe
     from tracer.report import as_json, style
     from tracer.report import doctor as report
-    from tracer.session.trial import count_on_trial
+    from tracer.session.trial import count_on_trial, unprotected_on_trial
     from tracer.store import location
 
-    found = probe(location.resolve(db), location.check_writable, count_on_trial)
+    database = location.resolve(db)
+    found = probe(database, location.check_writable, count_on_trial, unprotected_on_trial)
     if json:
         typer.echo(as_json.dumps(report.to_object(found)), nl=False)
     else:

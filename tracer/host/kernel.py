@@ -20,7 +20,7 @@ _UNPRIVILEGED_BPF = Path("/proc/sys/kernel/unprivileged_bpf_disabled")
 _MOUNTS = Path("/proc/self/mountinfo")
 _WANTED_ACTIONS = ("kill_process", "kill_thread", "trap", "errno", "log", "allow")
 _MACHINES = ("x86_64", "aarch64")
-_NEWER = "a kernel of Linux 5.11 or later with {} is needed"
+_NEWER = "a kernel of Linux 5.15 or later with {} is needed"
 
 
 def checks() -> list[Check]:

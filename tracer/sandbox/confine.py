@@ -9,6 +9,7 @@ that, mounts of a more privileged one stay as they are (mount_namespaces(7), "lo
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import suppress
@@ -58,13 +59,15 @@ class Confinement(NamedTuple):
     """(name, where to) of links in /dev."""
 
     def enter(self) -> bool:
-        """Put the calling process into it; False if it has no right to make mounts at all.
+        """Put the calling process into it; False if it can make no mounts at all.
 
-        Raises OSError.
+        That takes a right, and calls that Linux has since 5.12. Raises OSError.
         """
         try:
             mounts.unshare()
-        except PermissionError:
+        except OSError as error:
+            if error.errno not in {errno.EPERM, errno.ENOSYS}:
+                raise
             return False
         trees = [(mounts.copy(path), path) for path in self.trees]
         mounts.forbid_devices()

@@ -52,8 +52,8 @@ _LACKS_AT = _REPORT.size
 _USE = struct.Struct("=QQQQQQ")  # the fields of LauncherUse, and since when
 _USE_AT = 16
 _UNCONFINED = (
-    "the target could write root's files and the kernel's switches, since sbtrace may make no"
-    " mounts (CAP_SYS_ADMIN): give --user NAME"
+    "the target could write root's files and the kernel's switches, since sbtrace can make no"
+    " mounts (CAP_SYS_ADMIN, Linux 5.12 or later): give --user NAME"
 )
 _UNSCOPED = (
     "the target could signal processes of its user outside the run, since the kernel scopes no"

@@ -57,7 +57,7 @@ def _unescaped(match: re.Match[str]) -> str:
 def unshare() -> None:
     """Give the calling thread mounts of its own; later ones of the others still reach it.
 
-    Raises OSError; PermissionError without CAP_SYS_ADMIN.
+    Raises OSError: EPERM without CAP_SYS_ADMIN, ENOSYS before Linux 5.12.
     """
     linux.unshare(_CLONE_NEWNS)
     try:

@@ -103,7 +103,7 @@ def plan(request: Request) -> Plan:
             environment=_environment(user),
             user=user,
             privileges=rights,
-            confinement=_confinement(user, rights, database),
+            confinement=confinement_for(user, rights, database),
             limits=_limits(profile),
             load_filter=load_filter,
             closed=request.closed,
@@ -116,8 +116,8 @@ def plan(request: Request) -> Plan:
     )
 
 
-def _confinement(user: TargetUser, rights: Privileges, database: Path) -> Confinement | None:
-    """What keeps a target of root's from what would give it the machine."""
+def confinement_for(user: TargetUser, rights: Privileges, database: Path) -> Confinement | None:
+    """What keeps a target of root's from what would give it the machine; None for another's."""
     undoes_it = rights.begins_with & capabilities.mask_of(("SYS_ADMIN",))
     if user.uid != 0 or not rights.no_new_privs or undoes_it:
         return None

@@ -218,6 +218,25 @@ def test_the_trial_alone_decides_and_is_reported_in_its_own_words() -> None:
     assert not failed.full_figures
 
 
+@pytest.mark.parametrize(
+    ("lacks", "shown"),
+    [
+        ((), [(True, "a target is kept to its own (tried)", None)]),
+        (
+            ("a: b, since c: do d", "e: do f"),
+            [(False, "a: b, since c", "do d"), (False, "e", "do f")],
+        ),
+    ],
+)
+def test_what_a_target_is_not_kept_from_is_told_with_its_remedy_and_takes_no_figures(
+    lacks: tuple[str, ...], shown: list[tuple[bool, str, str | None]]
+) -> None:
+    report = probe(Path("/tmp/x.duckdb"), _writable, lambda: "counted", lambda _: lacks)
+    found = [check for check in report.checks if check.name == "protection"]
+    assert [(check.ok, check.found, check.remedy) for check in found] == shown
+    assert report.full_figures
+
+
 def test_what_is_missing_and_was_not_needed_leaves_the_figures_full(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

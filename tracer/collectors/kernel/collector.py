@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.collectors.kernel import wire
 from tracer.collectors.kernel.accounts import Accounts
+from tracer.collectors.kernel.age import explained
 from tracer.collectors.kernel.clock import ahead_ns
 from tracer.collectors.kernel.further import Further
 from tracer.collectors.kernel.program import Program
 from tracer.collectors.kernel.refusals import REGISTER_BYTES, Decide, Refusals
 from tracer.collectors.kernel.variant import variant
+from tracer.errors import KernelError
 from tracer.model import BlockedCall, Loss, Process
 
 if TYPE_CHECKING:
@@ -58,8 +60,11 @@ class KernelCollector:
         self._accounts = Accounts()
         self._refusals = Refusals(decide)
         self._further = Further()
-        self._program = Program(self._take, logged, verdicts)
-        self._program.attach()
+        try:
+            self._program = Program(self._take, logged, verdicts)
+            self._program.attach()
+        except KernelError as error:
+            raise explained(error) from error
 
     @property
     def ring_fd(self) -> int:

@@ -1,0 +1,1 @@
+"""sbtrace on other kernels than this one: see ``__main__.py``."""
