@@ -240,6 +240,21 @@ def test_an_interactive_shell_works_as_the_target(screen: Terminal) -> None:
     screen.expect(r"status=5\.")
 
 
+def test_a_terminal_shows_how_a_long_run_goes_below_what_is_typed(screen: Terminal) -> None:
+    screen.type("$S run --trace none sh -c 'read line; echo got $line.'\n")
+    screen.expect(r"\x1b8")
+    screen.type("a")
+    screen.expect("a")
+    screen.expect(r"sbtrace: [0-9.]+ s  CPU ")
+    screen.type(CTRL_Z)
+    screen.expect(r"\x1b\[J[^\x1b]*Stopped")  # the shell finds the screen without it
+    screen.expect(r"PROMPT\$ ")
+    screen.type("fg\n")
+    screen.type("b\n")
+    screen.expect(r"got b\.")  # Ctrl-Z took the other letter
+    screen.expect("exited with status 0")
+
+
 def test_a_full_screen_pager_works(screen: Terminal, tmp_path: Path) -> None:
     mark = f"MARK={secrets.token_hex(8)}"
     text = tmp_path / "text"

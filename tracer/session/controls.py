@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from tracer.session.signals import ENDING, FORWARDED, Relay, ignored_by_caller
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tracer.session.guard import Guard
     from tracer.session.signals import SignalInbox
 
@@ -31,6 +33,8 @@ class Controls:
         """Signals that came and by which somebody wants the run to be over."""
         self.stopped = False
         """Whether the command is stopped, by Ctrl-Z for example."""
+        self.before_stop: Callable[[], None] = _nothing
+        """Called before the caller's shell gets the terminal back."""
 
     @property
     def descriptors(self) -> tuple[int, ...]:
@@ -85,6 +89,8 @@ class Controls:
 
     def _become(self, *, stopped: bool) -> None:
         self.stopped = stopped
+        if stopped:
+            self.before_stop()
         if self._guard is not None:
             self._guard.signal_front(signal.SIGSTOP if stopped else signal.SIGCONT)
 
@@ -100,3 +106,7 @@ class Controls:
     def _send(self, number: int) -> None:
         with suppress(ProcessLookupError, PermissionError):
             signal.pidfd_send_signal(self._main_fd, number)
+
+
+def _nothing() -> None:
+    """Who has drawn nothing has nothing to take away."""

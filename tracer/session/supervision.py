@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from tracer.collectors.kernel import KernelCollector
     from tracer.collectors.procfs import ProcfsCollector
+    from tracer.model import Sample
     from tracer.session.aftermath import Daemons
     from tracer.session.controls import Controls
     from tracer.session.guard import Guard
@@ -35,6 +36,7 @@ class Watcher(Protocol):
         cpu_percent: float | None,
         memory_bytes: int | None,
         calls: int | None,
+        writes: int | None,
     ) -> None:
         """Show the state of the run. None = not known."""
 
@@ -91,6 +93,7 @@ class Supervision:
         ``start_ns``: CLOCK_MONOTONIC instant of the target's execve.
         """
         deadline = start_ns / 1e9 + timeout_s if timeout_s is not None else None
+        self._controls.before_stop = watcher.clear
         next_sample = time.monotonic()
         next_snapshot = next_sample + SNAPSHOT_S
         with selectors.DefaultSelector() as selector:
@@ -156,6 +159,7 @@ class Supervision:
                 _total(row.cpu_percent for row in samples),
                 _whole(_total(row.rss_bytes for row in samples)),
                 self._kernel.calls_so_far() if self._kernel is not None else None,
+                _writes(samples),
             )
 
 
@@ -174,6 +178,13 @@ def _earliest(one: float, other: float | None) -> float:
 def _total(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) if known else None
+
+
+def _writes(samples: Iterable[Sample]) -> int | None:
+    """Calls that wrote something, of all processes; None if one of them does not tell."""
+    counts = [row.write_syscalls for row in samples]
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
 
 
 def _whole(value: float | None) -> int | None:
