@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tracer.cli.examples import examples
+
 Database = Annotated[
     str | None, typer.Option("--db", metavar="FILE", help="Another database (or SBTRACE_DB).")
 ]
@@ -15,10 +17,15 @@ Database = Annotated[
 def register(app: typer.Typer) -> None:
     """Add ``db`` and its commands to ``app``."""
     group = typer.Typer(no_args_is_help=True, help="Look after the database.")
-    for command in (info, vacuum, prune):
+    for command in (info, vacuum):
         group.command()(command)
-    group.command("export")(export)
-    group.command("import")(import_)
+    group.command(epilog=examples("sbtrace db prune --older-than 30d --keep 100 --dry-run"))(prune)
+    group.command("export", epilog=examples("sbtrace db export ./runs-of-march"))(export)
+    group.command(
+        "import",
+        short_help="Add the runs of an export or of another database.",
+        epilog=examples("sbtrace db import ./runs-of-march", "sbtrace db import other.duckdb"),
+    )(import_)
     app.add_typer(group, name="db")
 
 
@@ -68,7 +75,9 @@ def prune(
 
 
 def export(
-    folder: Annotated[Path, typer.Argument(help="Folder for the files; made if missing.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Folder for the files; made if missing.")
+    ],
     db: Database = None,
 ) -> None:
     """Write every table as a Parquet file."""
@@ -80,7 +89,9 @@ def export(
 
 
 def import_(
-    source: Annotated[Path, typer.Argument(help="Folder of an export, or another database.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help="Folder of an export, or another database.")
+    ],
     db: Database = None,
 ) -> None:
     """Add the runs of an export or of another database; known ones are left as they are."""

@@ -10,11 +10,13 @@ import typer
 
 def register(app: typer.Typer) -> None:
     """Add ``filter`` to ``app``."""
-    app.command("filter")(filter_)
+    app.command("filter", short_help="Show the seccomp filters of a running process.")(filter_)
 
 
 def filter_(
-    pid: Annotated[int, typer.Argument(help="The process, or one of its threads.", min=1)],
+    pid: Annotated[
+        int, typer.Argument(metavar="PID", help="The process, or one of its threads.", min=1)
+    ],
     everything: Annotated[
         bool, typer.Option("--all", help="Every call by name, and every condition.")
     ] = False,

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from tracer.cli.examples import examples
+
 _Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 
@@ -15,10 +17,22 @@ def register(app: typer.Typer) -> None:
     """Add ``profile`` with its commands to ``app``."""
     commands = typer.Typer(no_args_is_help=True)
     commands.command("list")(list_)
-    commands.command()(show)
-    commands.command()(check)
-    commands.command()(explain)
-    commands.command("test")(try_calls)
+    commands.command(
+        epilog=examples("sbtrace profile show STRICT", "sbtrace profile show @file-system")
+    )(show)
+    commands.command(
+        short_help="Say what is wrong with a profile, or worth knowing.",
+        epilog=examples("sbtrace profile check ./own.toml"),
+    )(check)
+    commands.command(
+        short_help="Say what a profile does with a call, and by which line.",
+        epilog=examples("sbtrace profile explain STRICT 'socket(AF_INET)'"),
+    )(explain)
+    commands.command(
+        "test",
+        short_help="Try a table of calls on a profile's filter.",
+        epilog=examples("sbtrace profile test ./own.toml ./calls.toml"),
+    )(try_calls)
     app.add_typer(commands, name="profile", help="List, show, check, explain and test profiles.")
 
 
@@ -34,7 +48,10 @@ def list_(json: _Json = False) -> None:
 
 def show(
     name: Annotated[
-        str, typer.Argument(help="A profile's name or file, or a group: @file-system.")
+        str,
+        typer.Argument(
+            metavar="NAME|FILE", help="A profile's name or file, or a group: @file-system."
+        ),
     ],
     expand: Annotated[
         bool, typer.Option("--expand", help="Every call by name, groups resolved.")
@@ -53,7 +70,7 @@ def show(
 
 
 def check(
-    file: Annotated[str, typer.Argument(help="A profile's file or name.")],
+    file: Annotated[str, typer.Argument(metavar="FILE|NAME", help="A profile's file or name.")],
     json: _Json = False,
 ) -> None:
     """Check a profile: exit 0 with what is worth knowing, or 125 with what is wrong."""
@@ -73,8 +90,10 @@ def check(
 
 
 def explain(
-    profile: Annotated[str, typer.Argument(help="A profile's name or file.")],
-    call: Annotated[str, typer.Argument(help="socket, or 'socket(AF_INET, SOCK_STREAM)'.")],
+    profile: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A profile's name or file.")],
+    call: Annotated[
+        str, typer.Argument(metavar="CALL", help="socket, or 'socket(AF_INET, SOCK_STREAM)'.")
+    ],
     json: _Json = False,
 ) -> None:
     """Say what a profile does with a call, by which line, and what would allow it.
@@ -94,8 +113,8 @@ def explain(
 
 
 def try_calls(
-    profile: Annotated[str, typer.Argument(help="A profile's name or file.")],
-    table: Annotated[str, typer.Argument(help="TOML: lists of calls, by action.")],
+    profile: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A profile's name or file.")],
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="TOML: lists of calls, by action.")],
     json: _Json = False,
 ) -> None:
     """Try calls on a profile's filter, with nothing started; exit 1 if one is not as expected.

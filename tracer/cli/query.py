@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from tracer.cli.examples import examples
 from tracer.errors import UsageError
 
 
@@ -24,7 +25,15 @@ class Format(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add ``query`` to ``app``."""
-    app.command()(query)
+    app.command(
+        short_help="Ask the recorded runs a question in SQL.",
+        epilog=examples(
+            "sbtrace query --list",
+            "sbtrace query top-syscalls --param limit=5",
+            "sbtrace query errors --param run=last~1 --format csv",
+            'sbtrace query "SELECT name, sum(calls) AS calls FROM syscalls GROUP BY name"',
+        ),
+    )(query)
 
 
 def query(
@@ -42,7 +51,8 @@ def query(
         Format, typer.Option("--format", "-f", help="How to write it.")
     ] = Format.TABLE,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write there, not to stdout (-).")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write there, not to stdout (-)."),
     ] = None,
     db: Annotated[
         str | None, typer.Option("--db", metavar="FILE", help="Another database (or SBTRACE_DB).")
@@ -50,7 +60,9 @@ def query(
     timeout: Annotated[
         float | None, typer.Option(metavar="S", help="Stop the query after S seconds.")
     ] = None,
-    memory: Annotated[str, typer.Option(help="Most memory that it may use.")] = "1GB",
+    memory: Annotated[
+        str, typer.Option(metavar="SIZE", help="Most memory that it may use.")
+    ] = "1GB",
     list_: Annotated[bool, typer.Option("--list", help="List the saved queries.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from tracer.cli.examples import examples
 from tracer.cli.main import split
 from tracer.cli.order import Order
 from tracer.errors import UsageError
@@ -28,19 +29,20 @@ class Daemons(StrEnum):
     END = "end"
 
 
-EPILOG = """Examples:
-
-  sbtrace run --profile=STRICT -- ls -l
-
-  sbtrace run --json -o run.json --tag build=42 make -j2
-
-  sbtrace run --timeout 60 --user nobody ./program
-"""
+EPILOG = examples(
+    "sbtrace run --profile=STRICT -- ls -l",
+    "sbtrace run --json -o run.json --tag build=42 make -j2",
+    "sbtrace run --timeout 60 --user nobody ./program",
+)
 
 
 def register(app: typer.Typer) -> None:
     """Add ``run`` to ``app``. Options behind the command are the command's own."""
-    app.command(context_settings={"allow_interspersed_args": False}, epilog=EPILOG)(run)
+    app.command(
+        context_settings={"allow_interspersed_args": False},
+        short_help="Run a command under a profile and record its syscalls.",
+        epilog=EPILOG,
+    )(run)
 
 
 def run(

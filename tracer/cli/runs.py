@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tracer.cli.examples import examples
+
 
 class Outcome(StrEnum):
     """How a recorded run ended, if it did."""
@@ -21,25 +23,36 @@ class Outcome(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add ``runs`` to ``app``."""
-    app.command()(runs)
+    app.command(
+        epilog=examples(
+            "sbtrace runs --since 2h --outcome blocked",
+            "sbtrace runs --command nginx --tag build=42 --limit 5",
+        )
+    )(runs)
 
 
 def runs(
-    profile: Annotated[str | None, typer.Option(help="Only runs under this profile.")] = None,
+    profile: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only runs under this profile.")
+    ] = None,
     outcome: Annotated[
         Outcome | None,
         typer.Option(help="Only those that ended so."),
     ] = None,
     command: Annotated[
-        str | None, typer.Option(help="Only runs whose command line holds this text.")
+        str | None,
+        typer.Option(metavar="TEXT", help="Only runs whose command line holds this text."),
     ] = None,
     tag: Annotated[
         list[str] | None, typer.Option(metavar="K=V", help="Only runs with this tag; repeatable.")
     ] = None,
     since: Annotated[
-        str | None, typer.Option(help="Only runs since then: 2h, 30d, 2026-01-31.")
+        str | None,
+        typer.Option(metavar="WHEN", help="Only runs since then: 2h, 30d, 2026-01-31."),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most N runs.")
+    ] = 20,
     wide: Annotated[
         bool, typer.Option("--wide", "-w", help="Commands whole, not cut to the terminal.")
     ] = False,

@@ -8,17 +8,27 @@ from typing import Annotated
 
 import typer
 
+from tracer.cli.examples import examples
 from tracer.report.totals import By, Sort
 
 
 def register(app: typer.Typer) -> None:
     """Add ``show`` to ``app``."""
-    app.command()(show)
+    app.command(
+        short_help="Show a recorded run: a summary, a table, a tree, bars.",
+        epilog=examples(
+            "sbtrace show --by process",
+            "sbtrace show last~1 --sort time --limit 5",
+            "sbtrace show --histogram read",
+            "sbtrace show --tree",
+        ),
+    )(show)
 
 
 def show(
     run: Annotated[
-        str, typer.Argument(help="Its id, the beginning of one, last, or last~1.")
+        str,
+        typer.Argument(metavar="[RUN]", help="Its id, the beginning of one, last, or last~1."),
     ] = "last",
     by: Annotated[By | None, typer.Option(help="A table with one row for each.")] = None,
     sort: Annotated[Sort | None, typer.Option(help="Most first; calls by default.")] = None,

@@ -8,18 +8,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tracer.cli.examples import examples
+
 if TYPE_CHECKING:
     from tracer.model import RunRecord
 
 
 def register(app: typer.Typer) -> None:
     """Add ``why`` to ``app``."""
-    app.command()(why)
+    app.command(
+        short_help="Say what the filter blocked, from where, and what allows it.",
+        epilog=examples("sbtrace why", "sbtrace why last~1 --all", "sbtrace why --toml > own.toml"),
+    )(why)
 
 
 def why(
     run: Annotated[
-        str, typer.Argument(help="Its id, the beginning of one, last, or last~1.")
+        str,
+        typer.Argument(metavar="[RUN]", help="Its id, the beginning of one, last, or last~1."),
     ] = "last",
     everything: Annotated[
         bool, typer.Option("--all", help="Arguments and stack of every distinct call.")

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tracer import syscalls
 from tracer.errors import ProfileError
 from tracer.profile.lines import Lines
 from tracer.profile.parse import parse
-from tracer.profile.records import Condition, Decision, Profile, Rule, demultiplex
+from tracer.profile.records import ALLOW, Condition, Decision, Profile, Rule, demultiplex
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 _INT = 0xFFFFFFFF
-# The argument by which a call of many uses is told apart. All are ints to the kernel, which
-# ignores the upper half of the register, so they are compared under a mask.
-_DECIDING = {
-    "arch_prctl": (0,),
-    "bpf": (0,),
-    "fcntl": (1,),
-    "ioctl": (1,),
-    "keyctl": (0,),
-    "madvise": (2,),
-    "personality": (0,),
-    "prctl": (0,),
-    "ptrace": (0,),
-    "setsockopt": (1, 2),
-    "socket": (0,),
-    "socketpair": (0,),
+_NAMESPACES = 0x7E020000
+"""CLONE_NEW* of include/uapi/linux/sched.h, but CLONE_NEWTIME, which is no flag of clone."""
+# The arguments by which a call of many uses is told apart, and the bits of them that tell. Most
+# are ints to the kernel, which ignores the upper half of the register.
+_DECIDING: dict[str, dict[int, int]] = {
+    "arch_prctl": {0: _INT},
+    "bpf": {0: _INT},
+    "clone": {0: _NAMESPACES},
+    "fcntl": {1: _INT},
+    "ioctl": {1: _INT},
+    "keyctl": {0: _INT},
+    "madvise": {2: _INT},
+    "personality": {0: _INT},
+    "prctl": {0: _INT},
+    "ptrace": {0: _INT},
+    "setsockopt": {1: _INT, 2: _INT},
+    "socket": {0: _INT},
+    "socketpair": {0: _INT},
 }
 
 
@@ -47,15 +53,23 @@ class Remedy(NamedTuple):
         return f"{self.path}:{self.line}: {self.change}"
 
 
-def remedy(profile: Profile, abi: str, nr: int, args: tuple[int, ...] = (0,) * 6) -> Remedy | None:
+def remedy(
+    profile: Profile,
+    abi: str,
+    nr: int,
+    args: tuple[int, ...] = (0,) * 6,
+    *,
+    unlogged: bool = False,
+) -> Remedy | None:
     """The exact line that would allow a call in this profile; None if it is allowed already.
 
-    ``args`` are the six argument registers, unsigned. For a run of the past, give the profile
-    that ``parse(run.profile_source, run.profile_path)`` makes.
+    ``unlogged``: a call that is let through and logged is not allowed yet. ``args`` are the six
+    argument registers, unsigned. For a run of the past, give the profile that
+    ``parse(run.profile_source, run.profile_path)`` makes.
     """
     abi = syscalls.abi_of(abi, nr)
     decision = profile.decide(abi, nr, args)
-    if decision.action.permits:
+    if decision.action.permits and not (unlogged and decision.action != ALLOW):
         return None
     lines = Lines(profile.source)
     if decision.foreign_abi:
@@ -130,8 +144,8 @@ def _top(lines: Lines) -> int:
 
 def _narrower(profile: Profile, call: tuple[str, int, tuple[int, ...]], name: str) -> str | None:
     """A rule for calls with the deciding arguments of this one; None if there can be none."""
-    args, deciding = call[2], _DECIDING.get(name, ())
-    masks = dict.fromkeys(deciding, _INT)
+    args, deciding = call[2], _DECIDING.get(name, {})
+    masks = dict(deciding)
     for rule in profile.conditional.get(name, ()):
         if rule.action.permits and _same_use(rule, deciding, args):
             # It allows other arguments of the same use: look at the ones it looks at.
@@ -146,7 +160,7 @@ def _narrower(profile: Profile, call: tuple[str, int, tuple[int, ...]], name: st
     return text if _works(profile, text, call) else None
 
 
-def _same_use(rule: Rule, deciding: tuple[int, ...], args: tuple[int, ...]) -> bool:
+def _same_use(rule: Rule, deciding: Container[int], args: tuple[int, ...]) -> bool:
     """Whether nothing that tells the call's uses apart keeps the rule from this call."""
     return all(c.holds(args) for c in rule.conditions if c.index in deciding)
 
@@ -157,4 +171,4 @@ def _works(profile: Profile, rule: str, call: tuple[str, int, tuple[int, ...]]) 
         changed = parse(f"{profile.source}\n{rule}\n", profile.path, profile.abis[0])
     except ProfileError:
         return False
-    return changed.decide(*call).action.permits
+    return changed.decide(*call).action == ALLOW

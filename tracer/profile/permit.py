@@ -33,18 +33,24 @@ _MOST_RULES = 8
 def permitting(profile: Profile, calls: Iterable[Call], name: str) -> str | None:
     """The text of a profile ``name`` that is ``profile`` and allows each of ``calls``.
 
-    It is valid as it stands. None if ``profile`` allows them all as it is, or none can be
-    written: a profile with i386 cannot refuse ``socket`` by its arguments.
+    It is valid as it stands. ``clone3`` is not allowed but answered with ENOSYS, upon which libc
+    takes ``clone``. None if ``profile`` allows them all as it is, or none can be written: a
+    profile with i386 cannot refuse ``socket`` by its arguments.
     """
-    wanted = [call for call in dict.fromkeys(calls) if profile.decide(*call).action != ALLOW]
-    if not wanted:
+    given = [call for call in dict.fromkeys(calls) if profile.decide(*call).action != ALLOW]
+    given += _start(profile) if given else []
+    wanted = [call for call in _with_visible_flags(given) if profile.decide(*call).action != ALLOW]
+    hidden = any(_is_clone3(c) and profile.decide(*c).action.errno != "ENOSYS" for c in given)
+    if not wanted and not hidden:
         return None
     table = {"name": name, **_without(tomllib.loads(profile.source), "name")}
     _allow_abis(table, profile, wanted)
+    start = _parsed(table) or profile  # "any" ABI stands beside no rule by arguments
     for syscall, alike in _by_name(wanted).items():
-        narrow = _can_be_told_apart(profile, alike)
+        narrow = _can_be_told_apart(start, alike)
         table = (_narrowed(table, syscall, alike) if narrow else None) or _whole(table, syscall)
     table = _with_multiplexers(table, wanted)
+    table = _answered_with_enosys(table, "clone3") if hidden else table
     return toml.dumps(_tidy(table)) if _allows(table, wanted) else None
 
 
@@ -56,10 +62,33 @@ def _tidy(table: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in inner.items() if value not in ([], {})}
 
 
+def _start(profile: Profile) -> list[Call]:
+    """The execve that began the run, where it was let through and logged: no call of the run."""
+    abi = profile.abis[0]
+    call: Call = (abi, syscalls.number(abi, "execve") or 0, (0,) * 6)
+    action = profile.decide(*call).action
+    return [call] if action.permits and action != ALLOW else []
+
+
+def _is_clone3(call: Call) -> bool:
+    """Whether the flags of a call, namespaces and all, are in memory, where no filter can look."""
+    return syscalls.name(syscalls.abi_of(*call[:2]), call[1]) == "clone3"
+
+
+def _with_visible_flags(calls: list[Call]) -> list[Call]:
+    """``calls`` with what libc does in place of clone3 if that is missing: a plain clone."""
+    found: dict[Call, None] = {}
+    for call in calls:
+        abi = syscalls.abi_of(*call[:2])
+        nr = syscalls.number(abi, "clone") if _is_clone3(call) else None
+        found[call if nr is None else (abi, nr, (0,) * 6)] = None
+    return list(found)
+
+
 def _can_be_told_apart(profile: Profile, calls: list[Call]) -> bool:
     """Whether arguments decide about such calls, or could: it spares most names the attempt."""
     call = calls[0]
-    rule, found = profile.decide(*call).rule, remedy(profile, *call)
+    rule, found = profile.decide(*call).rule, remedy(profile, *call, unlogged=True)
     return bool((rule and rule.conditions) or (found and found.narrower))
 
 
@@ -122,7 +151,7 @@ def _narrowed(table: dict[str, Any], name: str, calls: list[Call]) -> dict[str, 
         if decision.rule and decision.rule.conditions:
             _drop_alternatives(changed, name, call)
             continue
-        found = remedy(profile, *call)
+        found = remedy(profile, *call, unlogged=True)
         if found is None or found.narrower is None:
             return None
         _add_rule(changed, name, tomllib.loads(found.narrower)["rule"][0]["args"])
@@ -137,7 +166,7 @@ def _allows(table: dict[str, Any], calls: list[Call]) -> bool:
 
 def _parsed(table: dict[str, Any]) -> Profile | None:
     try:
-        return parse(toml.dumps(table), "")
+        return parse(toml.dumps(_tidy(table)), "")
     except ProfileError:
         return None
 
@@ -182,13 +211,24 @@ def _holds(texts: list[str], call: Call) -> bool:
 
 def _whole(table: dict[str, Any], name: str) -> dict[str, Any]:
     """``table`` with the call in ``allow``, and nowhere else."""
+    changed = _unlisted(table, name)
+    return {**changed, "allow": [*changed.get("allow", []), name]}
+
+
+def _answered_with_enosys(table: dict[str, Any], name: str) -> dict[str, Any]:
+    """``table`` with the call under ``[errno]`` ENOSYS, and nowhere else."""
+    changed = _unlisted(table, name)
+    changed["errno"]["ENOSYS"] = [*changed["errno"].get("ENOSYS", []), name]
+    return changed
+
+
+def _unlisted(table: dict[str, Any], name: str) -> dict[str, Any]:
     changed = copy.deepcopy(table)
     for kind in ACTION_KINDS:
         if isinstance(changed.get(kind), list):
             changed[kind] = _without_name(changed[kind], name)
     errnos = changed.get("errno", {})
     changed |= {"errno": {key: _without_name(names, name) for key, names in errnos.items()}}
-    changed["allow"] = [*changed.get("allow", []), name]
     rules = [_rule_without(rule, name) for rule in changed.get("rule", [])]
     changed["rule"] = [rule for rule in rules if rule["syscalls"]]
     return changed

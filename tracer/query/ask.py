@@ -53,14 +53,14 @@ class Answer:
 
 
 def parse_params(pairs: list[str]) -> dict[str, str]:
-    """Return ``K=V`` pairs as a mapping. Raises QueryError."""
+    """Return ``K=V`` pairs as a mapping. Raises UsageError."""
     params = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name.isidentifier():
-            raise QueryError(f"--param {pair!r}: give it as NAME=VALUE")
+            raise UsageError(f"--param {pair!r}: give it as NAME=VALUE")
         if any("\ud800" <= char <= "\udfff" for char in value):  # DuckDB takes UTF-8 alone
-            raise QueryError(f"--param {pair!r}: the value is not valid UTF-8")
+            raise UsageError(f"--param {pair!r}: the value is not valid UTF-8")
         params[name] = value
     return params
 

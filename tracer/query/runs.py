@@ -59,11 +59,14 @@ def list_runs(database: Path, wanted: Filter) -> Listing:
 
     Of those, ``wall_ns`` is the time since the start. Raises StoreError.
     """
+    from tracer.store import writer
     from tracer.store.reader import Reader
 
     now = _running(database, wanted)
-    if now and not database.exists():  # the first run of all goes on
-        return Listing(tuple(now[: wanted.limit]), ())
+    if now and not database.exists():
+        waiting = writer.take_in(database).waiting
+        if not database.exists():  # the first run of all goes on
+            return Listing(tuple(now[: wanted.limit]), waiting)
 
     conditions, params = _where(wanted)
     sql = f"""

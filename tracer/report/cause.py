@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.report import blocked
+from tracer.report.layout import tied
 
 if TYPE_CHECKING:
     from tracer.model import BlockedCall, RunRecord
@@ -40,7 +41,17 @@ def fields(
         _ends_of_stack(sheet, record, call)
     line = remedy(call) if remedy else None
     if line:
-        sheet.field("allow it", line, style.good)
+        sheet.field("allow it", _in_one_piece(line), style.good)
+
+
+def _in_one_piece(remedy: str) -> str:
+    """``remedy`` with its change to the profile, which is to be copied, as one word."""
+    first, *rule = remedy.split("\n")
+    if "[" not in first:
+        return remedy
+    where, colon, change = first.partition(": ")
+    change, comma, other = change.partition(", or only")
+    return "\n".join([where + colon + tied(change) + comma + other, *rule])
 
 
 def _ends_of_stack(sheet: Sheet, record: RunRecord, call: BlockedCall) -> None:

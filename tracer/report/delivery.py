@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from tracer.errors import SbtraceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from tracer.model import BlockedCall, RunRecord
+    from tracer.model import RunRecord
     from tracer.store.destination import Destination
 
 
@@ -52,16 +52,19 @@ class Delivery:
             _print(f"sbtrace: {trouble}\n")
 
     def _text(self, record: RunRecord) -> str:
+        from tracer.report import remedies
+
+        remedy = remedies.of_run(record.run)
         if self._as_json:
             from tracer.report import as_json
 
-            return as_json.dumps(as_json.run_object(record, remedy_for(record)))
+            return as_json.dumps(as_json.run_object(record, remedy))
         from tracer.report import style, summary
 
         on_terminal = self._place is None and sys.stderr is not None and sys.stderr.isatty()
         width = _columns() if on_terminal else 80
         colour = on_terminal and style.wants_colour(sys.stderr)
-        return summary.render(record, width, colour=colour, remedy=remedy_for(record))
+        return summary.render(record, width, colour=colour, remedy=remedy)
 
     def _save(self, place: Destination, text: str) -> None:
         try:
@@ -75,19 +78,6 @@ def _columns() -> int:
     import shutil
 
     return shutil.get_terminal_size().columns
-
-
-def remedy_for(record: RunRecord) -> Callable[[BlockedCall], str | None]:
-    """Return what names the line that would allow a call, from the profile as the run had it."""
-    from tracer import profile as profiles
-
-    profile = profiles.parse(record.run.profile_source, record.run.profile_path)
-
-    def remedy(call: BlockedCall) -> str | None:
-        found = profiles.remedy(profile, call.abi, call.nr, call.args)
-        return str(found) if found is not None else None
-
-    return remedy
 
 
 def _print(text: str) -> None:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 _INDENT = "  "
 _NARROWEST = 20
+_TIE = "\ufdd0"
+"""A blank that no line is broken at; Unicode has no character there."""
 
 
 class Sheet:
@@ -37,6 +39,10 @@ class Sheet:
         for piece in rest:
             self.line(" " * len(lead) + piece)
 
+    def command(self, text: str) -> None:
+        """A command line to be copied: under the last field, and never folded."""
+        self.line(" " * (len(_INDENT) * 2 + self._label_width) + printable_lines(text))
+
     def block(self, text: str) -> None:
         """Ready lines, such as a table's, indented."""
         for row in text.splitlines():
@@ -47,9 +53,19 @@ class Sheet:
         return "".join(f"{line}\n" for line in self._lines)
 
     def _fold(self, text: str, room: int) -> list[str]:
-        if cell_width(text) <= room:
-            return [text]
-        # A long path or command stays in one piece, so that it can be copied.
-        return textwrap.wrap(
-            text, max(room, _NARROWEST), break_long_words=False, break_on_hyphens=False
-        ) or [""]
+        pieces = [piece for line in text.split("\n") for piece in _fold_line(line, room)]
+        return [piece.replace(_TIE, " ") for piece in pieces]
+
+
+def _fold_line(line: str, room: int) -> list[str]:
+    if cell_width(line) <= room:
+        return [line]
+    # A long path or command stays in one piece, so that it can be copied.
+    return textwrap.wrap(
+        line, max(room, _NARROWEST), break_long_words=False, break_on_hyphens=False
+    ) or [""]
+
+
+def tied(text: str) -> str:
+    """``text`` as one word to ``Sheet.field``: a command that is to be copied is not folded."""
+    return text.replace(" ", _TIE)

@@ -7,6 +7,7 @@ import re
 from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
+from tracer import syscalls
 from tracer.errors import NothingToAllow, ProfileError
 
 if TYPE_CHECKING:
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from tracer.profile import Profile
     from tracer.report.blocked import Remedy
 
+_CLONE3 = (
+    "by an ENOSYS, after which libc takes clone, whose flags a rule can look at (those of clone3 "
+    "are in memory): sbtrace why --toml does both"
+)
+_CLONE3_MISSING = "not needed: after ENOSYS libc takes clone, whose flags a rule can look at"
 _NAME_CHARACTERS = 64
 """What profile/parse.py takes of a name."""
 
@@ -25,6 +31,8 @@ class OwnProfile(NamedTuple):
     """What to call the file, such as ``STRICT-git.toml``."""
     text: str
     """TOML, whole."""
+    options: tuple[str, ...] = ()
+    """What else ``sbtrace run`` has to be given to run the command with the same rights."""
 
 
 def of_profile(profile: Profile) -> Remedy:
@@ -43,12 +51,15 @@ def of_call(profile: Profile, abi: str, nr: int, args: tuple[int, ...] | None = 
     found = remedy(profile, abi, nr, args or (0,) * 6)
     if found is None:
         return None
+    if syscalls.name(syscalls.abi_of(abi, nr), nr) == "clone3":
+        missing = profile.decide(abi, nr).action.errno == "ENOSYS"
+        return _CLONE3_MISSING if missing else _CLONE3
     # What is shipped is not the user's to edit: the next version would undo it.
     shipped = PurePath(profile.path).parent == profiles_dir()
-    line = f"in a copy of {found.path}, line {found.line}: {found.change}"
-    return f"{line if shipped else found}" + (
-        f", or only calls like this: {found.narrower}" if found.narrower and args else ""
-    )
+    where = "in a copy of " if shipped else "in "
+    line = f"{where}{found.path}, line {found.line}: {found.change}"
+    rule = found.narrower if args else None
+    return line + (f", or only calls like this:\n{rule}" if rule else "")
 
 
 def of_run(run: Run) -> Remedy:
@@ -73,7 +84,24 @@ def own_profile(record: RunRecord) -> OwnProfile | None:
     name = _name(profile.name, record.run)
     calls = [(call.abi, call.nr, call.args) for call in record.blocked_calls]
     text = permitting(profile, calls, name)
-    return OwnProfile(f"{name}.toml", text) if text else None
+    return OwnProfile(f"{name}.toml", text, _rights(profile, record.run)) if text else None
+
+
+def _rights(profile: Profile, run: Run) -> tuple[str, ...]:
+    """``--cap`` and ``--user`` as the run had them, where the profile does not say so."""
+    found: list[str] = []
+    if run.capabilities and profile.capabilities is None:
+        names = ",".join(name.removeprefix("CAP_") for name in run.capabilities)
+        found += ["--cap", names if run.dropped_capabilities else "keep"]
+    if run.target_uid != run.uid:
+        found += ["--user", str(run.target_uid)]
+    return tuple(found)
+
+
+def filters(run: Run) -> bool:
+    """Whether the run's profile loaded a filter; True if it cannot be read any more."""
+    profile = _profile(run)
+    return profile is None or profile.restricts
 
 
 def _profile(run: Run) -> Profile | None:

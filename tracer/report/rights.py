@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.report import units
+from tracer.report.layout import tied
 
 if TYPE_CHECKING:
     from tracer.model import Run, RunRecord
@@ -117,7 +118,7 @@ def fields(sheet: Sheet, record: RunRecord, *, most: int | None = None) -> None:
     found = denials(record)
     texts = [words(denial, record.run) for denial in found[:most]]
     if len(texts) < len(found):
-        texts.append(f"{len(found) - len(texts)} more: sbtrace why {record.run.run_id}")
+        texts.append(f"{len(found) - len(texts)} more: {tied(f'sbtrace why {record.run.run_id}')}")
     for index, text in enumerate(texts):
         sheet.field("" if index else "denied", text)
 

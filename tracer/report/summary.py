@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.report import blocked, cause, losses, outcome, rights, totals, units
-from tracer.report.layout import Sheet
+from tracer.report.layout import Sheet, tied
 from tracer.report.style import Style
 from tracer.report.table import Column
 from tracer.report.table import render as table
@@ -126,7 +126,7 @@ def _minor(sheet: Sheet, label: str, calls: list[BlockedCall], record: RunRecord
     if len(texts) > _MINOR_LINES:
         texts = [*texts[:_MINOR_LINES], f"{len(texts) - _MINOR_LINES} more"]
     if texts:
-        sheet.field(label, f"{', '.join(texts)}: sbtrace why {record.run.run_id}")
+        sheet.field(label, f"{', '.join(texts)}: {tied(f'sbtrace why {record.run.run_id}')}")
 
 
 def _top(sheet: Sheet, record: RunRecord, width: int) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from tracer.report import as_json, blocked, cause, losses, outcome, rights, units
-from tracer.report.layout import Sheet
+from tracer.report import as_json, blocked, cause, losses, outcome, remedies, rights, units
+from tracer.report.layout import Sheet, tied
 from tracer.report.style import Style
 from tracer.report.table import Column
 from tracer.report.table import render as table
@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from tracer.report.blocked import Remedy
     from tracer.report.remedies import OwnProfile
 
-_COLUMNS = (Column("calls", right=True), Column("syscall"), Column("action"), Column("from"))
+_LOG_ALL = tied('default_action = "log"')
+_COLUMNS = (
+    Column("calls", right=True),
+    Column("syscall"),
+    Column("action"),
+    Column("from", cut=True),
+)
 
 
 def render(
@@ -28,10 +34,11 @@ def render(
     own: OwnProfile | None = None,
     everything: bool = False,
 ) -> str:
-    """One row for each syscall and action, the details of what killed, and the profile ``own``.
+    """One row for each syscall and action, the details of what killed, and how to get ``own``.
 
     The details (arguments, stack) of every distinct call with ``everything``, or where there
-    is only one; those that killed first, then in order of time.
+    is only one; those that killed first, then in order of time. ``own`` whole only where it is
+    the answer: not below a stack, which it would push off the screen.
     """
     run, style, sheet = record.run, Style(colour), Sheet(width, cause.LABEL_WIDTH)
     sheet.line(f"{style.strong('sbtrace')}: {outcome.words(run)}")
@@ -47,7 +54,9 @@ def render(
         cause.fields(sheet, style, record, call, remedy, whole_stack=True)
     _left(sheet, record, len(detailed), len(calls))
     rights.fields(sheet, record)
-    return sheet.text() + (_profile(own, record, width) if own else "")
+    if own is not None:
+        _own_profile(sheet, own, record, follows=len(calls) > 1 and not blocked.fatal(record))
+    return sheet.text()
 
 
 def objects(
@@ -105,25 +114,27 @@ def _left(sheet: Sheet, record: RunRecord, told: int, all_calls: int) -> None:
     elif told < all_calls:
         rest = units.counted(all_calls - told, "other call" if told else "distinct call")
         sheet.line()
-        sheet.field(
-            "details", f"arguments and stacks of {rest}: sbtrace why {record.run.run_id} --all"
-        )
+        ask = tied(f"sbtrace why {record.run.run_id} --all")
+        sheet.field("details", f"arguments and stacks of {rest}: {ask}")
     missing = losses.of_kernel(record)
     if missing:
         sheet.line()
         sheet.field("missing", "; ".join(missing))
 
 
-def _profile(own: OwnProfile, record: RunRecord, width: int) -> str:
-    """The profile, from the first column on and in one piece, so that it can be copied."""
+def _own_profile(sheet: Sheet, own: OwnProfile, record: RunRecord, *, follows: bool) -> None:
+    """How to get and use the profile; itself in one piece from the first column on."""
     name, run = shlex.quote(own.file_name), record.run
-    sheet = Sheet(width, cause.LABEL_WIDTH)
+    options = "".join(f"{option} " for option in own.options)
     sheet.line()
-    sheet.field("allow", "all of it by a profile of your own, which follows:")
-    sheet.field("", f"sbtrace why {run.run_id} --toml > {name}")
-    sheet.field("", f"sbtrace run --profile ./{name} {outcome.command(run.argv)}")
-    sheet.line()
-    return sheet.text() + own.text
+    which = ", which follows" if follows else ""
+    sheet.field("allow", f"all of it by a profile of your own{which}:")
+    sheet.command(f"sbtrace why {run.run_id} --toml > {name}")
+    sheet.command(f"sbtrace run --profile ./{name} {options}{outcome.command(run.argv)}")
+    if follows:
+        sheet.line()
+        for line in own.text.splitlines():
+            sheet.line(line)
 
 
 def _nothing(record: RunRecord) -> str:
@@ -134,4 +145,9 @@ def _nothing(record: RunRecord) -> str:
         return f"{died}is unknown: {why}"
     if run.blocked_syscalls:
         return f"{run.blocked_syscalls:,} calls, of which no details are recorded"
-    return "nothing: the filter refused no call"
+    if remedies.filters(run):
+        return "nothing: the filter refused no call"
+    return (
+        f"nothing: profile {run.profile} has no filter. For a profile of what the command calls, "
+        f"run it under a profile of one line, {_LOG_ALL}, and ask again"
+    )

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tracer import syscalls
 from tracer.profile import load, parse, toml
+from tracer.profile.check import check
 from tracer.profile.permit import permitting
 
 Call = tuple[str, int, tuple[int, ...]]
@@ -95,6 +96,60 @@ def test_of_a_rule_that_refuses_only_the_alternative_that_held_goes() -> None:
     profile = parse(copied(before.source, call("ioctl", 0, 0x5412)), "own.toml")
     assert profile.decide(*call("ioctl", 0, 0x5412)).action.permits
     assert not profile.decide(*call("ioctl", 0, 0x541C)).action.permits
+
+
+def test_a_call_that_was_logged_is_told_apart_by_its_arguments_too() -> None:
+    profile = parse(SOURCES["log"], "log.toml")
+    calls = [call("read"), call("socket", AF_INET), call("ioctl", 1, 0x5401)]
+    text = permitting(profile, calls, "own")
+    assert text is not None
+    own = parse(text.replace('"log"', '"kill_process"'), "own.toml")
+    assert str(own.decide(*call("socket", AF_INET)).action) == "allow"
+    assert str(own.decide(*call("socket", AF_INET6)).action) == "kill_process"
+    assert str(own.decide(*call("ioctl", 1, 0x5412)).action) == "kill_process"
+
+
+def test_a_copy_of_what_was_logged_can_be_made_strict_and_still_start_the_command() -> None:
+    """The execve comes before anything is counted, so no run has logged it."""
+    text = permitting(parse(SOURCES["log"], "log.toml"), [call("read")], "own")
+    assert text is not None
+    strict = parse(text.replace('"log"', '"kill_process"'), "own.toml")
+    assert str(strict.decide(*call("execve")).action) == "allow"
+    assert not [found for found in check(strict) if "execve" in found.message]
+
+
+NEW_USER = 0x1000_0000
+FORK = 0x0120_0011  # CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID | SIGCHLD
+
+
+def test_a_copy_for_a_fork_or_a_thread_opens_no_namespace() -> None:
+    text = permitting(load("STRICT"), [call("clone", FORK)], "own")
+    assert text is not None
+    own = parse(text, "own.toml")
+    assert str(own.decide(*call("clone", FORK)).action) == "allow"
+    assert str(own.decide(*call("clone", 0x3D_0F00)).action) == "allow"  # a thread
+    assert str(own.decide(*call("clone", NEW_USER | FORK)).action) == "kill_process"
+
+
+@pytest.mark.parametrize("source", ["strict", "log", "log of any ABI"])
+def test_clone3_is_answered_with_enosys_and_clone_allowed_in_its_place(source: str) -> None:
+    """Its flags are in memory, so to allow it would be to allow every namespace."""
+    profile = load("STRICT") if source == "strict" else parse(SOURCES[source], "log.toml")
+    text = permitting(profile, [call("clone3", 0x7FFF_0000, 88)], "own")
+    assert text is not None
+    own = parse(text, "own.toml")
+    assert str(own.decide(*call("clone3")).action) == "errno:ENOSYS"
+    assert str(own.decide(*call("clone", FORK)).action) == "allow"
+    assert str(own.decide(*call("clone", NEW_USER)).action) != "allow"
+
+
+def test_a_clone3_that_was_answered_with_enosys_needs_no_copy() -> None:
+    """libc has taken clone: make and every thread under RESOURCE-AWARE."""
+    resource_aware = load("RESOURCE-AWARE")
+    assert permitting(resource_aware, [call("clone3")], "own") is None
+    text = permitting(resource_aware, [call("clone3"), call("socket", AF_INET)], "own")
+    assert text is not None
+    assert str(parse(text, "own.toml").decide(*call("clone3")).action) == "errno:ENOSYS"
 
 
 def test_a_call_made_in_many_ways_is_allowed_whole() -> None:

@@ -361,6 +361,17 @@ def test_a_run_that_goes_on_is_listed_as_running_and_not_disturbed(tmp_path: Pat
     assert [row[3] for row in list_runs(path, Filter()).rows] == [record.run.outcome]
 
 
+def test_a_run_that_waits_is_listed_beside_the_first_run_that_goes_on(tmp_path: Path) -> None:
+    """There is no database yet; what has ended is taken in, and what goes on is left alone."""
+    path = tmp_path / "sbtrace.duckdb"
+    going, ended = a_record(run_id=NEW), a_record(run_id=OLD)
+    spool = Spool.create(path, going.run)
+    Spool.create(path, ended.run).finish(ended)
+    found = {row[0]: row[3] for row in list_runs(path, Filter()).rows}
+    assert found == {NEW: "running", OLD: ended.run.outcome}
+    spool.finish(going)
+
+
 def test_since_is_an_age_or_an_instant() -> None:
     now = datetime(2026, 1, 31, tzinfo=UTC)
     assert parse_since("2h", now) == now - timedelta(hours=2)
@@ -374,7 +385,7 @@ def test_since_is_an_age_or_an_instant() -> None:
 def test_pairs_without_a_value_are_refused() -> None:
     assert parse_params(["a=b=c"]) == {"a": "b=c"}
     for wrong in ("a", "=b", "a b=c"):
-        with pytest.raises(QueryError):
+        with pytest.raises(UsageError):
             parse_params([wrong])
     with pytest.raises(UsageError):
         parse_tags(["a"])

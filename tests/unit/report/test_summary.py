@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, cast
+import tomllib
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -214,15 +215,96 @@ def test_why_as_data_has_every_call_and_the_profile() -> None:
     record = KILLED._replace(run=KILLED.run._replace(profile_source='default_action = "trap"'))
     found = why.objects(record, _remedy, remedies.own_profile(record))
     assert len(cast("list[object]", found["blocked_calls"])) == len(record.blocked_calls)
-    assert 'allow = ["clone"]' in cast("str", found["allowing_profile"])
+    own = parse(cast("str", found["allowing_profile"]), "own.toml")
+    assert all(own.decide(c.abi, c.nr, c.args).action.permits for c in record.blocked_calls)
 
 
 def test_a_shipped_profile_is_not_what_a_remedy_tells_to_edit() -> None:
-    line = remedies.of_profile(load("STRICT"))(blocked_call())
+    line = remedies.of_profile(load("STRICT"))(blocked_call(name="mkdir", nr=83))
     assert line is not None
     assert re.fullmatch(
-        r'in a copy of \S+/STRICT\.toml, line \d+: allow = \[\.\.\., "clone"\]', line
+        r'in a copy of \S+/STRICT\.toml, line \d+: allow = \[\.\.\., "mkdir"\]', line
     )
+
+
+STRICT = load("STRICT")
+DEADLY = KILLED._replace(
+    run=KILLED.run._replace(
+        argv=("nginx", "-g", "daemon off; " + 8 * "worker_processes 4; "),
+        profile="STRICT",
+        profile_source=STRICT.source,
+        profile_path=STRICT.path,
+    )
+)
+
+
+def test_below_the_stack_of_what_killed_stand_three_lines_and_no_profile() -> None:
+    own = remedies.own_profile(DEADLY)
+    assert own is not None
+    text = why.render(DEADLY, own=own)
+    _, last = text.split("  allow     ")
+    assert len(last.splitlines()) == 3
+    assert "default_action" not in text
+
+
+def test_a_command_to_be_copied_is_on_one_line_however_long() -> None:
+    """Folded within quotes it would be another command."""
+    text = why.render(DEADLY, own=remedies.own_profile(DEADLY), width=60)
+    wanted = f"sbtrace run --profile ./STRICT-nginx.toml {outcome.command(DEADLY.run.argv)}"
+    assert wanted in [line.strip() for line in text.splitlines()]
+    for line in text.splitlines():
+        assert not line.endswith(("sbtrace", "sbtrace why")), line
+
+
+@pytest.mark.parametrize(
+    ("changes", "options"),
+    [
+        ({}, ()),
+        ({"capabilities": ("CAP_CHOWN", "CAP_KILL"), "dropped_capabilities": ()}, ("keep",)),
+        (
+            {"capabilities": ("CAP_CHOWN",), "dropped_capabilities": ("CAP_KILL",)},
+            ("CHOWN",),
+        ),
+    ],
+)
+def test_the_next_run_is_given_the_same_capabilities(
+    changes: dict[str, Any], options: tuple[str, ...]
+) -> None:
+    run = DEADLY.run._replace(target_uid=DEADLY.run.uid, **changes)
+    own = remedies.own_profile(DEADLY._replace(run=run))
+    assert own is not None
+    assert own.options == (("--cap", *options) if options else ())
+
+
+def test_the_next_run_is_given_the_same_user() -> None:
+    run = DEADLY.run._replace(uid=0, target_uid=65534)
+    own = remedies.own_profile(DEADLY._replace(run=run))
+    assert own is not None
+    assert own.options == ("--user", "65534")
+
+
+def test_a_rule_to_be_copied_keeps_its_lines() -> None:
+    """As one paragraph it would be no TOML."""
+    remedy = remedies.of_profile(STRICT)
+    lines = why.render(DEADLY, remedy=remedy).splitlines()
+    at = next(n for n, line in enumerate(lines) if line.strip() == "[[rule]]")
+    rule = tomllib.loads("\n".join(lines[at : at + 4]))["rule"][0]
+    assert (rule["syscalls"], rule["action"]) == (["clone"], "allow")
+
+
+def test_of_clone3_it_is_said_that_enosys_is_enough() -> None:
+    clone3 = blocked_call(name="clone3", nr=435)
+    assert "ENOSYS" in (remedies.of_profile(STRICT)(clone3) or "")
+    answered = remedies.of_profile(load("RESOURCE-AWARE"))(clone3) or ""
+    assert answered.startswith("not needed")
+
+
+def test_where_there_is_no_filter_it_is_said_how_to_get_a_profile() -> None:
+    learning = load("LEARNING")
+    run = RUN._replace(profile="LEARNING", profile_source=learning.source)
+    text = why.render(RECORD._replace(run=run))
+    assert "profile LEARNING has no filter" in text
+    assert 'default_action = "log"' in text
 
 
 def test_why_says_so_where_there_is_nothing_or_nothing_is_known() -> None:
