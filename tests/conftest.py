@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests import support
 
@@ -23,6 +24,9 @@ def pytest_configure() -> None:
     for name in ("SUDO_UID", "SUDO_GID", "SUDO_USER", "SUDO_COMMAND", "SBTRACE_DB"):
         os.environ.pop(name, None)
     os.environ["NO_COLOR"] = "1"
+    # No test depends on how busy the machine is.
+    settings.register_profile("sbtrace", deadline=None)
+    settings.load_profile("sbtrace")
     _hear_signals()
 
 
