@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import sys
 from contextlib import suppress
@@ -12,7 +14,7 @@ import typer
 
 import tracer
 from tracer.cli import failure
-from tracer.errors import EXIT_SIGNAL_BASE, EXIT_USAGE, SbtraceError
+from tracer.errors import EXIT_FAILED, EXIT_SIGNAL_BASE, EXIT_USAGE, SbtraceError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from tracer.session.front import Front
 
 VERBS = ("run", "show", "why", "runs", "query", "profile", "filter", "db", "doctor")
+
+_OF_STDOUT = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""What writing fails with; every other file has a name, and a message of its own."""
 
 # Typer brings its own copy of click from some version on, and names only the subclasses.
 _WrongCommandLine: Any = next(
@@ -73,6 +78,13 @@ def main(words: Sequence[str], start: Start) -> int:
         import_module(f"tracer.cli.{verb}").register(app)
     try:
         status = app(words, obj=start, prog_name="sbtrace", standalone_mode=False)
+        sys.stdout.flush()
+    except OSError as error:
+        return _stdout_failed(error)
+    except SystemExit as end:  # what click makes of a closed pipe, with the status 1
+        if not isinstance(end.__context__, BrokenPipeError):
+            raise
+        return _stdout_failed(end.__context__)
     except SbtraceError as error:
         failure.say(error)
         return error.exit_status
@@ -85,6 +97,18 @@ def main(words: Sequence[str], start: Start) -> int:
             failure.say(_one_line(error))
         return EXIT_USAGE
     return status if isinstance(status, int) else 0
+
+
+def _stdout_failed(error: OSError) -> int:
+    """The exit status where stdout took no more: 0 if its reader has seen enough (``| head``)."""
+    if error.errno not in _OF_STDOUT or error.filename is not None:
+        raise error
+    # Python flushes stdout once more when it exits: let that go nowhere.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if error.errno == errno.EPIPE:
+        return 0
+    failure.say(f"stdout: cannot be written: {error.strerror}")
+    return EXIT_FAILED
 
 
 def _verbs(first: Sequence[str]) -> Sequence[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from tracer.report import outcome as outcome_words
 from tracer.report.table import Column, render
 from tracer.report.units import duration
 
@@ -32,5 +33,8 @@ def _shown(row: Sequence[object]) -> list[object]:
     run_id, started, profile, outcome, status, wall, _, _, argv = row
     when = cast("datetime", started).astimezone().strftime("%m-%d %H:%M")
     result = outcome if status is None or outcome == "blocked" else f"{outcome} {status}"
-    took, command = duration(cast("int | None", wall)), " ".join(cast("list[str]", argv))
+    took, command = (
+        duration(cast("int | None", wall)),
+        outcome_words.command(cast("list[str]", argv)),
+    )
     return [run_id, when, profile, result, took, command]
