@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 SIZES = (0, 4096, 131072, 262143)
 """How much of a write is let through. A block has 262,144 bytes."""
+SECOND_SIZES = (4096,)
+"""The same for a second death."""
 LARGE = 300_000
 """Samples of a run that DuckDB writes to the file before it is committed."""
 
@@ -110,21 +112,23 @@ def try_each(
 ) -> Iterator[tuple[int, Failure | None]]:
     """Yield how many deaths there were, and what one of them lost, for each that was tried."""
     before, now = folder / "before" / "sb.duckdb", folder / "now" / "sb.duckdb"
-    after = folder / "after" / "sb.duckdb"
+    after, then = folder / "after" / "sb.duckdb", folder / "then" / "sb.duckdb"
     runs = case.make(before)
-    for one in _deaths(case, kill, before, now):
+    for one in _deaths(case, kill, before, now, SIZES):
         yield 1, _lost(case, (one,), killed.copy(now, after), runs)
         if not twice:
             continue
-        for other in _deaths(case, kill, killed.copy(now, after), folder / "then" / "sb.duckdb"):
-            yield 2, _lost(case, (one, other), folder / "then" / "sb.duckdb", runs)
+        for other in _deaths(case, kill, killed.copy(now, after), then, SECOND_SIZES):
+            yield 2, _lost(case, (one, other), then, runs)
 
 
-def _deaths(case: Case, kill: killed.Killed, before: Path, now: Path) -> Iterator[tuple[int, int]]:
+def _deaths(
+    case: Case, kill: killed.Killed, before: Path, now: Path, sizes: tuple[int, ...]
+) -> Iterator[tuple[int, int]]:
     """Yield (write, bytes of it) of each death of who does it; ``now`` is what that one leaves."""
     writes = kill(case.doing, killed.copy(before, now)) or 0
     for number in range(1, writes + 1):
-        for size in SIZES:
+        for size in sizes:
             if kill(case.doing, killed.copy(before, now), number, size) is None:
                 yield number, size
 

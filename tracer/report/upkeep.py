@@ -25,6 +25,8 @@ def info(found: Info) -> str:
         *((table, count(rows)) for table, rows in found.rows.items()),
         ("waiting runs", count(len(found.waiting))),
         *(("", f"{item.folder}: {item.reason}") for item in found.waiting),
+        *(("set aside", count(len(found.set_aside))) for _ in found.set_aside[:1]),
+        *(("", os.fspath(path)) for path in found.set_aside),
     ]
     return "".join(f"{name:<16}{printable(value)}\n" for name, value in facts)
 
@@ -42,6 +44,7 @@ def info_json(found: Info) -> str:
             {"run_id": item.run_id, "folder": os.fspath(item.folder), "reason": item.reason}
             for item in found.waiting
         ],
+        "set_aside": [os.fspath(path) for path in found.set_aside],
     }
     return as_json.dumps(plain)
 

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.errors import StoreError
 from tracer.store import folder
+from tracer.store.location import fallback_roots, spool_root
 from tracer.store.waiting import Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from tracer.identity import Identity
     from tracer.store.waiting import Found
 
 PREFIX = "unreadable-"
@@ -77,6 +79,18 @@ def _free(name: str, at: int) -> str:
             return name
         name = f"{name.partition('.')[0]}.{number}"
     raise OSError(errno.EEXIST, os.strerror(errno.EEXIST), name)
+
+
+def kept(database: Path, user: Identity) -> tuple[Path, ...]:
+    """Return the folders that were set aside for ``database`` and are still there."""
+    found: list[Path] = []
+    for root in (spool_root(database), *fallback_roots(database, user)):
+        with (
+            suppress(OSError, StoreError),
+            folder.opened(folder.open_private(root, user, make=False)) as at,
+        ):
+            found += [root / name for name in folder.names(at) if name.startswith(PREFIX)]
+    return tuple(found)
 
 
 def tell(aside: Iterable[SetAside]) -> None:

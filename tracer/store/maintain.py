@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tracer.errors import StoreError, UsageError
 from tracer.identity import Identity, as_invoking_user
-from tracer.store import locks, schema, writer
+from tracer.store import aside, locks, schema, writer
 from tracer.store.location import check_own, spool_root
 from tracer.store.reader import Reader
 
@@ -35,6 +35,8 @@ class Info:
     last: datetime | None
     waiting: tuple[writer.Waiting, ...]
     """Runs that are recorded but could not be taken in yet."""
+    set_aside: tuple[Path, ...]
+    """Folders that hold no run that can be read: no verb looks at them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,9 @@ def info(database: Path) -> Info:
         first, last = reader.execute("SELECT min(started_at), max(started_at) FROM runs")[0]
         version = schema.version(reader.connection) or 0
         size = database.stat().st_size
-        return Info(database, size, version, rows, first, last, reader.waiting)
+        with as_invoking_user() as user:
+            unreadable = aside.kept(database, user)
+        return Info(database, size, version, rows, first, last, reader.waiting, unreadable)
 
 
 def vacuum(database: Path, progress: Callable[[str], None]) -> tuple[int, int]:

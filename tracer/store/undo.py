@@ -122,21 +122,24 @@ def _read(database: Path, at: int) -> list[Place] | None:
     """Return what was kept; None if there is nothing, or half of it: then nothing was begun."""
     try:
         digest, _, content = folder.read_file(NAME, at).partition(b"\n")
-    except FileNotFoundError:
+        if hashlib.sha256(content).hexdigest().encode() != digest:
+            return None
+        line, _, data = content.partition(b"\n")
+        head = json.loads(line)
+        if head["format"] == _FORMAT:
+            return list(_places(head["places"], data))
+    except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    if hashlib.sha256(content).hexdigest().encode() != digest:
-        return None
-    line, _, data = content.partition(b"\n")
-    head = json.loads(line)
-    if head["format"] != _FORMAT:
-        raise StoreError(
-            f"{database}: another version of sbtrace was killed over it: read it with that one once"
-        )
-    places = []
-    for start, unused, size in head["places"]:
-        places.append(Place(start, tuple(unused), data[:size]))
+    raise StoreError(
+        f"{database}: another version of sbtrace was killed over it: read it with that one once"
+    )
+
+
+def _places(shapes: list[tuple[int, list[int], int]], data: bytes) -> Iterator[Place]:
+    """Yield each place. Raises ValueError and TypeError for shapes that are none."""
+    for at, unused, size in shapes:
+        yield Place(int(at), tuple(unused), data[:size])
         data = data[size:]
-    return places
 
 
 def _mend(database: Path, at: int) -> None:

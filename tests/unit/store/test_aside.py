@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,8 @@ import pytest
 from tests.unit.store.records import a_record
 from tests.unit.store.test_spool import abandoned, database, finished
 from tracer.query.runs import Filter, list_runs
-from tracer.store import location, writer
+from tracer.report import upkeep
+from tracer.store import location, maintain, writer
 from tracer.store.reader import Reader
 from tracer.store.spool import Spool
 from tracer.store.writer import TakeInResult, take_in
@@ -246,3 +248,19 @@ def test_a_living_run_whose_run_json_lacks_something_stops_no_list(
 
 def _run(folder: Path) -> dict[str, Any]:
     return dict(json.loads((folder / "run.json").read_text())["run"])
+
+
+def test_what_is_set_aside_is_listed_by_db_info_until_it_is_gone(database: Path) -> None:
+    finished(database, a_record())
+    assert maintain.info(database).set_aside == ()
+    bad = a_record()
+    abandoned(database, bad)
+    root = location.spool_root(database)
+    (root / bad.run.run_id / "run.json").unlink()
+    aside = root / f"unreadable-{bad.run.run_id}"
+    found = maintain.info(database)
+    assert found.set_aside == (aside,)
+    assert upkeep.info(found).splitlines()[-2:] == [f"{'set aside':<16}1", f"{'':<16}{aside}"]
+    assert json.loads(upkeep.info_json(found))["set_aside"] == [str(aside)]
+    shutil.rmtree(aside)
+    assert "set aside" not in upkeep.info(maintain.info(database))

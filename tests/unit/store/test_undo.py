@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -125,6 +126,14 @@ def test_half_of_what_was_to_be_kept_is_dropped(cut_off: CutOff) -> None:
     cut_off.leave(cut_off.before)  # nothing is written over before all is kept
     assert runs(cut_off.path) == [FIRST]
     assert cut_off.path.read_bytes() == cut_off.before
+
+
+@pytest.mark.parametrize("head", ["[]", "3", "{}", '{"format": 1, "places": [3]}', "[" * 10**5])
+def test_what_nobody_wrote_is_dropped(cut_off: CutOff, head: str) -> None:
+    content = head.encode() + b"\n"
+    kept = location.spool_root(cut_off.path) / undo.NAME
+    kept.write_bytes(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+    assert runs(cut_off.path) == [FIRST, SECOND]
 
 
 def test_what_was_kept_of_a_database_that_is_gone_is_dropped(cut_off: CutOff) -> None:
