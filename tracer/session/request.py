@@ -51,6 +51,11 @@ class Request(NamedTuple):
     closed: tuple[int, ...] = ()
     """Standard descriptors that sbtrace itself was started without."""
 
+    @property
+    def interval_ns(self) -> int:
+        """Between two samples."""
+        return self.interval_ms * 1_000_000
+
 
 class Plan(NamedTuple):
     """A request that was found good: every mistake it can hold has been reported."""

@@ -108,7 +108,7 @@ class _Session:
         if self._kernel is not None:
             self._kernel.enrol(self._launcher.pidfd)
         self._start_ns = time.monotonic_ns()
-        interval_ns = plan.request.interval_ms * 1_000_000
+        interval_ns = plan.request.interval_ns
         self._procfs = ProcfsCollector(self._launcher.pid, self._start_ns, interval_ns)
         self._controls = Controls(self._launcher.pid, self._launcher.pidfd, inbox, guard)
         self._supervision = Supervision(

@@ -292,3 +292,37 @@ def test_lines_are_found_in_every_spelling_of_toml() -> None:
     assert lines.of_entry("rule", 1, "args", index=1) == 14
     assert lines.of("rule", 0, "args") == 10
     assert lines.of("nothing") is None
+
+
+@pytest.mark.parametrize("text", ['"al\\u006cow" = ["read", "raed"]', '"tr\\u0061p" = ["@raed"]'])
+def test_a_mistake_whose_line_cannot_be_told_is_in_the_first(text: str) -> None:
+    """A key with an escape is found by TOML alone."""
+    assert "net.toml:1: " in refused(HEAD + text)
+
+
+def test_a_wrong_condition_among_others_has_its_own_line() -> None:
+    said = refused(
+        HEAD + '[[rule]]\nsyscalls = ["ioctl"]\naction = "trap"\nargs = [\n'
+        '["arg0 == 1",\n"arg1 = 1",\n"arg2 == 1"],\n["arg3 == 1"],\n]'
+    )
+    assert "net.toml:7: " in said
+
+
+@pytest.mark.parametrize(
+    ("key", "least"),
+    [
+        ("cpu_seconds", 1),
+        ("address_space", 1),
+        ("data", 1),
+        ("open_files", 3),
+        ("processes", 1),
+        ("file_size", 0),
+        ("core", 0),
+    ],
+)
+def test_a_limit_may_be_its_least_and_its_most_and_nothing_beyond(key: str, least: int) -> None:
+    most = 2**63 - 1
+    for value in (least, most):
+        assert value in parse(f"{HEAD}[limits]\n{key} = {value}", "net.toml").limits
+    for value in (least - 1, most + 1):
+        assert f"{key} = {value} is out of range" in refused(f"{HEAD}[limits]\n{key} = {value}")

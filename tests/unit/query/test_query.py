@@ -143,6 +143,12 @@ def test_what_does_not_only_read_the_database_is_refused(database: Path, sql: st
     assert not Path("/tmp/sbtrace-test-copy.csv").exists()
 
 
+def test_a_mistake_in_a_query_is_not_called_refused(database: Path) -> None:
+    with pytest.raises(QueryError, match="no_such_column") as caught:
+        ask(database, "SELECT no_such_column FROM runs")
+    assert "refused" not in str(caught.value)
+
+
 def test_sql_does_not_see_python_variables(database: Path) -> None:
     runs_of_mine = duckdb.connect().sql("SELECT 1")
     assert runs_of_mine is not None

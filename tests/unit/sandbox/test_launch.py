@@ -202,6 +202,24 @@ def test_the_use_of_the_launcher_is_what_it_says() -> None:
     assert peak > 1 << 20  # bytes: an interpreter is larger than that
 
 
+def test_times_and_sizes_of_the_launcher_are_in_nanoseconds_and_bytes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fields = [1.000000007, 2.000000011, 1013, 0, 0, 0, 17, 19, *[0] * 8]
+    monkeypatch.setattr(resource, "getrusage", lambda _: resource.struct_rusage(fields))
+    launcher = Launcher(sh("exit 0"), NOT_BLOCKED)
+    launcher.release()
+    os.waitpid(launcher.pid, 0)
+    assert launcher.used() == (1_000_000_007, 2_000_000_011, 17, 19, 1013 * 1024)
+    launcher.close()
+
+
+@pytest.mark.parametrize(("name", "shown"), [("eve", "user eve may"), (None, "user 1009 may")])
+def test_who_may_not_execute_a_file_is_named_or_else_numbered(name: str | None, shown: str) -> None:
+    user = TargetUser(1009, 1009, (), name, None, changes=True)
+    assert shown in str(module._failure(a_launch("x", user=user), "execve", errno.EACCES))
+
+
 def test_the_command_dies_with_the_one_that_launched_it() -> None:
     """The launcher of a child that is killed: nobody may be left."""
     reader, writer = os.pipe()

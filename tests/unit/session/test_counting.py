@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tracer import syscalls
 from tracer.collectors.kernel import wire
 from tracer.profile import load
-from tracer.session.counting import verdicts
+from tracer.session.counting import DIRECT_NRS, _logged, verdicts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,3 +49,25 @@ def test_the_vsyscall_page_is_told_what_the_profile_does_whatever_the_arguments(
     path = tmp_path / "some.toml"
     path.write_text(text)
     assert verdicts(load(str(path))) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ('default_action = "allow"\nlog = ["read", "write"]', {"read", "write"}),
+        ('default_action = "allow"\ntrap = ["read"]', set()),
+    ],
+)
+def test_calls_that_may_be_logged_are_known_by_number(
+    text: str, names: set[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "some.toml"
+    path.write_text(text)
+    profile = load(str(path))
+    assert _logged(profile) == {syscalls.number(profile.abis[0], name) for name in names}
+
+
+def test_every_call_may_be_logged_where_that_is_the_default(tmp_path: Path) -> None:
+    path = tmp_path / "some.toml"
+    path.write_text('default_action = "log"\n')
+    assert _logged(load(str(path))) == set(range(DIRECT_NRS))

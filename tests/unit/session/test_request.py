@@ -127,3 +127,7 @@ def test_a_folder_that_is_gone_is_nowhere(tmp_path: Path, monkeypatch: pytest.Mo
     assert module._cwd() == str(folder)
     folder.rmdir()
     assert module._cwd() == ""
+
+
+def test_the_interval_of_samples_is_in_nanoseconds() -> None:
+    assert Request(("true",), interval_ms=23).interval_ns == 23_000_000

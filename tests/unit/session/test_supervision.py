@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import TYPE_CHECKING, cast
+
+import pytest
 
 from tracer.session import supervision
 from tracer.session.supervision import SNAPSHOT_S, Supervision
 
 if TYPE_CHECKING:
-    import pytest
-
     from tracer.collectors.procfs import ProcfsCollector
     from tracer.model import Sample
     from tracer.session.controls import Controls
@@ -84,3 +86,19 @@ def test_none_is_taken_before_it_is_due(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_one_is_due_before_what_a_crash_may_cost() -> None:
     assert 0 < SNAPSHOT_S < PROMISED_S
+
+
+@pytest.mark.parametrize(("group", "ours"), [(1009, True), (1013, False), (None, True)])
+def test_the_terminal_is_drawn_on_only_by_whom_it_belongs_to(
+    group: int | None, ours: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a stderr that is no terminal, nobody asks to be left alone."""
+
+    def foreground(_fd: int) -> int:
+        if group is None:
+            raise OSError(errno.ENOTTY, "no terminal")
+        return group
+
+    monkeypatch.setattr(os, "tcgetpgrp", foreground)
+    monkeypatch.setattr(os, "getpgrp", lambda: 1009)
+    assert supervision._in_foreground() is ours

@@ -223,6 +223,32 @@ def test_what_another_user_left_in_a_folder_of_all_is_not_written(tmp_path: Path
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be two users")
+def test_a_link_of_ones_own_leads_to_no_file_of_another_in_a_folder_of_all(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    planted = shared / "file"
+    planted.write_bytes(OLD)
+    os.chown(planted, support.NOBODY, support.NOBODY)
+    with pytest.raises(SbtraceError, match="in a folder that others write to"):
+        put(symlink(tmp_path / "link", planted))
+    assert planted.read_bytes() == OLD
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be another user")
+def test_a_folder_that_may_be_written_but_not_listed_will_do(public_folder: Path) -> None:
+    folder = public_folder / "drop"
+    folder.mkdir(mode=0o300)
+    os.chown(folder, support.NOBODY, support.NOBODY)
+    os.seteuid(support.NOBODY)
+    try:
+        put(folder / "report")
+    finally:
+        os.seteuid(0)
+    assert (folder / "report").read_bytes() == NEW
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be two users")
 def test_root_replaces_a_file_of_a_user_as_that_users(tmp_path: Path) -> None:
     file = tmp_path / "report"
     file.write_bytes(OLD)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -59,6 +61,21 @@ def real(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[str, str
         shown = kind.replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ")
         tables.setdefault(table, []).append((column, shown, not null))
     return tables
+
+
+def test_a_backup_that_fails_leaves_no_half_of_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = tmp_path / "some.duckdb"
+    database.write_bytes(b"content")
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(os, "sendfile", full)
+    with pytest.raises(OSError, match="no space"):
+        schema.back_up(database, 1)
+    assert list(tmp_path.iterdir()) == [database]
 
 
 def test_the_document_lists_each_table_and_view_as_it_is(
