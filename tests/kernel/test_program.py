@@ -10,6 +10,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,7 +25,6 @@ from tracer.errors import KernelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 pytestmark = pytest.mark.kernel
@@ -278,3 +278,15 @@ def test_the_verifier_has_little_to_walk(
         program.close()
     assert min(walked.values()) > 0
     assert sum(walked.values()) < most, walked
+
+
+def test_a_program_that_is_closed_leaves_no_descriptor() -> None:
+    def opened() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    Program(NOT_LOGGING).close()  # bcc keeps descriptors of its own, if it has to compile
+    before = opened()
+    program = Program(NOT_LOGGING)
+    assert opened() > before
+    program.close()
+    assert opened() == before

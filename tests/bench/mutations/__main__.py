@@ -17,7 +17,7 @@ from tests.bench.mutations import plan
 from tests.bench.mutations.ground import Grounds
 from tests.bench.mutations.results import NOTICED, Journal, report
 from tests.bench.mutations.touched import Touched
-from tests.bench.mutations.trial import Chooser, Trial
+from tests.bench.mutations.trial import Chooser, Trial, lines_of
 from tests.support import ROOT
 
 if TYPE_CHECKING:
@@ -73,9 +73,10 @@ def main() -> None:
 def _try(sample: list[tuple[str, Mutant]], journal: Journal, asked: argparse.Namespace) -> None:
     depth = "unit" if asked.unit else "kernel"
     end = time.monotonic() + 60 * asked.minutes if asked.minutes else float("inf")
+    lines = lines_of(sample)
     grounds = Grounds(FOLDER, asked.jobs)
     known = _learnt(grounds, depth)
-    chooser = Chooser(known)
+    chooser = Chooser(known, lines)
     for _, mutant in sample:
         if (verdict := journal.of(mutant.key)) is not None and verdict.outcome == NOTICED:
             chooser.noticed(mutant.path, verdict.by)

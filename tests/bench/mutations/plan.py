@@ -17,11 +17,33 @@ if TYPE_CHECKING:
 _RUNS = ("recorded", "blocked", "latency")
 PARTS = {
     "tracer/collectors/procfs": ("procfs", "counting_claims", "reconciliation", "recorded"),
-    "tracer/sandbox": ("filter", "target", "security", "shipped_profiles", "surroundings"),
-    "tracer/session": ("run", "supervisor", "target", "wrong_commands", "security", "recorded"),
+    "tracer/sandbox": (
+        "filter",
+        "target",
+        "security",
+        "shipped_profiles",
+        "confined_root",
+        "privileges",
+    ),
+    "tracer/session": (
+        "doctor",
+        "run",
+        "supervisor",
+        "target",
+        "security",
+        "left_behind",
+        "recorded",
+    ),
     "tracer/store": ("store_concurrency", "reconciliation", "recorded", "ordinary_user"),
     "tracer/profile": ("filter", "shipped_profiles", "profile_arguments"),
-    "tracer/collectors/kernel": (*_RUNS, "program", "counting_claims", "storm"),
+    "tracer/collectors/kernel": (
+        *_RUNS,
+        "program",
+        "counting_claims",
+        "storm",
+        "symbols_recorded",
+        "paths",
+    ),
     "bpf": (*_RUNS, "program", "counting_claims", "target", "storm", "programs", "kernel_facts"),
 }
 """Each part with the kernel tests that run it."""
@@ -49,14 +71,16 @@ def of(part: str) -> list[Mutant]:
     return found
 
 
-def near(path: str, part: str) -> Iterator[str]:
+def near(path: str, part: str) -> list[str]:
     """Unit tests: those named after the module, then the others of its folder."""
+    found = []
     folder = Path("tests/unit", *PurePath(path).parts[1:-1])
     own = folder / f"test_{PurePath(path).stem}.py"
     if (ROOT / own).is_file():
-        yield str(own)
+        found.append(str(own))
     if part != "bpf" and (ROOT / folder).is_dir():
-        yield str(folder)
+        found.append(f"{folder}/")
+    return found
 
 
 def files(depth: str) -> list[str]:

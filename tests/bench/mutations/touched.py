@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.support import ROOT
@@ -99,8 +100,9 @@ class Index:
         return "".join(f"{base} {checkout / path}\n" for path, base in self._bases.items())
 
 
+@cache
 def names(path: str) -> list[str]:
-    """Of each line of a source; the first is of none, as lines count from 1."""
+    """Of each line of a source, as it is when first asked; they count from 1, so one is of none."""
     seen = Counter[str]()
     found = [""]
     for line in (ROOT / path).read_text().splitlines():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.bench.mutations import place, plan, touched
@@ -12,7 +13,7 @@ from tests.bench.mutations.results import NONE, NOTICED, SURVIVED, Verdict
 from tests.support import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from tests.bench.mutations.ground import Ended, Ground
     from tests.bench.mutations.mutant import Mutant
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 _NO_TESTS = 5
 """Exit status of pytest that found none."""
 _ONE_TEST_S = 60
-_ENOUGH_S = {False: 30, True: 30}
-"""What the tests of one mutant may take without a change, of the unit and of the kernel."""
+_ENOUGH_S = 40
+"""What the tests of one mutant may take without a change, those of the unit and of the kernel."""
 
 
 class Chosen(NamedTuple):
@@ -37,12 +38,23 @@ class Chosen(NamedTuple):
         files = sorted({test.name.partition("::")[0] for test in (*self.unit, *self.kernel)})
         return hashlib.sha256(b"".join((ROOT / f).read_bytes() for f in files)).hexdigest()[:12]
 
+    def without(self, test: Test) -> Chosen:
+        """The others."""
+        return Chosen(self.unit, [one for one in self.kernel if one is not test])
+
+
+def lines_of(sample: Iterable[tuple[str, Mutant]]) -> dict[str, set[str]]:
+    """Where each mutant takes effect. To be asked first: the sources may change meanwhile."""
+    return {m.key: touched.named(place.of(m)) for part, m in sample if part != "bpf"}
+
 
 class Chooser:
     """Knows which tests run which lines, and which of them noticed something before."""
 
-    def __init__(self, known: Touched) -> None:
+    def __init__(self, known: Touched, lines: Mapping[str, set[str]]) -> None:
+        """``lines``: of each mutant, by ``lines_of``."""
         self._tests = [test for test in known.tests() if not test.fails]
+        self._lines = lines
         self._noticed: dict[str, Counter[str]] = {}
 
     def noticed(self, path: str, test: str) -> None:
@@ -51,29 +63,40 @@ class Chooser:
 
     def of(self, part: str, mutant: Mutant) -> Chosen:
         """Those of the unit and of the kernel, the likeliest first, within their time."""
-        found = self._of_bpf() if part == "bpf" else self._of_python(part, mutant)
+        found = self._running(part, mutant) or self._around(part, mutant)
         noticed = self._noticed.get(mutant.path, Counter())
-        likely = sorted(found, key=lambda test: (-noticed[test.name], _worth(part, test)))
-        kernel = [test for test in likely if test.kernel]
-        return Chosen(
-            _enough([test for test in likely if not test.kernel], _ENOUGH_S[False]),
-            _enough(kernel, _ENOUGH_S[True] * (3 if part == "bpf" else 1)),
-        )
+        kernel = sorted((test for test in found if test.kernel), key=_worth)
+        unit = sorted((test for test in found if not test.kernel), key=_worth)
+        kernel = sorted(_dealt(kernel), key=lambda test: -noticed[test.name])
+        unit = sorted(unit, key=lambda test: -noticed[test.name])
+        return Chosen(_enough(unit, _ENOUGH_S), _enough(kernel, _ENOUGH_S))
 
-    def _of_bpf(self) -> list[Test]:
-        files = tuple(f"{path}::" for path in plan.far("bpf"))
-        return [test for test in self._tests if test.name.startswith(files)]
-
-    def _of_python(self, part: str, mutant: Mutant) -> list[Test]:
-        names = touched.named(place.of(mutant))
+    def _running(self, part: str, mutant: Mutant) -> list[Test]:
+        """And those named after its module, which may look at a constant that nobody names."""
+        names = self._lines.get(mutant.key, set())
         found = [test for test in self._tests if test.lines & names]
-        near = tuple(plan.near(mutant.path, part))
-        return found or [test for test in self._tests if test.name.startswith(near)]
+        near = plan.near(mutant.path, part)
+        own = tuple(f"{path}::" for path in near if path.endswith(".py"))
+        return found and [*found, *(t for t in self._tests if t.name.startswith(own or "-"))]
+
+    def _around(self, part: str, mutant: Mutant) -> list[Test]:
+        """Where nobody was seen to run it: C, and what runs at set-up alone until it changes."""
+        near = (*plan.near(mutant.path, part), *(f"{path}::" for path in plan.far(part)))
+        return [test for test in self._tests if test.name.startswith(near)]
 
 
-def _worth(part: str, test: Test) -> float:
-    """The fewer lines a test runs, the more it says of each; of BPF the quickest first."""
-    return test.seconds if part == "bpf" else len(test.lines)
+def _worth(test: Test) -> float:
+    """The fewer lines a test runs, the more it says of each."""
+    return len(test.lines)
+
+
+def _dealt(tests: Iterable[Test]) -> list[Test]:
+    """One of each file, then the next of each, as different files look at different things."""
+    files: dict[str, list[Test]] = {}
+    for test in tests:
+        files.setdefault(test.name.partition("::")[0], []).append(test)
+    rounds = zip_longest(*files.values())
+    return [test for one in rounds for test in one if test is not None]
 
 
 def _enough(tests: Iterable[Test], seconds: float) -> list[Test]:
@@ -93,15 +116,26 @@ class Trial:
 
     def of(self, mutant: Mutant, chosen: Chosen) -> Verdict:
         """Change the source, run the tests, and change it back."""
+        outcome, by = self._outcome(mutant, chosen)
+        while outcome == NOTICED and (test := self._fails_anyway(by, chosen)) is not None:
+            chosen = chosen.without(test)
+            outcome, by = self._outcome(mutant, chosen)
+        return Verdict(mutant.key, outcome, by, chosen.digest, self._depth)
+
+    def _fails_anyway(self, by: str, chosen: Chosen) -> Test | None:
+        """The test, if it is one of the kernel's that fails now without a change as well."""
+        found = [test for test in chosen.kernel if test.name == by]
+        return found[0] if found and self._ground.failing([by], 3 * _ONE_TEST_S) else None
+
+    def _outcome(self, mutant: Mutant, chosen: Chosen) -> tuple[str, str]:
         source = (self._ground.checkout / mutant.path).read_bytes()
         self._ground.write(mutant.path, mutant.apply(source))
         try:
-            outcome, by = self._outcome(mutant.path, chosen)
+            return self._tried(mutant.path, chosen)
         finally:
             self._ground.write(mutant.path, source)
-        return Verdict(mutant.key, outcome, by, chosen.digest, self._depth)
 
-    def _outcome(self, path: str, chosen: Chosen) -> tuple[str, str]:
+    def _tried(self, path: str, chosen: Chosen) -> tuple[str, str]:
         if not self._ground.compiles(path):
             return NONE, "compiler"
         for tests in (chosen.unit, chosen.kernel if self._depth == "kernel" else []):

@@ -152,6 +152,14 @@ def test_a_clone3_that_was_answered_with_enosys_needs_no_copy() -> None:
     assert str(parse(text, "own.toml").decide(*call("clone3")).action) == "errno:ENOSYS"
 
 
+def test_a_call_that_the_copy_lets_through_already_hides_none_after_it() -> None:
+    terminal, size, other = (call("ioctl", 0, request) for request in (0x5401, 0x5413, 0x5412))
+    table = tomllib.loads(copied('default_action = "trap"', terminal, terminal, size, other))
+    (rule,) = table["rule"]
+    assert len(rule["args"]) == 3
+    assert "ioctl" not in table.get("allow", [])
+
+
 def test_a_call_made_in_many_ways_is_allowed_whole() -> None:
     many = [call("ioctl", 0, request) for request in range(23)]
     table = tomllib.loads(copied('default_action = "trap"', *many))

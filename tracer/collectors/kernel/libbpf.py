@@ -38,6 +38,8 @@ def _load() -> ctypes.CDLL:
         ) from error
     lib.libbpf_set_print(None)  # its messages go to stderr; ours are the exceptions
     lib.ring_buffer__new.restype = ctypes.c_void_p
+    lib.ring_buffer__free.argtypes = (ctypes.c_void_p,)
+    lib.ring_buffer__free.restype = None
     lib.btf__load_vmlinux_btf.restype = ctypes.c_void_p
     lib.btf__find_by_name_kind.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint32)
     lib.btf__type_by_id.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
@@ -262,6 +264,11 @@ class Ring:
         result = lib.ring_buffer__consume(self._ring)
         if result != -errno.EAGAIN:
             _checked("ring buffer", result)
+
+    def close(self) -> None:
+        """Let go of libbpf's mappings and of its epoll; nothing is consumed any more."""
+        lib.ring_buffer__free(self._ring)
+        self._ring = ctypes.c_void_p()
 
 
 def _object_info(fd: int, info: ctypes.Structure) -> None:

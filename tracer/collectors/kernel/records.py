@@ -179,6 +179,7 @@ class Records:
         self._is_over = True
         os.eventfd_write(self._end, 1)
         self._ended.acquire()
+        self._ring.close()
         os.close(self._more)
         os.close(self._end)
         self._spill.close()

@@ -126,3 +126,27 @@ def test_a_path_that_was_cut_off_shows_it() -> None:
     texts = (wire.Text((ORIGIN, 7), (longest, b"\xff"), 1, ORIGIN, ORIGIN),)
     (row,) = rows("ERRNO", (key(RETURN, -1), (1, ORIGIN, ORIGIN)), texts=texts)
     assert row.paths == ("x" * len(longest) + "…", "\udcff")
+
+
+def mapped(kept: Refusals, pid: int, image: int = 0) -> None:
+    kept.mapped(wire.File(wire.RECORD_MAP, image, pid, 0, ORIGIN, 0, 0x1000, 0, 0, b"x.so", None))
+
+
+def test_mappings_of_a_process_without_a_refusal_go_with_it() -> None:
+    """Millions may come and go in one run."""
+    kept = Refusals(lambda _abi, _nr, _args: "ERRNO")
+    for pid in (7, 8):
+        mapped(kept, pid)
+        kept.ended(pid, ORIGIN)
+    assert not kept._maps
+
+
+def test_a_child_begins_with_the_newest_mappings_of_its_parent_and_a_thread_has_none() -> None:
+    kept = Refusals(lambda _abi, _nr, _args: "ERRNO")
+    mapped(kept, 7, image=0)
+    mapped(kept, 7, image=1)
+    kept.forked(wire.Start(5, 0, 9, 9, 7, 0, ORIGIN + 1, ORIGIN, ORIGIN + 1))
+    kept.forked(wire.Start(5, 0, 7, 10, 7, 0, ORIGIN, ORIGIN, ORIGIN + 2))
+    assert set(kept._maps) == {(7, ORIGIN), (9, ORIGIN + 1)}
+    assert kept._maps[9, ORIGIN + 1] == {0: kept._maps[7, ORIGIN][1]}
+    assert kept._maps[9, ORIGIN + 1][0] is not kept._maps[7, ORIGIN][1]

@@ -396,3 +396,9 @@ def test_every_loss_has_a_name_words_and_its_line_in_the_documentation() -> None
     for kind in kinds:
         assert f"| `{kind}` |" in documentation
         assert " x " not in losses.words(Loss("kernel", kind, 2))
+
+
+@pytest.mark.parametrize(("size", "room"), [(0, 8), (1, 16), (8, 16), (9, 24)])
+def test_a_record_takes_its_head_and_whole_words_of_the_ring(size: int, room: int) -> None:
+    """bpf_ringbuf_reserve: 8 bytes of head, rounded up to 8."""
+    assert wire.ring_room(bytes(size)) == room
