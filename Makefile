@@ -99,6 +99,11 @@ mutations: programs $(VENV)/.dev $(VENV)/.built ## which changes of the sources 
 steady: programs $(VENV)/.dev $(VENV)/.built ## every test 20 times beside two busy loops; STEADY="--rounds 3 -- -k run"
 	@$(AS_ROOT) $(BIN)/python -m tests.bench.steady $(STEADY)
 
+.PHONY: distributions
+distributions: $(VENV)/.dev ## set up and test in userlands of other releases, as root, for long; DISTRIBUTIONS="--suite trixie"
+	@.ci/packages debootstrap
+	@$(AS_ROOT) $(BIN)/python -m tests.bench.distributions $(DISTRIBUTIONS)
+
 .PHONY: format
 format: $(VENV)/.dev ## rewrite sources to the house format
 	$(BIN)/ruff check --fix
