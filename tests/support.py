@@ -17,12 +17,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import duckdb
 import pytest
 
+from tracer import syscalls
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "tests" / "programs"
 NOBODY = 65534
+NATIVE = syscalls.native_abi()
 # Seconds for one command; an emulated machine needs more.
 TIMEOUT = float(os.environ.get("SBTRACE_TEST_TIMEOUT", "120"))
 
@@ -76,7 +79,7 @@ class Recorded:
     record: dict[str, Any]
     """The run as sbtrace gives it in JSON."""
 
-    def syscalls(self, column: str = "calls", abi: str = "x86_64") -> dict[str, int]:
+    def syscalls(self, column: str = "calls", abi: str = NATIVE) -> dict[str, int]:
         """name -> ``column``, of one ABI."""
         return {row["name"]: row[column] for row in self.record["syscalls"] if row["abi"] == abi}
 

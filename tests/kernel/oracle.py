@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.support import TIMEOUT
+from tests.support import NATIVE, TIMEOUT
+from tracer.syscalls import FOREIGN_ABIS
 
 if TYPE_CHECKING:
     import resource
@@ -38,11 +39,11 @@ class Summary:
     returncode: int
     stdout: bytes
     abis: dict[str, dict[str, Tally]]
-    """``x86_64``, ``i386``, ``x32`` -> name -> tally; always has ``x86_64``."""
+    """``x86_64``, ``i386``, ``x32``… -> name -> tally; always has the native one."""
 
     @property
     def native(self) -> dict[str, Tally]:
-        return self.abis["x86_64"]
+        return self.abis[NATIVE]
 
     @property
     def total(self) -> int:
@@ -151,14 +152,14 @@ def _strace(options: list[str], command: Command, cwd: Path | None) -> tuple[int
 
 
 _SUMMARY_OF = re.compile(r"System call usage summary for (.+) mode:")
-_ABI_OF_MODE = {"32 bit": "i386", "x32": "x32", "64 bit": "x86_64"}
+_ABI_OF_MODE = {"32 bit": FOREIGN_ABIS[NATIVE][0], "x32": "x32", "64 bit": NATIVE}
 _SUMMARY_ROW = re.compile(r"^(\w+)\s+(\d+)(?:\s+(\d+))?\s*$")
 
 
 def parse_summary(text: str) -> dict[str, dict[str, Tally]]:
     """Read what ``strace SUMMARY_OPTIONS`` wrote: ABI -> name -> tally."""
-    abis: dict[str, dict[str, Tally]] = {"x86_64": {}}
-    table = abis["x86_64"]
+    abis: dict[str, dict[str, Tally]] = {NATIVE: {}}
+    table = abis[NATIVE]
     for line in text.splitlines():
         if mode := _SUMMARY_OF.match(line):
             table = abis.setdefault(_ABI_OF_MODE[mode[1]], {})

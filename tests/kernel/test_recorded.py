@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.kernel import oracle
-from tests.support import Programs, Recorded, Sbtrace, expectation
+from tests.support import NATIVE, Programs, Recorded, Sbtrace, expectation
 
 pytestmark = pytest.mark.kernel
 
@@ -72,7 +72,7 @@ def status(expected: dict[str, Any]) -> int:
     return 128 + expected["signal"] if "signal" in expected else int(expected["exit_code"])
 
 
-def totals(sbtrace: Sbtrace, column: str, abi: str = "x86_64") -> Counter[str]:
+def totals(sbtrace: Sbtrace, column: str, abi: str = NATIVE) -> Counter[str]:
     """name -> the sum of one column over all threads and images, as stored."""
     rows = sbtrace.sql(
         f"SELECT name, sum({column})::BIGINT AS n FROM syscalls WHERE abi = '{abi}' GROUP BY name"  # noqa: S608

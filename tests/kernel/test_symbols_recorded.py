@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.kernel,
-    pytest.mark.skipif(os.uname().machine != "x86_64", reason="the target is for x86_64"),
+    pytest.mark.skipif(
+        os.uname().machine not in ("x86_64", "aarch64"), reason="the target is for x86_64 and arm64"
+    ),
 ]
 PROFILE = """
 name = "refuses"

@@ -37,7 +37,5 @@ def test_only_what_went_well_at_this_commit_is_not_done_again(
 
 
 def test_the_last_line_of_pytest_is_what_a_step_of_tests_says() -> None:
-    log = (
-        "x.py ..\n= 1 failed, 1490 passed, 3 skipped in 204.38s (0:03:24) =\nmake: *** [x]\n"
-    )
+    log = "x.py ..\n= 1 failed, 1490 passed, 3 skipped in 204.38s (0:03:24) =\nmake: *** [x]\n"
     assert COUNTED.findall(log) == ["1 failed, 1490 passed, 3 skipped"]

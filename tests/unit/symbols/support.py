@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tracer import syscalls
 from tracer.symbols import Mapping, RawStack
+from tracer.symbols.abi import ABIS
 
 TARGET = Path(__file__).with_name("target.c")
 PLUGIN = Path(__file__).with_name("plugin.c")
@@ -45,12 +47,13 @@ def capture(program: Path, way: str, folder: Path, *arguments: str) -> Capture:
     command = [str(program), way, str(folder), *arguments]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, timeout=30, check=False)
     assert done.returncode == 0, "the call was not trapped"
-    registers = struct.unpack("<17Q", (folder / "registers").read_bytes())
+    abi = ABIS[syscalls.native_abi()]
+    registers = struct.unpack(f"<{len(abi.registers)}Q", (folder / "registers").read_bytes())
     status = (folder / "stat").read_text().rsplit(")", 1)[1].split()
     raw = RawStack(
-        abi="x86_64",
+        abi=abi.name,
         registers=registers,
-        stack_address=registers[7],
+        stack_address=registers[abi.stack_pointer],
         stack=(folder / "stack").read_bytes(),
         mappings=mappings((folder / "maps").read_text(), program),
         executable=str(program),
@@ -58,7 +61,7 @@ def capture(program: Path, way: str, folder: Path, *arguments: str) -> Capture:
         code_end=int(status[24]),
     )
     trace = struct.unpack(f"<{(folder / 'trace').stat().st_size // 8}Q", _bytes(folder / "trace"))
-    return Capture(raw, trace[trace.index(registers[16]) :])
+    return Capture(raw, trace[trace.index(registers[abi.pc]) :])
 
 
 def mappings(maps: str, program: Path) -> tuple[Mapping, ...]:

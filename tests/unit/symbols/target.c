@@ -48,23 +48,38 @@ static void copy(const char *from, const char *name) {
         at += pwrite(out, buffer, (size_t)got, at);
 }
 
-static void on_sigsys(int number, siginfo_t *info, void *context) {
-    /* In DWARF order. */
+#ifdef __x86_64__
+enum { REGISTERS = 17, STACK_POINTER = 7 };
+
+static void in_dwarf_order(const ucontext_t *context, unsigned long *values) {
     static const int order[] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI,
                                 REG_RBP, REG_RSP, REG_R8,  REG_R9,  REG_R10, REG_R11,
                                 REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP};
-    const greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
-    unsigned long values[17];
+    for (int i = 0; i < REGISTERS; i++)
+        values[i] = (unsigned long)context->uc_mcontext.gregs[order[i]];
+}
+#else /* arm64 */
+enum { REGISTERS = 33, STACK_POINTER = 31 };
+
+static void in_dwarf_order(const ucontext_t *context, unsigned long *values) {
+    for (int i = 0; i < STACK_POINTER; i++)
+        values[i] = context->uc_mcontext.regs[i];
+    values[STACK_POINTER] = context->uc_mcontext.sp;
+    values[STACK_POINTER + 1] = context->uc_mcontext.pc;
+}
+#endif
+
+static void on_sigsys(int number, siginfo_t *info, void *context) {
+    unsigned long values[REGISTERS];
     void *frames[MAX_FRAMES];
     (void)number;
     (void)info;
-    for (int i = 0; i < 17; i++)
-        values[i] = (unsigned long)registers[order[i]];
+    in_dwarf_order(context, values);
     pwrite(create("registers"), values, sizeof values, 0);
     /* Ends early, without a fault, where the stack ends. */
     int out = create("stack");
     for (size_t at = 0; at < STACK_BYTES; at += 8)
-        if (pwrite(out, (char *)registers[REG_RSP] + at, 8, (off_t)at) != 8)
+        if (pwrite(out, (char *)values[STACK_POINTER] + at, 8, (off_t)at) != 8)
             break;
     copy("/proc/self/maps", "maps");
     copy("/proc/self/stat", "stat");

@@ -16,7 +16,9 @@ from tracer.symbols import BuildIdFrame, Mapping, Namer, RawStack, innermost_own
 if TYPE_CHECKING:
     from tracer.model import Frame
 
-pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="the target is for x86_64")
+pytestmark = pytest.mark.skipif(
+    os.uname().machine not in ("x86_64", "aarch64"), reason="the target is for x86_64 and arm64"
+)
 
 
 @pytest.fixture(scope="module")
