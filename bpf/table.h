@@ -77,14 +77,22 @@ static __always_inline u64 direct_index(u32 abi, u32 nr) {
     return index % (2 * DIRECT_NRS);
 }
 
+/* NULL beyond the last. Checked where it is used: of an index that waits on the stack meanwhile
+ * the verifier of 6.1 knows what was known when it went there, and no more. */
+static __always_inline struct slot *slot_at(struct table *table, u64 index) {
+    BOUNDED(index);
+    if (index >= SLOTS)
+        return NULL;
+    return &table->slots[index];
+}
+
 /* A slot beyond those of the table itself: `index` from SLOTS on. NULL if there is no room. */
 static __always_inline struct slot *further_slot(struct thread *thread, u64 index) {
     u64 which = (u32)index / SLOTS - 1, at = (u32)index % SLOTS;
     struct table *table;
 
     BOUNDED(which);
-    BOUNDED(at);
-    if (which >= FURTHER || at >= SLOTS)
+    if (which >= FURTHER)
         return NULL;
     if (!thread->head.further[which])
         thread->head.further[which] = take_element();
@@ -94,7 +102,7 @@ static __always_inline struct slot *further_slot(struct thread *thread, u64 inde
     if (!table)
         return NULL;
     BOUNDED(table);
-    return &table->slots[at];
+    return slot_at(table, at);
 }
 
 static __always_inline void begin_slot(struct thread *thread, struct table *table,
@@ -119,7 +127,7 @@ static __always_inline struct slot *uncommon_slot(struct thread *thread, struct 
     if (is_new)
         index = *(volatile u32 *)&thread->head.slots;
     BOUNDED(index);
-    slot = index < SLOTS ? &table->slots[index] : further_slot(thread, index);
+    slot = index < SLOTS ? slot_at(table, index) : further_slot(thread, index);
     if (slot && is_new)
         begin_slot(thread, table, slot, abi, nr);
     return slot;

@@ -147,8 +147,12 @@ def versions(release: Release) -> dict[str, str]:
     """What the release has of what sbtrace stands on."""
     log = AT / f"{release.suite}.versions"
     log.unlink(missing_ok=True)
-    release.run(f"dpkg-query -W -f '${{Version}}\\n' {' '.join(VERSIONS.values())}", log)
-    return dict(zip(VERSIONS, log.read_text().split("\n"), strict=False))
+    release.run(
+        f"dpkg-query -W -f '${{Package}} ${{Version}}\\n' {' '.join(VERSIONS.values())}", log
+    )
+    lines = (line.split() for line in log.read_text().splitlines())
+    found = {words[0]: words[-1] for words in lines if words}
+    return {name: found.get(package, "none") for name, package in VERSIONS.items()}
 
 
 def tried(release: Release, steps: Sequence[str], commit: str) -> Iterator[tuple[str, str]]:
