@@ -161,6 +161,23 @@ def test_a_disk_that_fills_up_during_a_run_loses_nothing(tmp_path: Path, databas
 
 
 @pytest.mark.kernel
+@pytest.mark.parametrize("kibibytes", [256, 512, 768])
+def test_a_first_database_for_which_the_disk_has_no_room_is_made_later(
+    kibibytes: int, database: Path
+) -> None:
+    """DuckDB says nothing of a disk that is full when it closes a file: an empty database would
+    stand there, and be taken for a stranger's for ever."""
+    with small_disk(database.parent, kibibytes):
+        record = a_record()
+        finished(database, record)
+        take_in(database)
+        subprocess.run(["mount", "-o", "remount,size=16m", database.parent], check=True)
+        assert take_in(database).waiting == ()
+        with Reader(database) as reader:
+            assert reader.load(record.run.run_id) == record
+
+
+@pytest.mark.kernel
 def test_a_run_waits_while_its_folder_is_read_only(database: Path) -> None:
     with small_disk(database.parent, 8192):
         finished(database, a_record())

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 VERBS = ("run", "show", "why", "runs", "query", "profile", "filter", "db", "doctor")
 
-_OF_STDOUT = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+_OF_STDOUT = frozenset(
+    {errno.EPIPE, errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+)
 """What writing fails with; every other file has a name, and a message of its own."""
 
 # Typer brings its own copy of click from some version on, and names only the subclasses.

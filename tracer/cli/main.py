@@ -8,7 +8,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from tracer.errors import EXIT_SIGNAL_BASE, SbtraceError
+from tracer.cli import stdout
+from tracer.errors import EXIT_FAILED, EXIT_SIGNAL_BASE, SbtraceError
 
 if TYPE_CHECKING:
     from tracer.session.front import Front
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 def main() -> None:
     """Run the command line; the console script's entry point."""
     closed = open_standard_descriptors()
+    stdout.install(closed=1 in closed)
     front = None
     try:
         if "SUDO_UID" in os.environ:
@@ -32,6 +34,11 @@ def main() -> None:
 
         failure.say(error)
         status = error.exit_status
+    except MemoryError:
+        from tracer.cli import failure
+
+        failure.say("out of memory: look at the limit on it (ulimit -v)")
+        status = EXIT_FAILED
     except KeyboardInterrupt:  # while all this is imported; later Typer sees to it
         status = EXIT_SIGNAL_BASE + signal.SIGINT
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from contextlib import suppress
@@ -18,6 +19,9 @@ from tracer.store.deputy import Deputy
 if TYPE_CHECKING:
     from tracer.session.guard import Guard
 
+_SCARCE = (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN)
+"""What no fault of sbtrace's own says, but how little it was given."""
+
 
 def supervise(guard: Guard) -> NoReturn:
     """Run what the front hands over, and end with the exit status for it."""
@@ -26,6 +30,11 @@ def supervise(guard: Guard) -> NoReturn:
     except SbtraceError as error:
         failure.say(error)
         status = error.exit_status
+    except OSError as error:
+        if error.errno not in _SCARCE:
+            raise
+        failure.say(f"cannot go on: {error.strerror}: look at the limits (ulimit -a)")
+        status = EXIT_FAILED
     leave(status)
 
 

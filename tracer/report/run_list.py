@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
 from tracer.report import outcome as outcome_words
@@ -10,8 +11,6 @@ from tracer.report.units import duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
-
 _COLUMNS = (
     Column("run", rigid=True),
     Column("started", rigid=True),
@@ -31,10 +30,16 @@ def render_runs(rows: Sequence[Sequence[object]], width: int | None) -> str:
 
 def _shown(row: Sequence[object]) -> list[object]:
     run_id, started, profile, outcome, status, wall, _, _, argv = row
-    when = cast("datetime", started).astimezone().strftime("%m-%d %H:%M")
     result = outcome if status is None or outcome == "blocked" else f"{outcome} {status}"
     took, command = (
         duration(cast("int | None", wall)),
         outcome_words.command(cast("list[str]", argv)),
     )
-    return [run_id, when, profile, result, took, command]
+    return [run_id, _when(started), profile, result, took, command]
+
+
+def _when(started: object) -> str:
+    """DuckDB gives text for what Python has no datetime for, such as `infinity`."""
+    if not isinstance(started, datetime):
+        return str(started)
+    return started.astimezone().strftime("%m-%d %H:%M")

@@ -127,6 +127,9 @@ def fresh(building: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         with _connect(building, config={"storage_compatibility_version": STORAGE}) as connection:
             schema.create(connection)
             yield connection
+            # Closed, it would do so too, but say nothing where the disk is full: then the file is
+            # empty, and what was written stays in a log that nobody moves along with it.
+            connection.execute("CHECKPOINT")
     except BaseException:
         _forget(building)
         raise
@@ -196,6 +199,10 @@ def _attached(started: duckdb.DuckDBPyConnection, database: Path) -> Iterator[No
         spilled = spool_root(database) / SPILLED
         started.execute(f"SET temp_directory = {_quoted(spilled)}")
         yield
+    except BaseException:
+        with suppress(duckdb.Error):  # else what is said is that its transaction was aborted
+            started.execute("ROLLBACK")
+        raise
     finally:
         started.execute("USE memory")
         started.execute("DETACH sbtrace")

@@ -7,9 +7,17 @@ does without; who reads uses relations, and imports the package.
 
 from __future__ import annotations
 
+from tracer.errors import StoreError
+
 try:
     import _duckdb as duckdb
 except ImportError:  # should a release have it elsewhere
-    import duckdb  # type: ignore[no-redef]  # the same names
+    try:
+        import duckdb  # type: ignore[no-redef]  # the same names
+    except ImportError as error:
+        raise StoreError(
+            f"DuckDB cannot be loaded: {error}: look at the limit on memory (ulimit -v), or install"
+            " it again (make setup)"
+        ) from error
 
 __all__ = ["duckdb"]

@@ -82,7 +82,6 @@ def vacuum(database: Path, progress: Callable[[str], None]) -> tuple[int, int]:
                 progress(f"copying {table}")
                 connection.execute(f"INSERT INTO {table} BY NAME FROM old.{table}")
             connection.execute("DETACH old")
-            connection.execute("CHECKPOINT")
         files.put(fresh, database)
         return before, database.stat().st_size
 

@@ -95,7 +95,7 @@ def import_from(database: Path, source: Path, progress: Callable[[str], None]) -
         alone(database) as user,
         writer.open_writer(database, user) as connection,
         ExitStack() as stack,
-        writer.as_store_error(source),
+        writer.as_store_error(source, "read"),
     ):
         load = _folder if source.is_dir() else _database
         relations = load(connection, source, stack)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -362,6 +363,20 @@ def test_an_export_is_imported_once(database: Path, tmp_path: Path) -> None:
         assert reader.load("last") == record
     with pytest.raises(StoreError, match="is there already"):
         transfer.export_to(database, tmp_path / "out", steps.append)
+
+
+def test_why_an_import_fails_is_said_of_its_source(database: Path, tmp_path: Path) -> None:
+    """And not that the transaction which it ended was aborted."""
+    source = tmp_path / "other" / "source.duckdb"
+    source.parent.mkdir(mode=0o700)
+    finished(source, a_record())
+    take_in(source)
+    with duckdb.connect(str(source)) as connection:
+        connection.execute("ALTER TABLE runs DROP COLUMN profile_source")
+    database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    reason = rf"^{re.escape(str(source))}: cannot be read: (?!.*aborted).*profile_source"
+    with pytest.raises(StoreError, match=reason):
+        transfer.import_from(database, source, lambda _step: None)
 
 
 def test_another_database_is_imported_whole(database: Path, tmp_path: Path) -> None:
