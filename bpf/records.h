@@ -324,7 +324,7 @@ struct scratch {
 #define LOST_ERRNOS   6  /* errnos, likewise */
 #define LOST_DETAILS  7  /* refused calls counted, but `refused` had no room for their details */
 #define LOST_STACKS   8  /* rows of refused calls whose stack the ring buffer had no room for */
-#define LOST_SKIPPED  9  /* entries of the number -1 under a tracer, which has calls skipped so */
+#define LOST_SKIPPED  9  /* calls that a tracer may have had skipped, or not: by -1, by SYSEMU */
 #define LOST_TEXTS    10 /* paths of refused calls that `texts` had no room for */
 #define LOST_UNSEEN   11 /* calls by the vsyscall page that a filter may have refused unseen */
 #define LOSSES        12

@@ -172,19 +172,50 @@ static __always_inline void count_returned(void *ctx, struct thread *thread, voi
                     *(volatile u32 *)&work->refused.nr, error | 0x8000);
 }
 
-/* Whether a filter stands behind an exit without an entry. A tracer skips calls, too: by
- * PTRACE_SYSEMU, or by the number -1. And who is killed while a tracer or a notifier is asked
- * comes here without an answer. */
-static __always_inline bool is_refused(void *kernel_regs, u32 nr, long ret) {
+/* Whether every filter of the task lets all calls of a number of its native ABI pass
+ * (kernel/seccomp.c: seccomp_cache_check_allow). A newer filter allows no more than the one before
+ * it, so what is allowed now was so when the call was made. */
+static __always_inline bool is_always_allowed(void *task, u32 nr) {
+    void *filter = FIELD(void *, task, OFFSET_task_struct_seccomp_filter);
+    void *cache = AT(filter, OFFSET_seccomp_filter_cache_allow_native);
+
+    return nr < DIRECT_NRS && READ(u8, (char *)cache + nr / 8) >> nr % 8 & 1;
+}
+
+/* Whether a signal waits that the task does not block. */
+static __always_inline bool is_signalled(void *task) {
+    void *signal = FIELD(void *, task, OFFSET_task_struct_signal);
+    u64 pending = FIELD(u64, task, OFFSET_task_struct_pending_signal) |
+                  FIELD(u64, signal, OFFSET_signal_struct_shared_pending_signal);
+
+    return pending & ~FIELD(u64, task, OFFSET_task_struct_blocked);
+}
+
+#define IS_REFUSED  1
+#define IS_DOUBTFUL 2 /* and what it is said to be may be wrong */
+
+/* Whether a filter stands behind an exit without an entry. A tracer skips calls, too: by the
+ * number -1, or by PTRACE_SYSEMU, which no longer shows where it let the task go on by another
+ * request. And who is interrupted or killed while a tracer or a notifier is asked comes here
+ * without an answer. */
+static __always_inline u32 judge(void *kernel_regs, u32 abi, u32 nr, long ret) {
     void *task = (void *)bpf_get_current_task();
     u32 mode = seccomp_mode(task);
-    bool killed = is_killed(bpf_get_current_task_btf());
 
-    if (mode != SECCOMP_MODE_FILTER || (killed && ret == -ERESTARTSYS))
+    if (mode != SECCOMP_MODE_FILTER)
         return mode == SECCOMP_MODE_DEAD;
+    if (abi == ABI_NATIVE && is_always_allowed(task, nr))
+        return 0;
+    if (ret == -ERESTARTSYS)
+        return is_signalled(task) ? 0 : IS_REFUSED | IS_DOUBTFUL;
     if (!is_traced(task))
-        return true;
-    return !is_emulated(task) && nr != (u32)-1 && !(killed && is_unanswered(kernel_regs, ret));
+        return IS_REFUSED;
+    bool unanswered = is_unanswered(kernel_regs, ret);
+    if (nr == (u32)-1 || (unanswered && is_killed(bpf_get_current_task_btf())))
+        return 0;
+    if (is_emulated(task))
+        return IS_DOUBTFUL;
+    return unanswered ? IS_REFUSED | IS_DOUBTFUL : IS_REFUSED;
 }
 
 static __always_inline void exit_without_entry(struct bpf_raw_tracepoint_args *ctx,
@@ -195,17 +226,23 @@ static __always_inline void exit_without_entry(struct bpf_raw_tracepoint_args *c
         return;
     bpf_probe_read_kernel(&work->regs, sizeof(work->regs), kernel_regs);
     u32 nr = refused_nr(&work->regs, kernel_regs);
-    work->refused.ret = result_of(abi_of(bpf_get_current_task_btf(), nr), ctx);
-    long ret = *(volatile s64 *)&work->refused.ret;
+    u32 abi = abi_of(bpf_get_current_task_btf(), nr);
+    work->refused.ret = result_of(abi, ctx);
+    /* Read anew each time: of a kept value, the verifier would follow each finding on its path. */
+    volatile s64 *ret = (s64 *)&work->refused.ret;
+    /* A tracer can hand its tracee a SIGSYS that looks like seccomp's; an answer it is not. */
+    if (thread->head.sigsys && !is_rolled_back(&work->regs, kernel_regs, *ret))
+        thread->head.sigsys = 0;
     if (!thread->head.sigsys) {
-        if (!is_refused(kernel_regs, nr, ret))
+        volatile u32 *found = &work->refused.how;
+        *found = judge(kernel_regs, abi, nr, *ret);
+        lose(LOST_SKIPPED, *found / IS_DOUBTFUL); /* no branch: it would double the paths */
+        if (!(*found & IS_REFUSED))
             return;
     }
     work->refused.how = thread->head.sigsys ? REFUSED_SIGSYS : REFUSED_RETURN;
     u32 how = *(volatile u32 *)&work->refused.how;
-    if (how == REFUSED_SIGSYS)
-        ret = 0;
-    count_returned(ctx, thread, kernel_regs, work, how, ret);
+    count_returned(ctx, thread, kernel_regs, work, how, how == REFUSED_SIGSYS ? 0 : *ret);
 }
 
 #define SIGSYS      31

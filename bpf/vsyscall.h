@@ -7,15 +7,6 @@
 
 #if defined(__TARGET_ARCH_x86)
 
-/* Whether every filter of the task lets all calls of a number pass (kernel/seccomp.c:
- * seccomp_cache_check_allow). A newer filter allows no more than the one before it. */
-static __always_inline bool is_always_allowed(void *task, u32 nr) {
-    void *filter = FIELD(void *, task, OFFSET_task_struct_seccomp_filter);
-    void *cache = AT(filter, OFFSET_seccomp_filter_cache_allow_native);
-
-    return READ(u8, (char *)cache + nr / 8) >> nr % 8 & 1;
-}
-
 /* Whether the kernel comes to ask seccomp: before that, it looks at the stack and at what the
  * call is to write. */
 static __always_inline bool is_well_made(user_regs *regs, u32 call) {

@@ -71,6 +71,12 @@ static __always_inline bool is_unanswered(void *kernel_regs, long ret) {
     return ret == -38; /* ENOSYS: arch/x86/entry/entry_64.S */
 }
 
+/* Whether its registers are those that it was made with, as before a SIGSYS of seccomp's
+ * (arch/x86/include/asm/syscall.h: syscall_rollback). */
+static __always_inline bool is_rolled_back(user_regs *regs, void *kernel_regs, long ret) {
+    return (u32)ret == (u32)regs->orig_rax;
+}
+
 static __always_inline long refused_nr(user_regs *regs, void *kernel_regs) {
     return (long)regs->orig_rax;
 }
@@ -125,6 +131,10 @@ static __always_inline bool is_unanswered(void *kernel_regs, long ret) {
 
     bpf_probe_read_kernel(&first, sizeof(first), AT(kernel_regs, OFFSET_pt_regs_orig_x0));
     return ret == first;
+}
+
+static __always_inline bool is_rolled_back(user_regs *regs, void *kernel_regs, long ret) {
+    return is_unanswered(kernel_regs, ret);
 }
 
 static __always_inline bool is_in_vsyscall_page(u64 ip) {

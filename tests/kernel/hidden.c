@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -240,9 +241,13 @@ static void set_number(pid_t pid, long nr) {
         die("PTRACE_POKEUSER");
 }
 
+static void ask_once(void) {
+    syscall(SYS_getpgid, 0);
+}
+
 static void ask(void) {
     for (long i = 0; i < count; i++)
-        syscall(SYS_getpgid, 0);
+        ask_once();
 }
 
 // Killed where it waits for its tracer before a call.
@@ -270,6 +275,121 @@ static void emulated(void) {
     while (number(pid) != SYS_exit_group)
         next_stop(pid, PTRACE_SYSEMU);
     kill(pid, SIGKILL);
+    wait_for(pid);
+}
+
+// Every getpgid is skipped by PTRACE_SYSEMU, and the tracee let go by another request.
+static void emulated_unseen(void) {
+    for (long i = 0; i < count; i++) {
+        pid_t pid = traced(ask_once);
+        while (number(pid) != SYS_getpgid)
+            next_stop(pid, PTRACE_SYSEMU);
+        if (ptrace(PTRACE_CONT, pid, 0, 0))
+            die("PTRACE_CONT");
+        wait_for(pid);
+    }
+}
+
+// Every getpgid stops at its entry, and is made: PTRACE_SYSEMU is asked for too late.
+static void emulated_late(void) {
+    for (long i = 0; i < count; i++) {
+        pid_t pid = traced(ask_once);
+        while (number(pid) != SYS_getpgid)
+            next_stop(pid, PTRACE_SYSCALL);
+        next_stop(pid, PTRACE_SYSEMU);
+        kill(pid, SIGKILL);
+        wait_for(pid);
+    }
+}
+
+// The tracer dies where its tracee waits for it before a call, and takes it along.
+static void tracer_dies(void) {
+    int pair[2];
+    if (pipe(pair))
+        die("pipe");
+    pid_t tracer = must_fork();
+    if (tracer == 0) {
+        pid_t pid = traced(ask_once);
+        if (ptrace(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL))
+            die("PTRACE_SETOPTIONS");
+        while (number(pid) != SYS_getpgid)
+            next_stop(pid, PTRACE_SYSCALL);
+        _exit(0);
+    }
+    close(pair[1]);
+    wait_for(tracer);
+    char end;
+    if (read(pair[0], &end, 1) != 0) // until the tracee is gone as well
+        die("read");
+}
+
+static void blocks_sigsys(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGSYS);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    raise(SIGUSR1);
+    ask();
+}
+
+// In the place of a SIGUSR1 the tracer hands over a SIGSYS that looks like seccomp's.
+static void forged_by_tracer(void) {
+    pid_t pid = traced(blocks_sigsys);
+    next_stop(pid, PTRACE_CONT);
+    struct user_regs_struct regs;
+    siginfo_t info;
+    if (ptrace(PTRACE_GETREGS, pid, 0, &regs) || ptrace(PTRACE_GETSIGINFO, pid, 0, &info))
+        die("PTRACE_GETSIGINFO");
+    info.si_signo = SIGSYS;
+    info.si_code = 1; // SYS_SECCOMP
+    info.si_call_addr = (void *)regs.rip;
+    info.si_syscall = (int)regs.orig_rax;
+    if (ptrace(PTRACE_SETSIGINFO, pid, 0, &info) || ptrace(PTRACE_CONT, pid, 0, SIGSYS))
+        die("PTRACE_SETSIGINFO");
+    wait_for(pid);
+}
+
+// ---- a notifier ----------------------------------------------------------------------------
+
+static void ignore(int signal) {
+    (void)signal;
+}
+
+// A filter that asks whoever has the descriptor that it returns.
+static int asking_filter(void) {
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getpgid, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof(code) / sizeof(*code), .filter = code};
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    int asked = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
+                        &program);
+    if (asked < 0)
+        die("listener");
+    return asked;
+}
+
+// A signal comes while another thread is asked: the call fails, and nobody refused it.
+static void interrupted(void) {
+    struct sigaction action = {.sa_handler = ignore}; // not SA_RESTART
+    sigaction(SIGUSR1, &action, NULL);
+    int asked = asking_filter();
+    pid_t parent = getpid(), pid = must_fork();
+    if (pid == 0) {
+        for (long i = 0; i < count; i++) {
+            char notification[512] = {0};
+            if (ioctl(asked, SECCOMP_IOCTL_NOTIF_RECV, notification))
+                die("SECCOMP_IOCTL_NOTIF_RECV");
+            kill(parent, SIGUSR1);
+        }
+        _exit(0);
+    }
+    for (long i = 0; i < count; i++)
+        if (syscall(SYS_getpgid, 0) != -1 || errno != EINTR)
+            die("getpgid");
     wait_for(pid);
 }
 
@@ -339,6 +459,21 @@ int main(int argc, char **argv) {
         skipped(PTRACE_CONT);
     } else if (strcmp(way, "emulated") == 0)
         emulated();
+    else if (strcmp(way, "emulated_unseen") == 0) {
+        filter(SYS_getsid, SECCOMP_RET_ERRNO | OWN_ERRNO);
+        emulated_unseen();
+    } else if (strcmp(way, "emulated_unseen_where_refused") == 0) {
+        filter(SYS_getpgid, SECCOMP_RET_ERRNO | OWN_ERRNO);
+        emulated_unseen();
+    } else if (strcmp(way, "emulated_late") == 0)
+        emulated_late();
+    else if (strcmp(way, "tracer_dies") == 0) {
+        filter(SYS_getsid, SECCOMP_RET_ERRNO | OWN_ERRNO);
+        tracer_dies();
+    } else if (strcmp(way, "forged_by_tracer") == 0)
+        forged_by_tracer();
+    else if (strcmp(way, "interrupted") == 0)
+        interrupted();
     else if (strcmp(way, "odd_numbers") == 0)
         odd_numbers();
     else if (strcmp(way, "modify_ldt") == 0)

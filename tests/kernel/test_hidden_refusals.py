@@ -195,6 +195,46 @@ def test_what_a_tracer_skips_at_the_entry_is_no_call_but_said(
     assert refusing.sbtrace.sql("SELECT * FROM syscalls WHERE nr = 4294967295") == []
 
 
+@pytest.mark.parametrize("way", ["emulated_unseen", "tracer_dies"])
+def test_what_no_filter_touches_is_not_blocked_however_a_tracer_leaves_it(
+    way: str, refusing: Refusing, hidden: Path
+) -> None:
+    """PTRACE_SYSEMU no longer shows at the exit, nor does a tracer that is dead. The target has a
+    filter, which lets every getpgid pass."""
+    assert expect(refusing, hidden, way) == 0
+    assert rows(refusing) == []
+    assert refusing.sbtrace.sql("SELECT * FROM syscalls WHERE name = 'getpgid'") == []
+
+
+@pytest.mark.parametrize(
+    ("way", "rules", "blocked"),
+    [("emulated_unseen_where_refused", "", N), ("emulated_late", ERRNO, 0)],
+)
+def test_where_a_tracer_and_a_filter_may_have_skipped_a_call_it_is_said(
+    way: str, rules: str, blocked: int, refusing: Refusing, hidden: Path
+) -> None:
+    """Both would look the same: the run is not exact, whichever is shown."""
+    recorded = refusing(rules, hidden, way, N)
+    assert recorded.process.returncode == 0, recorded.process.stderr
+    assert refusing.losses() == {"skipped_calls": N}
+    assert (recorded.record["blocked_syscalls"], recorded.record["exact"]) == (blocked, False)
+
+
+def test_a_tracer_cannot_forge_the_signal_of_a_refusal(refusing: Refusing, hidden: Path) -> None:
+    """A SIGSYS that it puts in the place of another signal, which its tracee blocks."""
+    assert expect(refusing, hidden, "forged_by_tracer", ERRNO) == N
+    assert rows(refusing) == [("getpgid", "ERRNO", 54, N)]
+    assert refusing.errnos() == {"EXFULL": (0, N)}
+
+
+def test_a_call_that_a_signal_interrupts_while_a_notifier_is_asked_is_not_blocked(
+    refusing: Refusing, hidden: Path
+) -> None:
+    """It comes back with ERESTARTSYS, and nobody has answered."""
+    assert expect(refusing, hidden, "interrupted") == 0
+    assert rows(refusing) == []
+
+
 # ---- numbers and results -------------------------------------------------------------------
 
 

@@ -258,11 +258,11 @@ def verified(fd: int) -> int:
 @pytest.mark.parametrize(
     ("logged", "verdicts", "most"),
     [
-        ((), (), 11_500),
-        ((1,), (), 12_500),
+        ((), (), 12_000),
+        ((1,), (), 13_000),
         # What gives a call of the vsyscall page an errno; no shipped profile does.
-        ((), (0, wire.VERDICT_ERRNO + 1, 0), 13_500),
-        ((1,), (0, wire.VERDICT_ERRNO + 1, 0), 14_500),
+        ((), (0, wire.VERDICT_ERRNO + 1, 0), 14_000),
+        ((1,), (0, wire.VERDICT_ERRNO + 1, 0), 15_000),
     ],
     ids=["usual", "logged", "vsyscall", "both"],
 )

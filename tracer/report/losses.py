@@ -46,8 +46,8 @@ _WORDS = {
         "new processes or threads could not be followed",
     ),
     ("kernel", "skipped_calls"): (
-        "entry of a call was not counted, as a tracer may have had it skipped",
-        "entries of calls were not counted, as a tracer may have had them skipped",
+        "call may have been skipped by a tracer, made or refused: that cannot be told",
+        "calls may have been skipped by a tracer, made or refused: that cannot be told",
     ),
     ("kernel", "unseen_vsyscalls"): (
         "call by the vsyscall page may have been refused unseen",

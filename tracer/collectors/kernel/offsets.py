@@ -29,9 +29,12 @@ _FIELDS = (
     "task_struct.real_parent",
     "task_struct.exit_code",
     "task_struct.pending.signal",
+    "task_struct.blocked",
     "task_struct.ptrace",
     "task_struct.seccomp.mode",
+    "task_struct.seccomp.filter",
     "task_struct.seccomp.filter_count",
+    "seccomp_filter.cache.allow_native",
     "mm_struct.arg_start",
     "mm_struct.arg_end",
     "mm_struct.start_code",
@@ -55,6 +58,7 @@ _FIELDS = (
     "signal_struct.flags",
     "signal_struct.group_exit_code",
     "signal_struct.live",
+    "signal_struct.shared_pending.signal",
 )
 
 # Macro name -> path of the field: what bpf/include/arch.h asks for.
@@ -62,8 +66,6 @@ _ARCH_FIELDS = {
     "x86_64": {
         "thread_info_status": "task_struct.thread_info.status",
         "thread_info_syscall_work": "task_struct.thread_info.syscall_work",
-        "task_struct_seccomp_filter": "task_struct.seccomp.filter",
-        "seccomp_filter_cache_allow_native": "seccomp_filter.cache.allow_native",
     },
     "aarch64": {
         "thread_info_flags": "task_struct.thread_info.flags",
