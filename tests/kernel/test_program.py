@@ -259,10 +259,10 @@ def verified(fd: int) -> int:
     ("logged", "verdicts", "most"),
     [
         ((), (), 12_000),
-        ((1,), (), 13_000),
+        ((1,), (), 12_500),
         # What gives a call of the vsyscall page an errno; no shipped profile does.
-        ((), (0, wire.VERDICT_ERRNO + 1, 0), 14_000),
-        ((1,), (0, wire.VERDICT_ERRNO + 1, 0), 15_000),
+        ((), (0, wire.VERDICT_ERRNO + 1, 0), 13_500),
+        ((1,), (0, wire.VERDICT_ERRNO + 1, 0), 14_500),
     ],
     ids=["usual", "logged", "vsyscall", "both"],
 )
