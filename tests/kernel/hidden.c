@@ -365,8 +365,8 @@ static int asking_filter(void) {
     };
     struct sock_fprog program = {.len = sizeof(code) / sizeof(*code), .filter = code};
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    int asked = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
-                        &program);
+    int asked =
+        syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
     if (asked < 0)
         die("listener");
     return asked;
