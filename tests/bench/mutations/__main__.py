@@ -7,7 +7,7 @@ run goes on where the last one ended. Needs root, for namespaces and for the ker
 from __future__ import annotations
 
 import argparse
-import random
+import hashlib
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -31,14 +31,20 @@ LEFT = "left"
 
 
 def chosen(parts: list[str], sample: int) -> list[tuple[str, Mutant]]:
-    """As many of each part as its share of all; at least five."""
-    found = {part: plan.of(part) for part in parts}
+    """As many of each part as its share of all, at least five; in an order that mixes the parts.
+
+    By a digest of each, so that a change of one source leaves the sample of the others.
+    """
+    found = {part: sorted(plan.of(part), key=_lot) for part in parts}
     total = sum(map(len, found.values()))
     picked = []
     for part, mutants in found.items():
-        random.Random(SEED).shuffle(mutants)  # noqa: S311 - a sample, not a secret
         picked += [(part, m) for m in mutants[: max(5, round(sample * len(mutants) / total))]]
-    return picked
+    return sorted(picked, key=lambda pair: _lot(pair[1]))
+
+
+def _lot(mutant: Mutant) -> bytes:
+    return hashlib.sha256(f"{SEED} {mutant.key}".encode()).digest()
 
 
 def options() -> argparse.Namespace:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -105,3 +106,12 @@ def test_without_the_files_of_children_psutil_is_asked(monkeypatch: pytest.Monke
     monkeypatch.setattr(below, "_walk", lambda: pytest.fail("there are none to walk by"))
     with family() as pids:
         assert set(pids) <= set(below.pids())
+
+
+@pytest.mark.usefixtures("way")
+def test_a_listing_leaves_no_descriptor_open() -> None:
+    below = ProcessTree(os.getpid(), frozenset())
+    below.pids()
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    below.pids()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
