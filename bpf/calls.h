@@ -63,6 +63,43 @@ static __always_inline void count_error(struct thread *thread, struct table *tab
     count_errno(thread, table, abi, nr, -ret);
 }
 
+/* A call of which the beginning or the end is not known: its time is in no sum, and it stands in
+ * the first bucket, whose loss says how many such there are. */
+static __always_inline struct slot *count_untimed(struct thread *thread) {
+    u32 nr = thread->head.call_nr, abi = thread->head.call_abi;
+    struct table *table = element(thread->head.table);
+    struct slot *slot;
+
+    if (!table)
+        return NULL;
+    slot = slot_of(thread, table, abi, nr);
+    thread->head.returned++;
+    if (!slot) {
+        lose_call(thread, nr);
+        return NULL;
+    }
+    slot->histogram[0]++;
+    return slot;
+}
+
+/* The kernel skipped us at the entry. */
+static __always_inline void returned_untimed(struct thread *thread,
+                                             struct bpf_raw_tracepoint_args *ctx) {
+    u32 nr = thread->head.call_nr, abi = thread->head.call_abi;
+    struct slot *slot = count_untimed(thread);
+    struct table *table = element(thread->head.table);
+
+    if (slot && table && may_be_error(ctx))
+        count_error(thread, table, slot, abi, nr, result_of(abi, ctx));
+}
+
+/* The kernel skipped us at the exit, so that the call seems to be in flight at the next entry. */
+static __always_inline void returned_unseen(struct thread *thread) {
+    lose(LOST_RESULTS, 1);
+    thread->head.call_ns = 0;
+    count_untimed(thread);
+}
+
 static __always_inline void returned(struct thread *thread, u64 start,
                                      struct bpf_raw_tracepoint_args *ctx) {
     /* rt_sigreturn's exit carries the number -1, so it is taken from the entry. */

@@ -32,6 +32,13 @@ static __always_inline void lose(int what, u64 count) {
         __sync_fetch_and_add(cell, count);
 }
 
+static __always_inline void add_to_mark(int what) {
+    u64 *cell = marks.lookup(&what);
+
+    if (cell)
+        __sync_fetch_and_add(cell, 1);
+}
+
 static __always_inline void mark(int what, u64 value) {
     u64 *cell = marks.lookup(&what);
 
@@ -39,11 +46,12 @@ static __always_inline void mark(int what, u64 value) {
         *cell = value;
 }
 
-/* Of this CPU: raw tracepoints run with preemption off. */
-static __always_inline struct scratch *scratch(void) {
-    u32 zero = 0;
-
-    return scratches.lookup(&zero);
+/* Of this CPU and of one program. From Linux 7.0 on another task may run on this CPU before a
+ * program has come to its end, though not that program: the kernel skips it, and moves nobody in
+ * it to another CPU (kernel/trace/bpf_trace.c: __bpf_trace_run). So what no two programs share,
+ * no two tasks share. */
+static __always_inline struct scratch *scratch(u32 program) {
+    return scratches.lookup(&program);
 }
 
 static __always_inline struct thread *lane_of(u64 regs) {
@@ -82,12 +90,10 @@ static __always_inline struct table *element(u32 index) {
 /* Where the registers of the current task lie. Through memory, since the verifier lets no
  * pointer be counted with. */
 static __always_inline u64 own_regs(struct task_struct *current) {
-    struct scratch *work = scratch();
+    u64 address = (u64)bpf_task_pt_regs(current);
 
-    if (!work)
-        return 0;
-    work->address = (u64)bpf_task_pt_regs(current);
-    return *(volatile u64 *)&work->address;
+    asm volatile("" : : "r"(&address) : "memory");
+    return READ(u64, &address);
 }
 
 /* sbtrace drains the ring buffer on its own clock, and is woken early only when an eighth has

@@ -2,12 +2,14 @@
 #ifndef SBTRACE_FILES_H
 #define SBTRACE_FILES_H
 
-static __always_inline struct walk *walk_of(struct thread *thread, u32 kind) {
-    u32 zero = 0;
-    struct walk *walk = walks.lookup(&zero);
+/* That of a program on this CPU; the walk itself is another program, which finds it by the
+ * thread. */
+static __always_inline struct walk *walk_of(struct thread *thread, u32 kind, u32 program) {
+    struct walk *walk = walks.lookup(&program);
 
     if (!walk)
         return NULL;
+    thread->head.walking = program;
     walk->record.kind = kind;
     walk->record.image = thread->head.image;
     walk->record.pid = thread->head.pid;
@@ -18,8 +20,8 @@ static __always_inline struct walk *walk_of(struct thread *thread, u32 kind) {
 /* Notes the file behind a new executable mapping; false if it is none. */
 static __always_inline bool note_map(struct thread *thread, void *kernel_regs, long start) {
     void *task = (void *)bpf_get_current_task();
-    struct walk *walk = walk_of(thread, RECORD_MAP);
-    struct scratch *work = scratch();
+    struct walk *walk = walk_of(thread, RECORD_MAP, WALK_EXIT);
+    struct scratch *work = scratch(SCRATCH_EXIT);
     u64 args[6] = {};
 
     if (!work || !walk)
@@ -39,9 +41,9 @@ static __always_inline bool note_map(struct thread *thread, void *kernel_regs, l
 }
 
 /* Notes the file of a new image: what execve was given may be a script, or relative. */
-static __always_inline void note_program(struct thread *thread) {
+static __always_inline void note_program(struct thread *thread, u32 program) {
     void *task = (void *)bpf_get_current_task();
-    struct walk *walk = walk_of(thread, RECORD_PROGRAM);
+    struct walk *walk = walk_of(thread, RECORD_PROGRAM, program);
 
     if (!walk)
         return;

@@ -127,9 +127,8 @@ static __always_inline struct thread *adopt(u64 regs) {
     return thread;
 }
 
-static __always_inline void write_exec(struct thread *thread, void *bprm, u64 now) {
-    u32 zero = 0;
-    struct exec_record *record = exec_scratch.lookup(&zero);
+static __always_inline void write_exec(struct thread *thread, void *bprm, u64 now, u32 program) {
+    struct exec_record *record = exec_scratch.lookup(&program);
     void *task = (void *)bpf_get_current_task();
 
     if (!record)

@@ -114,7 +114,9 @@ struct head {
     s32 exit_code;        /* as wait(2) encodes it */
     u16 further[FURTHER]; /* elements of the pool with its further slots; 0: none yet */
     u32 errnos;           /* 1: some of the table's are in use */
-    u32 reserved[2];
+    u16 working; /* SCRATCH_… of the program that this thread is in, for the one it ends in */
+    u16 walking; /* WALK_…, likewise */
+    u32 execs;   /* task_struct.self_exec_id of the image */
 };
 
 /* Two cache lines, of which a call changes the first one alone. */
@@ -305,14 +307,28 @@ struct path_table {
 
 /* Working room beyond the 512 bytes of a BPF stack. */
 struct scratch {
-    u64 address;
     user_regs regs;
     struct refused_key refused;
     u64 row_ns;      /* of the row that it went into; 0: none */
     u64 row_last_ns; /* and when */
     struct text_key text;
-    struct slot slot;
 };
+
+/* Indices into `scratches`: the programs that need one. Of those with an AGAIN, see sbtrace.c. */
+#define SCRATCH_ENTER        0
+#define SCRATCH_EXIT         1
+#define SCRATCH_SIGNAL       2
+#define SCRATCH_SIGNAL_AGAIN 3
+#define SCRATCH_END          4
+#define SCRATCH_END_AGAIN    5
+#define SCRATCH_VSYSCALL     6
+#define SCRATCHES            7
+
+/* Indices into `walks`; the first two also into `exec_scratch`. */
+#define WALK_EXEC       0
+#define WALK_EXEC_AGAIN 1
+#define WALK_EXIT       2
+#define WALKS           3
 
 /* Indices into `losses`. */
 #define LOST_RECORDS  0  /* thread tables the ring buffer had no room for */
@@ -327,7 +343,9 @@ struct scratch {
 #define LOST_SKIPPED  9  /* calls that a tracer may have had skipped, or not: by -1, by SYSEMU */
 #define LOST_TEXTS    10 /* paths of refused calls that `texts` had no room for */
 #define LOST_UNSEEN   11 /* calls by the vsyscall page that a filter may have refused unseen */
-#define LOSSES        12
+#define LOST_STARTS   12 /* calls counted at their exit, as the kernel skipped us at their entry */
+#define LOST_RESULTS  13 /* calls counted at the next entry, as it skipped us at their exit */
+#define LOSSES        14
 
 /* Indices into `tails`: programs that others end in, so that the verifier walks each only once. */
 #define TAIL_WALK_PATH  0
@@ -340,7 +358,8 @@ struct scratch {
 #define MARK_LAST_EXIT 2 /* CLOCK_MONOTONIC instant at which one of the target last died */
 #define MARK_FILTERS   3 /* seccomp filters that the target began with */
 #define MARK_REAPER    4 /* who is told of that: the address of its signal_struct */
-#define MARKS          5
+#define MARK_DOUBTFUL  5 /* refusals that may be calls at whose entry the kernel skipped us */
+#define MARKS          6
 
 /* Indices into `verdicts`: the calls of the vsyscall page. */
 #define VSYSCALL_GETTIMEOFDAY 0

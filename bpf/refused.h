@@ -112,7 +112,7 @@ static __always_inline void record_refused(void *ctx, struct thread *thread, voi
 /* A call that SECCOMP_RET_LOG may have let through; Python asks the profile whether it did. */
 static __always_inline void record_logged(void *ctx, struct thread *thread, void *kernel_regs) {
     u32 nr = thread->head.call_nr, abi = thread->head.call_abi;
-    struct scratch *work = scratch();
+    struct scratch *work = scratch(SCRATCH_ENTER);
     u8 *wanted;
 
     wanted = logged.lookup(&nr);
@@ -133,6 +133,25 @@ static __always_inline void record_logged(void *ctx, struct thread *thread, void
 static __always_inline u32 seccomp_mode(void *task) {
     return FIELD(u32, task, OFFSET_task_struct_seccomp_mode);
 }
+
+#if defined(__TARGET_ARCH_x86)
+
+/* Whether every filter of the task lets all calls of a number pass (kernel/seccomp.c:
+ * seccomp_cache_check_allow). A newer filter allows no more than the one before it. */
+static __always_inline bool is_always_allowed(void *task, u32 nr) {
+    void *filter = FIELD(void *, task, OFFSET_task_struct_seccomp_filter);
+    void *cache = AT(filter, OFFSET_seccomp_filter_cache_allow_native);
+
+    return READ(u8, (char *)cache + nr / 8) >> nr % 8 & 1;
+}
+
+#else
+
+static __always_inline bool is_always_allowed(void *task, u32 nr) {
+    return false;
+}
+
+#endif
 
 /* A refused call, before sys_enter could fire. work->regs is set by the caller. */
 static __always_inline void count_refused(void *ctx, struct thread *thread, void *kernel_regs,
@@ -218,9 +237,55 @@ static __always_inline u32 judge(void *kernel_regs, u32 abi, u32 nr, long ret) {
     return unanswered ? IS_REFUSED | IS_DOUBTFUL : IS_REFUSED;
 }
 
+/* Whether the exit is of a call at whose entry the kernel skipped us, beyond doubt: no filter of
+ * the task's could have refused it. */
+static __always_inline bool is_without_start(void *kernel_regs, u32 nr) {
+    void *task = (void *)bpf_get_current_task();
+    u32 mode = seccomp_mode(task);
+
+    if (mode > SECCOMP_MODE_FILTER || is_traced(task))
+        return false;
+    return mode == 0 ||
+           (mode == SECCOMP_MODE_FILTER && nr < DIRECT_NRS &&
+            abi_of(bpf_get_current_task_btf(), nr) == ABI_NATIVE && is_always_allowed(task, nr));
+}
+
+/* Counts a call at whose entry the kernel skipped us; false if the exit may be another's. */
+static __always_inline bool count_without_start(struct bpf_raw_tracepoint_args *ctx,
+                                                struct thread *thread, void *kernel_regs) {
+    struct scratch *work = scratch(SCRATCH_EXIT);
+
+    if (!work || thread->head.sigsys)
+        return false;
+    bpf_probe_read_kernel(&work->regs, sizeof(work->regs), kernel_regs);
+    u32 nr = refused_nr(&work->regs, kernel_regs);
+    if (nr == (u32)-1 || !is_without_start(kernel_regs, nr))
+        return false;
+    work->refused.nr = nr;
+    work->refused.abi = abi_of(bpf_get_current_task_btf(), nr);
+    thread->head.call_nr = *(volatile u32 *)&work->refused.nr;
+    thread->head.call_abi = *(volatile u32 *)&work->refused.abi;
+    lose(LOST_STARTS, 1);
+    returned_untimed(thread, ctx);
+    return true;
+}
+
+/* Whether the call that is noted as in flight has another number than the one that returns with
+ * an error: then it returned before, and this one was refused. What restores the registers of a
+ * signal's handler has the number -1 by now. */
+static __always_inline bool is_another_call(struct thread *thread, void *kernel_regs) {
+    struct scratch *work = scratch(SCRATCH_EXIT);
+
+    if (!work)
+        return false;
+    bpf_probe_read_kernel(&work->regs, sizeof(work->regs), kernel_regs);
+    u32 nr = refused_nr(&work->regs, kernel_regs);
+    return nr != (u32)-1 && nr != thread->head.call_nr;
+}
+
 static __always_inline void exit_without_entry(struct bpf_raw_tracepoint_args *ctx,
                                                struct thread *thread, void *kernel_regs) {
-    struct scratch *work = scratch();
+    struct scratch *work = scratch(SCRATCH_EXIT);
 
     if (!work)
         return;
@@ -239,6 +304,8 @@ static __always_inline void exit_without_entry(struct bpf_raw_tracepoint_args *c
         lose(LOST_SKIPPED, *found / IS_DOUBTFUL); /* no branch: it would double the paths */
         if (!(*found & IS_REFUSED))
             return;
+        if (VALUE(PREEMPTIBLE))
+            add_to_mark(MARK_DOUBTFUL);
     }
     work->refused.how = thread->head.sigsys ? REFUSED_SIGSYS : REFUSED_RETURN;
     u32 how = *(volatile u32 *)&work->refused.how;
@@ -267,10 +334,13 @@ static __always_inline bool is_of_seccomp(struct thread *thread, struct scratch 
 
 /* Its exit follows, and counts it; a call by way of the vsyscall page has none. */
 static __always_inline void note_sigsys(void *ctx, struct thread *thread, void *info,
-                                        void *kernel_regs) {
-    struct scratch *work = scratch();
+                                        void *kernel_regs, u32 program) {
+    struct scratch *work = scratch(program);
 
-    if (!work || !is_of_seccomp(thread, work, info, kernel_regs))
+    if (!work || thread->head.sigsys || !is_of_seccomp(thread, work, info, kernel_regs))
+        return;
+    /* What the first program counted at once leaves no trace for the second one. */
+    if (program == SCRATCH_SIGNAL_AGAIN && is_in_vsyscall_page(REGS_IP(&work->regs)))
         return;
     thread->head.sigsys = 1 + (FIELD(s32, info, SI_ERRNO) & 0xffff);
     if (is_in_vsyscall_page(REGS_IP(&work->regs)))
@@ -288,9 +358,9 @@ static __always_inline u32 group_flags(void *task) {
 /* A task that seccomp ends without an exit of its call: by do_exit, for KILL_THREAD beside live
  * threads (SIGSYS) and in strict mode (SIGKILL). */
 static __always_inline void count_if_ended_by_seccomp(void *ctx, struct thread *thread,
-                                                      void *kernel_regs) {
+                                                      void *kernel_regs, u32 program) {
     void *task = (void *)bpf_get_current_task();
-    struct scratch *work = scratch();
+    struct scratch *work = scratch(program);
 
     /* Before 5.17 there is no such mode: a signal from outside would end the whole process. */
     if (seccomp_mode(task) != SECCOMP_MODE_DEAD &&

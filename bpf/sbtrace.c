@@ -39,10 +39,11 @@ BPF_ARRAY(logged, u8, DIRECT_NRS);
 BPF_ARRAY(losses, u64, LOSSES);
 BPF_ARRAY(marks, u64, MARKS);
 BPF_ARRAY(verdicts, u64, VSYSCALLS);
-BPF_PERCPU_ARRAY(scratches, struct scratch, 1);
-BPF_PERCPU_ARRAY(exec_scratch, struct exec_record, 1);
+BPF_ARRAY(blank_slot, struct slot, 1);
+BPF_PERCPU_ARRAY(scratches, struct scratch, SCRATCHES);
+BPF_PERCPU_ARRAY(exec_scratch, struct exec_record, WALK_EXEC_AGAIN + 1);
 BPF_ARRAY(written_bytes, u64, 1);
-BPF_PERCPU_ARRAY(walks, struct walk, 1);
+BPF_PERCPU_ARRAY(walks, struct walk, WALKS);
 BPF_TABLE("hash", struct text_key, struct text_count, texts, 2048);
 BPF_ARRAY(path_arguments_of, struct path_table, 1);
 BPF_PROG_ARRAY(tails, TAILS);
@@ -64,15 +65,22 @@ BPF_RINGBUF_OUTPUT(records, RING_PAGES);
 
 #include "vsyscall.h"
 
-/* TP_PROTO(struct task_struct *parent, struct task_struct *child), before the child runs. */
-ON(sched_process_fork) {
+/* From Linux 7.0 on, the kernel skips a program that another task on this CPU was preempted in. So
+ * those of rare events are attached twice there, the second one under a name with AGAIN: it does
+ * what the first one would have done, and nothing where that has done it. Of the calls themselves,
+ * what was skipped at one end is made good at the other. */
+#define AGAIN(event) int on_##event##_again(struct bpf_raw_tracepoint_args *ctx)
+
+static __always_inline void forked(struct bpf_raw_tracepoint_args *ctx) {
     struct thread *thread = followed(own_regs(bpf_get_current_task_btf()));
     void *child = (void *)ctx->args[1];
     u32 zero = 0;
 
     if (!thread)
-        return 0;
+        return;
     u32 tid = FIELD(u32, child, OFFSET_task_struct_pid);
+    if (VALUE(PREEMPTIBLE) && notes.lookup(&tid))
+        return;
     u32 tgid = FIELD(u32, child, OFFSET_task_struct_tgid);
     u64 now = bpf_ktime_get_ns();
     struct note note = {.start_ns = now};
@@ -91,17 +99,27 @@ ON(sched_process_fork) {
     }
     if (notes.update(&tid, &note)) {
         lose(LOST_CHILDREN, 1);
-        return 0;
+        return;
     }
     u64 *pending = noted.lookup(&zero);
     if (pending)
         __sync_fetch_and_add(pending, 1);
+}
+
+/* TP_PROTO(struct task_struct *parent, struct task_struct *child), before the child runs. */
+ON(sched_process_fork) {
+    forked(ctx);
     return 0;
 }
 
-/* TP_PROTO(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm), in the new
- * image, after the other threads are gone and p has taken the leader's tid. */
-ON(sched_process_exec) {
+AGAIN(sched_process_fork) {
+    forked(ctx);
+    return 0;
+}
+
+/* In the new image, after the other threads are gone and the task has taken the leader's tid. */
+static __always_inline void executed(struct bpf_raw_tracepoint_args *ctx, u32 program) {
+    u32 execs = FIELD(u32, (void *)bpf_get_current_task(), OFFSET_task_struct_self_exec_id);
     struct task_struct *current = bpf_get_current_task_btf();
     u64 regs = own_regs(current), now = bpf_ktime_get_ns();
     struct thread *thread = followed(regs);
@@ -111,11 +129,11 @@ ON(sched_process_exec) {
         struct enrolled *launcher = enrolled.task_storage_get(current, 0, 0);
 
         if (!launcher || !launcher->armed)
-            return 0;
+            return;
         launcher->armed = 0;
         thread = follow(current, regs, now);
         if (!thread)
-            return 0;
+            return;
         thread->head.process_ns = now;
         thread->head.thread_ns = now;
         thread->head.call_ns = now;
@@ -125,6 +143,8 @@ ON(sched_process_exec) {
              FIELD(u32, (void *)bpf_get_current_task(), OFFSET_task_struct_seccomp_filter_count));
         note_reaper();
         write_start(thread);
+    } else if (thread->head.execs == execs) {
+        return; /* the other program has done it */
     } else {
         /* The execve that succeeded returns in the new image: it is counted there. */
         u64 call_ns = thread->head.call_ns;
@@ -137,9 +157,20 @@ ON(sched_process_exec) {
         give_further(thread);
         begin_image(thread, now);
     }
-    write_exec(thread, (void *)ctx->args[2], now);
-    note_program(thread);
+    thread->head.execs = execs;
+    write_exec(thread, (void *)ctx->args[2], now, program);
+    note_program(thread, program);
     tails.call(ctx, TAIL_WALK_PATH);
+}
+
+/* TP_PROTO(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm) */
+ON(sched_process_exec) {
+    executed(ctx, WALK_EXEC);
+    return 0;
+}
+
+AGAIN(sched_process_exec) {
+    executed(ctx, WALK_EXEC_AGAIN);
     return 0;
 }
 
@@ -148,6 +179,12 @@ ON(sys_enter) {
     struct thread *thread = followed(ctx->args[0]);
     u32 nr = ctx->args[1];
 
+    if (VALUE(PREEMPTIBLE)) {
+        if (!thread)
+            thread = adopt(ctx->args[0]);
+        else if (UNLIKELY(thread->head.call_ns != 0))
+            returned_unseen(thread);
+    }
     if (!thread)
         return 0;
     thread->head.call_nr = nr;
@@ -157,6 +194,7 @@ ON(sys_enter) {
 #endif
     thread->head.call_ns = bpf_ktime_get_ns();
 #ifdef LOGGING
+    thread->head.working = SCRATCH_ENTER;
     tails.call(ctx, TAIL_NOTE_TEXTS);
 #endif
     return 0;
@@ -173,9 +211,15 @@ ON(sys_exit) {
             adopt((u64)regs);
         return 0;
     }
+    if (VALUE(PREEMPTIBLE) && UNLIKELY(may_be_error(ctx)) && thread->head.call_ns != 0 &&
+        is_another_call(thread, regs))
+        returned_unseen(thread);
     u64 start = thread->head.call_ns;
     if (UNLIKELY(start == 0)) {
+        if (VALUE(PREEMPTIBLE) && count_without_start(ctx, thread, regs))
+            return 0;
         exit_without_entry(ctx, thread, regs);
+        thread->head.working = SCRATCH_EXIT;
         tails.call(ctx, TAIL_NOTE_TEXTS);
         return 0;
     }
@@ -191,32 +235,44 @@ ON(sys_exit) {
     return 0;
 }
 
-/* TP_PROTO(int sig, struct kernel_siginfo *info, struct task_struct *task, int group,
- * int result). seccomp forces SIGSYS on the current task; a death is told by SIGCHLD. */
-ON(signal_generate) {
+/* seccomp forces SIGSYS on the current task; a death is told by SIGCHLD. */
+static __always_inline void signalled(struct bpf_raw_tracepoint_args *ctx, u32 program) {
     struct thread *thread;
     void *info = (void *)ctx->args[1];
 
     if ((u64)info <= 2)
-        return 0;
+        return;
     if ((int)ctx->args[0] == SIGCHLD) {
         note_death((void *)ctx->args[2], info);
-        return 0;
+        return;
     }
     if ((int)ctx->args[0] != SIGSYS || ctx->args[2] != bpf_get_current_task())
-        return 0;
+        return;
     u64 regs = own_regs(bpf_get_current_task_btf());
     thread = followed(regs);
-    if (thread)
-        note_sigsys(ctx, thread, info, (void *)regs);
+    if (!thread)
+        return;
+    note_sigsys(ctx, thread, info, (void *)regs, program);
+    thread->head.working = program;
     tails.call(ctx, TAIL_NOTE_TEXTS);
+}
+
+/* TP_PROTO(int sig, struct kernel_siginfo *info, struct task_struct *task, int group,
+ * int result) */
+ON(signal_generate) {
+    signalled(ctx, SCRATCH_SIGNAL);
+    return 0;
+}
+
+AGAIN(signal_generate) {
+    signalled(ctx, SCRATCH_SIGNAL_AGAIN);
     return 0;
 }
 
 /* ---- ends ----------------------------------------------------------------------------- */
 
-/* TP_PROTO(struct task_struct *p [, bool group_dead since 6.16]): in the dying task. */
-ON(sched_process_exit) {
+/* In the dying task. */
+static __always_inline void ended(struct bpf_raw_tracepoint_args *ctx, u32 program) {
     struct task_struct *current = bpf_get_current_task_btf();
     u64 regs = own_regs(current);
     struct thread *thread = followed(regs);
@@ -225,14 +281,17 @@ ON(sched_process_exit) {
     if (!thread)
         thread = adopt(regs); /* killed before it ever ran */
     if (!thread)
-        return 0;
+        return;
     void *signal = FIELD(void *, task, OFFSET_task_struct_signal);
     u32 flags = 0;
 
     thread->head.exit_code = FIELD(s32, task, OFFSET_task_struct_exit_code);
     /* The task's own end comes first: the kernel sets SIGNAL_GROUP_EXIT itself as soon as the
      * last thread ends (kernel/exit.c: synchronize_group_exit). */
-    count_if_ended_by_seccomp(ctx, thread, (void *)regs);
+    struct scratch *work = scratch(program);
+    if (work)
+        work->row_ns = 0;
+    count_if_ended_by_seccomp(ctx, thread, (void *)regs, program);
     if (group_flags(task) & SIGNAL_GROUP_EXIT) {
         flags |= THREAD_GROUP_EXIT;
         thread->head.exit_code = FIELD(s32, signal, OFFSET_signal_struct_group_exit_code);
@@ -244,7 +303,18 @@ ON(sched_process_exit) {
     mark(MARK_LAST_EXIT, now);
     write_out(thread, END_EXIT, now);
     leave(current, thread, regs);
-    tails.call(ctx, TAIL_NOTE_TEXTS);
+    if (work && work->row_ns)
+        note_texts(work);
+}
+
+/* TP_PROTO(struct task_struct *p [, bool group_dead since 6.16]) */
+ON(sched_process_exit) {
+    ended(ctx, SCRATCH_END);
+    return 0;
+}
+
+AGAIN(sched_process_exit) {
+    ended(ctx, SCRATCH_END_AGAIN);
     return 0;
 }
 
@@ -255,8 +325,12 @@ ON(sched_process_exit) {
 /* The way up from a file, a few steps at a time: a tail call begins anew what the verifier has to
  * walk. After the 33 that the kernel allows, the path stays a part. */
 ON(walk_path) {
-    u32 zero = 0;
-    struct walk *walk = walks.lookup(&zero);
+    struct thread *thread = followed(own_regs(bpf_get_current_task_btf()));
+
+    if (!thread)
+        return 0;
+    u32 program = thread->head.walking;
+    struct walk *walk = walks.lookup(&program);
 
     if (!walk)
         return 0;
@@ -275,7 +349,11 @@ ON(walk_path) {
 
 /* After a refused or logged call that has a row. */
 ON(note_texts) {
-    struct scratch *work = scratch();
+    struct thread *thread = followed(own_regs(bpf_get_current_task_btf()));
+
+    if (!thread)
+        return 0;
+    struct scratch *work = scratch(thread->head.working);
 
     if (!work || work->row_ns == 0)
         return 0;

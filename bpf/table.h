@@ -55,18 +55,22 @@ static __always_inline struct slot *overflow_slot(struct head *head, u32 abi, u3
     key.abi = abi;
     key.errno_blocked = errno_blocked;
     if (!overflow.lookup(&key)) {
-        struct scratch *work = scratch();
+        u32 zero = 0;
+        struct slot *blank = blank_slot.lookup(&zero);
 
-        if (!work)
+        if (!blank)
             return NULL;
-        clear(&work->slot, sizeof(work->slot));
-        work->slot.nr = nr;
-        work->slot.abi = abi;
-        work->slot.min_ns = ~0ULL;
-        overflow.update(&key, &work->slot);
+        blank->min_ns = ~0ULL; /* of all alike */
+        overflow.update(&key, blank);
     }
     /* Looked up again also where it was there: from here on there is one path to verify. */
-    return overflow.lookup(&key);
+    struct slot *slot = overflow.lookup(&key);
+
+    if (slot) {
+        slot->nr = nr;
+        slot->abi = abi;
+    }
+    return slot;
 }
 
 /* Where table->direct has the slot of a number below DIRECT_NRS. */

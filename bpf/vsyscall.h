@@ -54,7 +54,7 @@ ON(emulate_vsyscall) {
     u32 call = ctx->args[0];
     u64 regs = own_regs(bpf_get_current_task_btf());
     struct thread *thread = followed(regs);
-    struct scratch *work = scratch();
+    struct scratch *work = scratch(SCRATCH_VSYSCALL);
 
     if (!is_doubtful(thread, work, regs, call))
         return 0;
@@ -76,7 +76,8 @@ ON(emulate_vsyscall_briefly) {
     u32 call = ctx->args[0];
     u64 regs = own_regs(bpf_get_current_task_btf());
 
-    if (is_doubtful(followed(regs), scratch(), regs, call) && verdict_of(call) != VERDICT_SIGNAL)
+    if (is_doubtful(followed(regs), scratch(SCRATCH_VSYSCALL), regs, call) &&
+        verdict_of(call) != VERDICT_SIGNAL)
         lose(LOST_UNSEEN, 1);
     return 0;
 }

@@ -53,6 +53,14 @@ _WORDS = {
         "call by the vsyscall page may have been refused unseen",
         "calls by the vsyscall page may have been refused unseen",
     ),
+    ("kernel", "untimed_calls"): (
+        "call was counted without its time, as the kernel skipped the program at its entry",
+        "calls were counted without their time, as the kernel skipped the program at their entry",
+    ),
+    ("kernel", "untold_results"): (
+        "call was counted without its result, as the kernel skipped the program at its exit",
+        "calls were counted without their result, as the kernel skipped the program at their exit",
+    ),
     ("kernel", "missed_runs"): (
         "event was missed, as the kernel skipped the program",
         "events were missed, as the kernel skipped the program",

@@ -248,6 +248,8 @@ class Accounts:
         self, where: tuple[int, int, int, int], tid: int, slot: wire.Slot, unfinished: int
     ) -> SyscallStat:
         abi, returned = self._abis[slot.abi], sum(slot.histogram)
+        # All of them may be calls that the kernel skipped us at one end of.
+        is_timed = returned > 0 and slot.min_ns != wire.NO_TIME_YET
         process_id, pid, image, thread_id = where
         return SyscallStat(
             process_id=process_id,
@@ -262,9 +264,9 @@ class Accounts:
             errors=slot.errors,
             blocked=slot.blocked,
             unfinished=unfinished,
-            total_ns=slot.total_ns if returned else None,
-            min_ns=slot.min_ns if returned else None,
-            max_ns=slot.max_ns if returned else None,
+            total_ns=slot.total_ns if is_timed else None,
+            min_ns=slot.min_ns if is_timed else None,
+            max_ns=slot.max_ns if is_timed else None,
             histogram=slot.histogram,
         )
 

@@ -31,6 +31,7 @@ _FIELDS = (
     "task_struct.pending.signal",
     "task_struct.blocked",
     "task_struct.ptrace",
+    "task_struct.self_exec_id",
     "task_struct.seccomp.mode",
     "task_struct.seccomp.filter",
     "task_struct.seccomp.filter_count",
@@ -99,11 +100,12 @@ class _Member(ctypes.Structure):
 
 
 _NAMESPACE = ("PIDNS_DEV", "PIDNS_INO")
+_PREEMPTIBLE = "PREEMPTIBLE"
 
 
 def names(machine: str) -> tuple[str, ...]:
     """Return the names in the program of what the running kernel has to say."""
-    return (*_NAMESPACE, *_paths(machine))
+    return (*_NAMESPACE, _PREEMPTIBLE, *_paths(machine))
 
 
 def kernel_values() -> dict[str, int]:
@@ -118,10 +120,23 @@ def kernel_values() -> dict[str, int]:
         btf.close()
 
 
-def namespace_values() -> dict[str, int]:
-    """Return which PID namespace sbtrace is in: the program tells PIDs as seen from there."""
+def host_values() -> dict[str, int]:
+    """Return what else the program is told of where it runs.
+
+    The PID namespace that sbtrace is in: PIDs are told as seen from there. And whether a task can
+    be preempted in the program, which is then skipped for others.
+    """
     namespace = Path("/proc/self/ns/pid").stat()
-    return dict(zip(_NAMESPACE, (namespace.st_dev, namespace.st_ino), strict=True))
+    return {
+        **dict(zip(_NAMESPACE, (namespace.st_dev, namespace.st_ino), strict=True)),
+        _PREEMPTIBLE: int(is_preemptible(os.uname().release)),
+    }
+
+
+def is_preemptible(release: str) -> bool:
+    """Whether callbacks of tracepoints run with preemption on: since Linux 7.0 (a46023d5616e)."""
+    major = release.partition(".")[0]
+    return major.isdecimal() and int(major) >= 7
 
 
 def _paths(machine: str) -> dict[str, str]:

@@ -10,14 +10,20 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from tracer.collectors.kernel import cache, libbpf, wire
-from tracer.collectors.kernel.offsets import kernel_values, namespace_values
+from tracer.collectors.kernel import cache, libbpf, missed, wire
+from tracer.collectors.kernel.offsets import (
+    host_values,
+    is_preemptible,
+    kernel_values,
+)
 from tracer.collectors.kernel.paths import path_table
 from tracer.collectors.kernel.pool import Pool
 from tracer.collectors.kernel.records import Records
 from tracer.collectors.kernel.variant import (
+    AGAIN,
     BRIEFLY,
     INNER,
+    RARE,
     RAW_TRACEPOINTS,
     TAILS,
     VSYSCALL,
@@ -56,7 +62,7 @@ class Program:
         self._open: list[int] = []
         self._links: list[int] = []
         self._let_go: list[Callable[[], None]] = []
-        self._namespace = namespace_values()
+        self._here = host_values()
         self._wanted = _wanted(verdicts)
         self._maps, self._programs = self._loaded(variant(logging=bool(logged)))
         for number in logged:
@@ -88,7 +94,7 @@ class Program:
         return loaded
 
     def _load(self, kept: cache.Kept) -> tuple[dict[str, int], dict[str, int]]:
-        artifact, values = kept.artifact, {**kept.values, **self._namespace}
+        artifact, values = kept.artifact, {**kept.values, **self._here}
         btf = self._keep(libbpf.load_btf(artifact.btf))
         maps: dict[str, int] = {}
         for name, shape in sorted(artifact.maps.items(), key=lambda item: item[0] in INNER):
@@ -174,8 +180,18 @@ class Program:
         return _ask(libbpf.cells, self._maps["marks"], wire.MARKS)[wire.MARK_LAST_EXIT] or None
 
     def missed_runs(self) -> int:
-        """Return how often the kernel skipped a program because it was running already."""
-        return sum(_ask(libbpf.recursion_misses, fd) for fd in self._programs.values())
+        """Return how many events at the most nothing was recorded of: the kernel skipped the
+        program for them, as it was running already, and nothing made that good."""
+        misses = {n: _ask(libbpf.recursion_misses, fd) for n, fd in self._programs.items()}
+        losses = self.losses()
+        marks = _ask(libbpf.cells, self._maps["marks"], wire.MARKS)
+        return missed.unrecorded(
+            misses,
+            starts=losses["untimed_calls"],
+            results=losses["untold_results"],
+            doubtful=marks[wire.MARK_DOUBTFUL],
+            filtered=marks[wire.MARK_FILTERS] > 0 or next(self.refused(), None) is not None,
+        )
 
     def detach(self) -> None:
         """Let go of the tracepoints: nothing is counted any more."""
@@ -193,18 +209,20 @@ class Program:
 
 def _wanted(verdicts: Sequence[int]) -> tuple[str, ...]:
     """Return the programs that a run needs."""
+    again = (name + AGAIN for name in RARE if is_preemptible(os.uname().release))
+    always = (*RAW_TRACEPOINTS, *again)
     if os.uname().machine != "x86_64":
-        return RAW_TRACEPOINTS
+        return always
     is_told = any(verdict >= wire.VERDICT_ERRNO for verdict in verdicts)
-    return (*RAW_TRACEPOINTS, VSYSCALL if is_told else VSYSCALL + BRIEFLY)
+    return (*always, VSYSCALL if is_told else VSYSCALL + BRIEFLY)
 
 
 def _attached(name: str, fd: int) -> list[int]:
     """Attach a program; return its link, or none where the kernel lacks the vsyscall page."""
     try:
-        return [libbpf.attach_raw_tracepoint(name.removesuffix(BRIEFLY), fd)]
+        return [libbpf.attach_raw_tracepoint(name.removesuffix(BRIEFLY).removesuffix(AGAIN), fd)]
     except FileNotFoundError:
-        if name in RAW_TRACEPOINTS:
+        if not name.startswith(VSYSCALL):
             raise
         return []
 

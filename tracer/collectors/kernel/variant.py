@@ -24,6 +24,10 @@ TAILS = ("walk_path", "note_texts")
 VSYSCALL, BRIEFLY = "emulate_vsyscall", "_briefly"
 """A raw tracepoint that a kernel may be built without. Of the two programs for it, the one of
 that name with ``BRIEFLY`` behind it is for runs whose filter gives none of its calls an errno."""
+AGAIN = "_again"
+"""Behind the name of a raw tracepoint: the second program of a rare event."""
+RARE = ("signal_generate", "sched_process_fork", "sched_process_exec", "sched_process_exit")
+"""Events whose program is attached twice where the kernel may skip the first: bpf/sbtrace.c."""
 INNER = {"chunks": "pool"}
 """The maps of maps, and which map says what those within are like."""
 MAKERS = tuple(
@@ -60,7 +64,7 @@ class Variant(NamedTuple):
 def programs(machine: str) -> tuple[str, ...]:
     """Return the names of all that is compiled for raw tracepoints of a machine."""
     further = (VSYSCALL, VSYSCALL + BRIEFLY) if machine == "x86_64" else ()
-    return (*RAW_TRACEPOINTS, *further)
+    return (*RAW_TRACEPOINTS, *(name + AGAIN for name in RARE), *further)
 
 
 def variant(*, logging: bool) -> Variant:

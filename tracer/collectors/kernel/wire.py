@@ -41,9 +41,14 @@ LOSSES = (
     "skipped_calls",
     "lost_texts",
     "unseen_vsyscalls",
+    "untimed_calls",
+    "untold_results",
 )
 MARK_STACKS, MARK_TAKEN, MARK_LAST_EXIT, MARK_FILTERS, MARK_REAPER = 0, 1, 2, 3, 4
-MARKS = 5
+MARK_DOUBTFUL = 5
+NO_TIME_YET = 2**64 - 1
+"""``min_ns`` of a slot of which no call was timed."""
+MARKS = 6
 VERDICT_UNKNOWN, VERDICT_SIGNAL, VERDICT_ERRNO = 0, 1, 2
 
 _WRITTEN = struct.Struct("=IIQ16s")

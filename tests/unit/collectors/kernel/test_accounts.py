@@ -86,6 +86,15 @@ def test_a_call_that_was_only_blocked_has_no_latency() -> None:
     assert (row.total_ns, row.min_ns, row.max_ns) == (None, None, None)
 
 
+def test_calls_of_which_none_was_timed_are_counted_and_have_no_latency() -> None:
+    """The kernel may skip the program at one end of each (since Linux 7.0)."""
+    accounts = Accounts()
+    untimed = slot(READ, 5)._replace(total_ns=0, min_ns=wire.NO_TIME_YET, max_ns=0)
+    ended(accounts, head(7, ORIGIN), untimed)
+    (row,) = accounts.take_final().stats
+    assert (row.calls, row.total_ns, row.min_ns, row.max_ns) == (5, None, None, None)
+
+
 def test_a_call_in_flight_is_unfinished() -> None:
     """With a row of its own, or on that of the calls that did return."""
     accounts = Accounts()
