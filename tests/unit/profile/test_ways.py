@@ -13,7 +13,7 @@ from tracer.errors import FilterError
 from tracer.profile import machine
 from tracer.profile.cases import Cases, of_call, surface
 from tracer.profile.verdicts import verdict
-from tracer.profile.ways import Way, stacked, ways
+from tracer.profile.ways import Fact, Way, Word, _between, stacked, ways
 from tracer.syscalls import AUDIT_ARCH
 
 EDGES = (0, 1, 2, 3, 5, 7, 0xFFFF, 0x10000, 0xFFFFFFFF, 1 << 32, (1 << 32) + 5, (1 << 64) - 1)
@@ -128,3 +128,10 @@ def test_numbers_without_a_name_that_are_answered_otherwise_are_listed() -> None
 def test_what_cannot_be_followed_is_said() -> None:
     with pytest.raises(FilterError, match="calculates with arguments"):
         cases((0x20, 0, 0, 16), (0x04, 0, 0, 1), (0x15, 0, 0, 5), (0x06, 0, 0, ALLOW))
+
+
+def test_values_at_either_end_that_are_excluded_narrow_the_range_by_themselves() -> None:
+    word = Word(0, 0xFFFF_FFFF)
+    ends = (0, 1, 0xFFFF_FFFF, 0xFFFF_FFFE, 0xFFFF_FFFD)
+    facts = [Fact(word, machine.EQUAL, value, holds=False) for value in ends]
+    assert _between(facts) == (2, 0xFFFF_FFFC)
