@@ -134,24 +134,15 @@ static __always_inline u32 seccomp_mode(void *task) {
     return FIELD(u32, task, OFFSET_task_struct_seccomp_mode);
 }
 
-#if defined(__TARGET_ARCH_x86)
-
-/* Whether every filter of the task lets all calls of a number pass (kernel/seccomp.c:
- * seccomp_cache_check_allow). A newer filter allows no more than the one before it. */
+/* Whether every filter of the task lets all calls of a number of its native ABI pass
+ * (kernel/seccomp.c: seccomp_cache_check_allow). A newer filter allows no more than the one before
+ * it, so what is allowed now was so when the call was made. */
 static __always_inline bool is_always_allowed(void *task, u32 nr) {
     void *filter = FIELD(void *, task, OFFSET_task_struct_seccomp_filter);
     void *cache = AT(filter, OFFSET_seccomp_filter_cache_allow_native);
 
-    return READ(u8, (char *)cache + nr / 8) >> nr % 8 & 1;
+    return nr < DIRECT_NRS && READ(u8, (char *)cache + nr / 8) >> nr % 8 & 1;
 }
-
-#else
-
-static __always_inline bool is_always_allowed(void *task, u32 nr) {
-    return false;
-}
-
-#endif
 
 /* A refused call, before sys_enter could fire. work->regs is set by the caller. */
 static __always_inline void count_refused(void *ctx, struct thread *thread, void *kernel_regs,
@@ -189,16 +180,6 @@ static __always_inline void count_returned(void *ctx, struct thread *thread, voi
     if (table && error - 1 < MAX_ERRNO)
         count_errno(thread, table, *(volatile u32 *)&work->refused.abi,
                     *(volatile u32 *)&work->refused.nr, error | 0x8000);
-}
-
-/* Whether every filter of the task lets all calls of a number of its native ABI pass
- * (kernel/seccomp.c: seccomp_cache_check_allow). A newer filter allows no more than the one before
- * it, so what is allowed now was so when the call was made. */
-static __always_inline bool is_always_allowed(void *task, u32 nr) {
-    void *filter = FIELD(void *, task, OFFSET_task_struct_seccomp_filter);
-    void *cache = AT(filter, OFFSET_seccomp_filter_cache_allow_native);
-
-    return nr < DIRECT_NRS && READ(u8, (char *)cache + nr / 8) >> nr % 8 & 1;
 }
 
 /* Whether a signal waits that the task does not block. */
