@@ -43,6 +43,12 @@ def chosen(parts: list[str], sample: int) -> list[tuple[str, Mutant]]:
     return sorted(picked, key=lambda pair: _lot(pair[1]))
 
 
+def known(parts: list[str], journal: Journal) -> list[tuple[str, Mutant]]:
+    """Those that were ever tried and are there still, of whatever sample."""
+    found = [(part, m) for part in parts for m in plan.of(part) if journal.of(m.key)]
+    return sorted(found, key=lambda pair: _lot(pair[1]))
+
+
 def _lot(mutant: Mutant) -> bytes:
     return hashlib.sha256(f"{SEED} {mutant.key}".encode()).digest()
 
@@ -52,6 +58,7 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make mutations", description=__doc__)
     parser.add_argument("--sample", type=int, default=200, help="how many, of all parts together")
     parser.add_argument("--part", action="append", choices=plan.PARTS, help="only this; repeatable")
+    parser.add_argument("--known", action="store_true", help="all that was tried before instead")
     parser.add_argument("--minutes", type=float, default=0.0, help="begin none after that")
     parser.add_argument("--jobs", type=int, default=2, help="how many at once")
     parser.add_argument("--unit", action="store_true", help="unit tests only, for a first look")
@@ -68,7 +75,8 @@ def main() -> None:
     if asked.fresh:
         kept.unlink(missing_ok=True)
     journal = Journal(kept)
-    sample = chosen(asked.part or list(plan.PARTS), asked.sample)
+    parts = asked.part or list(plan.PARTS)
+    sample = known(parts, journal) if asked.known else chosen(parts, asked.sample)
     if not asked.report:
         _try(sample, journal, asked)
     text = report(sample, journal)
@@ -81,8 +89,7 @@ def _try(sample: list[tuple[str, Mutant]], journal: Journal, asked: argparse.Nam
     end = time.monotonic() + 60 * asked.minutes if asked.minutes else float("inf")
     lines = lines_of(sample)
     grounds = Grounds(FOLDER, asked.jobs)
-    known = _learnt(grounds, depth)
-    chooser = Chooser(known, lines)
+    chooser = Chooser(_learnt(grounds, depth), lines)
     for _, mutant in sample:
         if (verdict := journal.of(mutant.key)) is not None and verdict.outcome == NOTICED:
             chooser.noticed(mutant.path, verdict.by)
@@ -115,18 +122,18 @@ def _shown(lines: Iterable[str | None]) -> Iterator[str | None]:
 
 def _learnt(grounds: Grounds, depth: str) -> Touched:
     """Which tests run which lines; watching them takes a while where it is not yet known."""
-    known = Touched(FOLDER / "touched")
+    tests = Touched(FOLDER / "touched")
 
     def learn(path: str) -> None:
         with grounds.one() as ground:
-            known.learn(ground, path)
-        failing = [test.name for test in known.of(path) if test.fails]
+            tests.learn(ground, path)
+        failing = [test.name for test in tests.of(path) if test.fails]
         print(f"watched {path}", *(f"fails without a change: {n}" for n in failing), sep="\n  ")
 
-    missing = [path for path in plan.files(depth) if not known.load(path)]
+    missing = [path for path in plan.files(depth) if not tests.load(path)]
     with ThreadPoolExecutor(grounds.count) as pool:
         list(pool.map(learn, missing))
-    return known
+    return tests
 
 
 if __name__ == "__main__":
