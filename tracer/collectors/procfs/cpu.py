@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import NamedTuple
+
+_CLOCK_MONOTONIC_COARSE = 6  # linux/time.h; its resolution is the kernel's tick
+TICK_NS = int(time.clock_getres(_CLOCK_MONOTONIC_COARSE) * 1_000_000_000)
 
 
 class When(NamedTuple):
@@ -16,9 +20,10 @@ class When(NamedTuple):
 class CpuMeter:
     """Turns CPU times into percent, 100 = one core.
 
-    A reading takes time, and what it tells may be as of its beginning or as of its end. So a
-    span goes from the beginning of one reading to the end of another: nothing that was used in
-    it can have been used in less, and one thread never has more than 100.
+    A reading takes time, and what it tells may be as of its beginning or as of its end; of a task
+    that runs on another CPU, it may even be as of that one's last tick (kernel/sched/cputime.c:
+    thread_group_cputime). So a span goes from a tick before one reading to the end of another:
+    nothing that was used in it can have been used in less, and one thread never has more than 100.
 
     The time of living processes is known to the nanosecond, but that of descendants they
     have waited for in clock ticks (10 ms) only. A share over much less than an interval would
@@ -26,7 +31,9 @@ class CpuMeter:
     the spans are the whole run.
     """
 
-    def __init__(self, interval_ns: int) -> None:
+    def __init__(self, interval_ns: int, lag_ns: int = TICK_NS) -> None:
+        """``lag_ns``: so much of what was used may be missing from a reading."""
+        self._lag_ns = lag_ns
         self._shortest_span_ns = max(interval_ns * 9 // 10, 1)
         self._most_percent = 100.0 * (os.cpu_count() or 1)
         self._reaped_ns = 0
@@ -46,7 +53,7 @@ class CpuMeter:
         percent = self._span_percent(self._base, when.until_ns, total_ns)
         if percent is not None:
             self._peak = max(percent, self._peak or 0.0)
-            self._base, self._before = (when.since_ns, total_ns), self._base
+            self._base, self._before = (self._as_of(when), total_ns), self._base
 
     def add_reaped(self, pid: int, cpu_ns: int) -> None:
         """Take the whole account of a process that sbtrace reaped."""
@@ -78,17 +85,21 @@ class CpuMeter:
             return None
         start, then_ns, before_ns = self._processes.get(pid, (-1, 0, 0))
         if start != start_ticks:
-            self._processes[pid] = (start_ticks, when.since_ns, cpu_ns)
+            self._processes[pid] = (start_ticks, self._as_of(when), cpu_ns)
             return None
         span_ns = when.until_ns - then_ns
         if span_ns < self._shortest_span_ns:
             return None
-        self._processes[pid] = (start, when.since_ns, cpu_ns)
+        self._processes[pid] = (start, self._as_of(when), cpu_ns)
         return self._percent(cpu_ns - before_ns, span_ns)
 
     def forget(self, pid: int) -> None:
         """Drop what is kept of a process that is gone."""
         self._processes.pop(pid, None)
+
+    def _as_of(self, when: When) -> int:
+        """The first instant that a reading may tell of."""
+        return max(when.since_ns - self._lag_ns, 0)
 
     def _span_percent(self, since: tuple[int, int], now_ns: int, total_ns: int) -> float | None:
         """CPU of the whole target since an instant and its total; None if that was just now."""
