@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.bench.measure import built, environment
-from tracer.collectors.kernel import libbpf, wire
 
 _POLL_S = 0.05
 _LIVE = (1_000, 10_000, 40_000)
@@ -55,23 +53,7 @@ def state_bytes(pids: list[int]) -> int:
             fields = dict(line.split(":", 1) for line in info.read_text().splitlines())
             if "map_id" in fields:
                 maps[int(fields["map_id"])] = int(fields["memlock"])
-                if int(fields["map_type"]) == libbpf.MAP_TYPE_ARRAY_OF_MAPS:
-                    maps |= _inner(int(fields["map_id"]))
     return sum(maps.values())
-
-
-def _inner(map_id: int) -> dict[int, int]:
-    outer, found = libbpf.map_by_id(map_id), {}
-    for number in range(wire.CHUNKS):
-        fd = libbpf.inner_map(outer, number)
-        if fd is None:
-            break
-        text = Path(f"/proc/self/fdinfo/{fd}").read_text()
-        fields = dict(line.split(":", 1) for line in text.splitlines())
-        found[int(fields["map_id"])] = int(fields["memlock"])
-        os.close(fd)
-    os.close(outer)
-    return found
 
 
 def family(pid: int) -> list[int]:

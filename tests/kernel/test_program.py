@@ -187,10 +187,13 @@ WAITING = f"""
 import _thread, os
 _thread.stack_size(65536)
 hold = _thread.allocate_lock(); hold.acquire()
+begun, begin = os.pipe()
 for i in range({THREADS}):
-    _thread.start_new_thread(lambda: (os.getppid(), hold.acquire()), ())
+    _thread.start_new_thread(lambda: (os.getppid(), os.write(begin, b"x"), hold.acquire()), ())
     if i % {AT_ONCE} == 0:
         os.write(1, b"x"); os.read(0, 1)
+for i in range({THREADS}):
+    os.read(begun, 1)
 os.write(1, b"x"); os.read(0, 1)
 os._exit(0)
 """
@@ -224,8 +227,8 @@ def test_tables_are_added_as_threads_become_more() -> None:
         losses = program.losses()
     finally:
         program.close()
-    assert len(live) == THREADS + 1
     assert not any(losses.values())
+    assert len(live) == THREADS + 1
     assert sum(table.head.table == wire.NO_TABLE for table in live) == 0
     ends = [wire.table(data) for data in taken if wire.kind_of(data) in wire.TABLES_END]
     assert sum(table.head.end == wire.END_EXIT for table in ends) == THREADS + 1

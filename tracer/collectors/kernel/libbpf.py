@@ -208,17 +208,12 @@ def put_maps(fd: int, first: int, maps: Sequence[int]) -> None:
         update(fd, first + at, maps[at].to_bytes(4, sys.byteorder))
 
 
-def map_by_id(map_id: int) -> int:
-    """BPF_MAP_GET_FD_BY_ID."""
-    return _checked(f"map {map_id}", lib.bpf_map_get_fd_by_id(ctypes.c_uint32(map_id)))
-
-
 def inner_map(fd: int, key: int) -> int | None:
-    """Return a descriptor of the map at ``key`` in an array of maps; None if there is none."""
+    """Return the id of the map at ``key`` in an array of maps; None if there is none."""
     number, held = ctypes.c_uint32(key), ctypes.c_uint32()
     if lib.bpf_map_lookup_elem(fd, ctypes.byref(number), ctypes.byref(held)):
         return None
-    return map_by_id(held.value)
+    return held.value
 
 
 def pairs(fd: int, key_bytes: int, value_bytes: int) -> Iterator[tuple[bytes, bytes]]:

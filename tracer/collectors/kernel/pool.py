@@ -34,6 +34,8 @@ class Pool:
         self._maps = maps
         self._like = shapes[INNER[_CHUNKS]]
         self._chunks = 0
+        self._open: list[int] = []
+        """Of each chunk. To ask the kernel for them by their ids would take CAP_SYS_ADMIN."""
         self._waits: list[_thread.LockType] = []
         self._failure: OSError | None = None
         self._mapped: dict[int, memoryview] = {}
@@ -55,10 +57,7 @@ class Pool:
             time.sleep(_TICK_S)
 
     def _is_there(self, number: int) -> bool:
-        fd = libbpf.inner_map(self._maps[_CHUNKS], number)
-        if fd is not None:
-            os.close(fd)
-        return fd is not None
+        return libbpf.inner_map(self._maps[_CHUNKS], number) is not None
 
     def grow_if_low(self) -> None:
         """Add elements if there are few: as many as are in use, and at least two chunks."""
@@ -78,7 +77,7 @@ class Pool:
         self._fill(count)
 
     def _put(self, made: list[int]) -> None:
-        """Put chunks behind those that are there; they are closed then.
+        """Put chunks behind those that are there.
 
         They are there at once, but the kernel returns only after a grace period of RCU, some 16
         ms: a thread waits for that.
@@ -87,6 +86,7 @@ class Pool:
         wait = _thread.allocate_lock()
         wait.acquire()
         self._waits.append(wait)
+        self._open += made
         _thread.start_new_thread(self._put_and_wait, (self._chunks, made, wait))
 
     def _put_and_wait(self, first: int, made: list[int], wait: _thread.LockType) -> None:
@@ -95,8 +95,6 @@ class Pool:
         except OSError as error:
             self._failure = error
         finally:
-            for fd in made:
-                os.close(fd)
             wait.release()
 
     def _fill(self, count: int) -> None:
@@ -119,6 +117,8 @@ class Pool:
             wait.acquire()
         self._state.release()
         self._shared.close()
+        while self._open:
+            os.close(self._open.pop())
 
     def live_tables(self) -> Iterator[wire.Table]:
         """Yield the table of every followed thread that is alive, as it stands."""
@@ -133,17 +133,9 @@ class Pool:
         number, at = divmod(index, wire.CHUNK_TABLES)
         chunk = self._mapped.get(number)
         if chunk is None:
-            chunk = self._mapped[number] = self._chunk(number)
+            size = wire.TABLE_BYTES * wire.CHUNK_TABLES
+            chunk = self._mapped[number] = _mapped(self._open[number], size)
         return chunk[at * wire.TABLE_BYTES : (at + 1) * wire.TABLE_BYTES]
-
-    def _chunk(self, number: int) -> memoryview:
-        fd = libbpf.inner_map(self._maps[_CHUNKS], number)
-        if fd is None:
-            raise OSError(f"chunk {number} of the pool is missing")
-        try:
-            return _mapped(fd, wire.TABLE_BYTES * wire.CHUNK_TABLES)
-        finally:
-            os.close(fd)
 
 
 def _made(shape: MapShape) -> int:
