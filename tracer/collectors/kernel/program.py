@@ -5,6 +5,7 @@ Everything it holds dies with its descriptors, so a killed sbtrace leaves nothin
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import sys
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
 _FORBIDDEN = (
     ": eBPF takes CAP_BPF and CAP_PERFMON, and no lockdown, security module or container that "
     "forbids bpf(2)"
+)
+_REFUSED = (
+    ": the kernel's verifier or a security module refuses what the kernels that sbtrace was tried "
+    "on take (docs/kernels.md): please report it, with what uname -r says"
 )
 NOTHING: frozenset[int] = frozenset()
 
@@ -250,5 +255,6 @@ def _ask(function: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401 - of 
     try:
         return function(*args)
     except OSError as error:
-        remedy = _FORBIDDEN if isinstance(error, PermissionError) else ""
+        # Who may not is told EPERM; EACCES is the verifier's own answer (kernel/bpf/verifier.c).
+        remedy = {errno.EPERM: _FORBIDDEN, errno.EACCES: _REFUSED}.get(error.errno or 0, "")
         raise KernelError(f"{error.strerror or error}{remedy}") from error
