@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -101,22 +102,31 @@ def test_a_target_of_another_user_cannot_signal_sbtrace(sbtrace: Sbtrace) -> Non
     assert done.stdout.strip() == "[False, False, False]"
 
 
-@pytest.mark.parametrize(("limit", "seconds"), [("RLIMIT_NOFILE", "60"), ("RLIMIT_AS", "0")])
-def test_a_target_that_starves_sbtrace_ends_with_it_and_one_line_says_so(
-    ordinary_sbtrace: Sbtrace, limit: str, seconds: str
+def test_a_target_that_starves_sbtrace_of_open_files_ends_with_it_and_one_line_says_so(
+    ordinary_sbtrace: Sbtrace,
 ) -> None:
-    """No filter keeps it from prlimit(2), and its user is sbtrace's. Nothing lives on.
-
-    Without open files sbtrace breaks down at once, without memory only at the end.
-    """
-    script = STARVE.replace("LIMIT", limit).replace("SECONDS", seconds)
+    """No filter keeps it from prlimit(2), and its user is sbtrace's. Nothing lives on."""
+    script = STARVE.replace("LIMIT", "RLIMIT_NOFILE").replace("SECONDS", "60")
     done = ordinary_sbtrace("run", "-q", PYTHON, "-c", script)
     assert done.returncode == 125
     assert state(int(done.stdout)) is None  # what the command left behind
     assert done.stderr == (
-        f"sbtrace: somebody lowered its own {limit} while it ran: the command was ended with it; "
-        "what was recorded until then is in `sbtrace runs`\n"
+        "sbtrace: somebody lowered its own RLIMIT_NOFILE while it ran: the command was ended with "
+        "it; what was recorded until then is in `sbtrace runs`\n"
     )
+
+
+def test_a_target_that_starves_sbtrace_of_memory_is_recorded_once_there_is_some(
+    ordinary_sbtrace: Sbtrace,
+) -> None:
+    """Without memory sbtrace comes to its end, but not to its database."""
+    script = STARVE.replace("LIMIT", "RLIMIT_AS").replace("SECONDS", "0")
+    done = ordinary_sbtrace("run", "-q", PYTHON, "-c", script)
+    assert state(int(done.stdout)) is None
+    assert "look at the limit on memory" in done.stderr
+    assert done.stderr.count("\n") == 1
+    (row,) = json.loads(ordinary_sbtrace("runs", "--json").stdout)["runs"]
+    assert row["outcome"] == "exited"
 
 
 def test_a_target_cannot_open_the_database_of_root(sbtrace: Sbtrace) -> None:

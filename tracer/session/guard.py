@@ -72,6 +72,8 @@ class Guard(NamedTuple):
         poll = select.poll()
         for descriptor in self.watched:
             poll.register(descriptor, select.POLLIN)
+        # Whoever dies closes its files first, and whoever is told of that looks here only once.
+        poll.register(self.relay_fd, 0)
         return bool(poll.poll(0))
 
     def signal_front(self, number: int) -> None:
