@@ -7,7 +7,9 @@ filter and execve no futex call can come from Python itself.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
+from contextlib import suppress
 
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
@@ -99,7 +101,16 @@ def close_on_exec_from(first: int) -> None:
     """Mark every descriptor from ``first`` up close-on-exec: close_range(2). Raises OSError."""
     if _libc.close_range(ctypes.c_uint(first), ctypes.c_uint(2**32 - 1), _CLOSE_RANGE_CLOEXEC) < 0:
         code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
+        if code not in {errno.EINVAL, errno.ENOSYS}:  # before Linux 5.11, and 5.9
+            raise OSError(code, os.strerror(code))
+        _close_each_on_exec_from(first)
+
+
+def _close_each_on_exec_from(first: int) -> None:
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - one module less in a target to be
+        if int(name) >= first:
+            with suppress(OSError):  # that of the folder itself is closed by now
+                os.set_inheritable(int(name), False)
 
 
 def limit_bounding_set(kept: int) -> None:

@@ -68,6 +68,18 @@ def test_descriptors_from_a_number_up_are_closed_on_exec() -> None:
     assert in_child(marked) == 0
 
 
+def test_before_linux_5_11_each_descriptor_is_marked_by_itself() -> None:
+    def marked() -> int:
+        reader, writer = os.pipe()
+        for fd in (reader, writer):
+            os.set_inheritable(fd, True)
+        linux._CLOSE_RANGE_CLOEXEC = 1 << 30  # which no kernel knows
+        linux.close_on_exec_from(writer)
+        return int((os.get_inheritable(reader), os.get_inheritable(writer)) != (True, False))
+
+    assert in_child(marked) == 0
+
+
 @root
 @pytest.mark.parametrize("mask", [0, 1 << 0 | 1 << 5, 1 << 33])
 def test_capabilities_are_those_of_the_mask_in_all_sets(mask: int) -> None:
