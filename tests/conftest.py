@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -27,21 +26,7 @@ def pytest_configure() -> None:
     # No test depends on how busy the machine is.
     settings.register_profile("sbtrace", deadline=None)
     settings.load_profile("sbtrace")
-    _hear_signals()
-
-
-def _hear_signals() -> None:
-    """Let what tests start begin with the signals of a terminal, also under nohup or ``&``.
-
-    An ignored signal stays so across fork and exec: execve(2). A handler does not: what is
-    started has the default, and the tests themselves are as deaf as they were made.
-    """
-    ours = {signal.SIGPIPE, signal.SIGXFSZ}  # ignored by Python, which children are spared
-    for number in signal.valid_signals() - ours:
-        if signal.getsignal(number) == signal.SIG_IGN:
-            quiet = number == signal.SIGCHLD  # waitpid must find its children
-            signal.signal(number, signal.SIG_DFL if quiet else lambda *_: None)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    support.hear_signals()
 
 
 @cache

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -68,6 +69,20 @@ def run(
         timeout=timeout,
         check=False,
     )
+
+
+def hear_signals() -> None:
+    """Let what is started begin with the signals of a terminal, also under nohup or ``&``.
+
+    An ignored signal stays so across fork and exec: execve(2). A handler does not: what is
+    started has the default, and the caller itself is as deaf as it was made.
+    """
+    ours = {signal.SIGPIPE, signal.SIGXFSZ}  # ignored by Python, which children are spared
+    for number in signal.valid_signals() - ours:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            quiet = number == signal.SIGCHLD  # waitpid must find its children
+            signal.signal(number, signal.SIG_DFL if quiet else lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 @dataclass(frozen=True)

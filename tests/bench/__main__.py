@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests import support
 from tests.bench import (
     call_cost,
     growth,
@@ -99,6 +100,7 @@ def main() -> None:
     options = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("bench: eBPF needs root: run it with sudo")
+    support.hear_signals()  # syscount is ended by SIGINT, which a background job leaves ignored
     peers.private_mounts()
     tools, unavailable = peers.available(peers.TOOLS)
     facts = machine.describe() | {"before": machine.busy()}

@@ -3,6 +3,8 @@
 Every death must leave a database that is whole, with every run that had been recorded. Where
 `make test` tries one take-in, this tries first ones, large ones, pruning and migrating, each
 write cut at several places, and after each of these deaths every write of who comes next.
+With ``--bare`` nothing is put back after a death: that some then lose something shows that these
+are the deaths that matter.
 """
 
 from __future__ import annotations
@@ -152,7 +154,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make kills", description=__doc__.partition("\n")[0])
     parser.add_argument("--once", action="store_true", help="no second death after each")
     parser.add_argument("--case", action="append", choices=[case.name for case in CASES])
+    parser.add_argument("--bare", action="store_true", help="put nothing back; some must lose")
     chosen = parser.parse_args()
+    if chosen.bare:
+        undo._mend = _leave_as_it_is
     failed = False
     with tempfile.TemporaryDirectory(dir=killed.IN_MEMORY) as made:
         folder = Path(made)
@@ -163,7 +168,12 @@ def main() -> int:
             for case in CASES:
                 if not chosen.case or case.name in chosen.case:
                     failed |= _report(case, kill, folder / case.name, twice=not chosen.once)
-    return int(failed)
+    return int(failed != chosen.bare)
+
+
+def _leave_as_it_is(database: Path, _at: int) -> None:
+    """In the place of ``undo._mend``: what was kept is dropped."""
+    undo.forget(database)
 
 
 def _report(case: Case, kill: killed.Killed, folder: Path, *, twice: bool) -> bool:

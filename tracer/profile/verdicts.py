@@ -9,8 +9,6 @@ from tracer import syscalls
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tracer.profile.records import Action
-
 _ACTION, _DATA = 0xFFFF_0000, 0x0000_FFFF  # SECCOMP_RET_ACTION_FULL, SECCOMP_RET_DATA
 _MAX_ERRNO = 4095
 KILL_PROCESS = 0x8000_0000
@@ -24,7 +22,6 @@ _KINDS = {
     0x7FFC_0000: "log",
     0x7FFF_0000: "allow",
 }
-_VALUES = {kind: value for value, kind in _KINDS.items()}
 
 
 class Verdict(NamedTuple):
@@ -52,12 +49,6 @@ def verdict(value: int) -> Verdict:
     kind = _KINDS.get(value & _ACTION, "kill_process")
     data = value & _DATA
     return Verdict(kind, min(data, _MAX_ERRNO) if kind == "errno" else data)
-
-
-def value_of(action: Action) -> int:
-    """SECCOMP_RET_… of an action of a profile."""
-    number = syscalls.errno_number(action.errno) if action.errno else 0
-    return _VALUES[action.kind] | (number or 0)
 
 
 def strictest(values: Iterable[int]) -> int:

@@ -11,8 +11,7 @@ import pytest
 
 from tracer.errors import FilterError
 from tracer.profile import machine
-from tracer.profile.records import Action
-from tracer.profile.verdicts import strictest, value_of, verdict
+from tracer.profile.verdicts import strictest, verdict
 
 RETURN = (0x06, 0, 0, 0x7FFF0000)
 ALLOW, LOG, TRACE, NOTIFY = 0x7FFF0000, 0x7FFC0000, 0x7FF00000, 0x7FC00000
@@ -81,12 +80,6 @@ def test_a_division_by_a_register_that_is_0_ends_the_thread() -> None:
 )
 def test_an_answer_is_read_as_the_kernel_reads_it(value: int, text: str) -> None:
     assert str(verdict(value)) == text
-
-
-@pytest.mark.parametrize("text", ["allow", "log", "trap", "kill_thread", "kill_process"])
-def test_an_action_of_a_profile_is_the_answer_of_that_name(text: str) -> None:
-    assert str(verdict(value_of(Action(text)))) == text  # type: ignore[arg-type] # each is a kind
-    assert str(verdict(value_of(Action("errno", "EACCES")))) == "errno:EACCES"
 
 
 def test_of_stacked_filters_the_strictest_answers_and_of_equals_the_newest() -> None:

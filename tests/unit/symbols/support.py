@@ -8,12 +8,16 @@ import struct
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tracer import syscalls
 from tracer.symbols import Mapping, RawStack
 from tracer.symbols.abi import ABIS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 TARGET = Path(__file__).with_name("target.c")
 PLUGIN = Path(__file__).with_name("plugin.c")
@@ -30,15 +34,29 @@ class Capture:
 
 
 def compile_c(output: Path, *options: str, source: Path = TARGET) -> Path:
-    """Compile a test program, or skip where there is no compiler for it."""
+    """Compile a test program, or skip where the compiler cannot make any with these options."""
     compiler = shutil.which("g++" if "c++" in options else "gcc")
     if compiler is None:
         pytest.skip("no C compiler on PATH")
-    arguments = [compiler, *OPTIMISED, *options, str(source), "-o", str(output)]
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    done = _compiled(compiler, options, str(source), output)
     if done.returncode:
-        pytest.skip(f"cannot compile with {' '.join(options)}: {done.stderr.strip()[-200:]}")
+        empty = _compiled(compiler, options, "-", output, "int main(void) { return 0; }")
+        assert empty.returncode, done.stderr
+        pytest.skip(f"cannot compile with {' '.join(options)}: {empty.stderr.strip()[-200:]}")
     return output
+
+
+def _compiled(
+    compiler: str, options: Sequence[str], source: str, output: Path, text: str = ""
+) -> subprocess.CompletedProcess[str]:
+    language = [] if "-x" in options or source != "-" else ["-x", "c"]
+    return subprocess.run(
+        [compiler, *OPTIMISED, *options, *language, source, "-o", str(output)],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def capture(program: Path, way: str, folder: Path, *arguments: str) -> Capture:

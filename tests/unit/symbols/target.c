@@ -74,7 +74,7 @@ static void on_sigsys(int number, siginfo_t *info, void *context) {
     void *frames[MAX_FRAMES];
     (void)number;
     (void)info;
-    in_dwarf_order(context, values);
+    in_dwarf_order((const ucontext_t *)context, values);
     pwrite(create("registers"), values, sizeof values, 0);
     /* Ends early, without a fault, where the stack ends. */
     int out = create("stack");

@@ -1,9 +1,10 @@
 """What of the events at which the kernel skipped a program is not recorded. Pure.
 
-A task may be preempted in a program (since Linux 7.0), or interrupted; meanwhile the kernel skips
-that program for all others on that CPU, ours and everybody else's, and counts a miss. Rare events
+A task may be preempted in a program (since Linux 7.0); meanwhile the kernel skips that program for
+all others on that CPU, ours and everybody else's, and counts a miss. On such kernels rare events
 have a second program, so nothing is missing of one unless both were skipped. A call has two ends:
-what was skipped at one is made good at the other, so it is lost only if both were.
+what was skipped at one is made good at the other, so it is lost only if both were. On older
+kernels nothing is made good, and nothing was ever seen to be skipped: each miss counts.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ def unrecorded(
     refusal, and may be a call whose entry was skipped. ``filtered``: calls may be refused, which
     then have an exit alone.
     """
+    if not any(name + AGAIN in misses for name in RARE):
+        return sum(misses.values())
     entries = max(0, misses.get("sys_enter", 0) - starts)
     exits = max(0, misses.get("sys_exit", 0) - results)
     rare = sum(_both(misses, name) for name in RARE)
@@ -36,5 +39,4 @@ def unrecorded(
 
 
 def _both(misses: Mapping[str, int], name: str) -> int:
-    first = misses.get(name, 0)
-    return min(first, misses[name + AGAIN]) if name + AGAIN in misses else first
+    return min(misses.get(name, 0), misses.get(name + AGAIN, 0))

@@ -156,7 +156,7 @@ class Program:
 
     def live_tables(self) -> Iterator[wire.Table]:
         """Yield the table of every followed thread that is alive, as it stands."""
-        yield from self._pool.live_tables()
+        yield from _ask(list, self._pool.live_tables())
 
     def overflow(self) -> Iterator[tuple[wire.OverflowKey, wire.Slot]]:
         """Yield what did not fit into the threads' own tables."""
