@@ -11,13 +11,13 @@ import sys
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
 from tests.support import ROOT
 from tracer import syscalls
-from tracer.collectors.kernel import built, cache, libbpf, offsets, wire
+from tracer.collectors.kernel import built, cache, libbpf, offsets, threads, wire
 from tracer.collectors.kernel import compile as compiler
 from tracer.collectors.kernel import program as program_module
 from tracer.collectors.kernel.program import Program
@@ -199,9 +199,9 @@ os._exit(0)
 """
 
 
-def test_tables_are_added_as_threads_become_more() -> None:
-    """More live at once than the pool begins with, and every one is counted."""
-    taken: list[bytes] = []
+@contextmanager
+def waiting_threads(taken: list[bytes]) -> Iterator[tuple[Program, list[wire.Table]]]:
+    """A program after a target of so many threads, and their tables while all were alive."""
     program = Program(taken.append)
     command = [sys.executable, "-Ic", "import os, sys; os.read(0, 1); os.execv(*eval(sys.argv[1]))"]
     words = [sys.executable, "-Ic", WAITING]
@@ -224,16 +224,57 @@ def test_tables_are_added_as_threads_become_more() -> None:
                 live = list(program.live_tables())
                 process.stdin.write(b"x")
         program.consume()
-        losses = program.losses()
+        yield program, live
     finally:
         program.close()
-    assert not any(losses.values())
+
+
+def asked_by(taken: list[bytes]) -> int:
+    """How often getppid was called, by the records of ended threads."""
+    asked = [slot for data in taken for slot in slots_of(data) if slot.nr == GETPPID]
+    return sum(sum(slot.histogram) for slot in asked)
+
+
+def test_tables_are_added_as_threads_become_more() -> None:
+    """More live at once than the pool begins with, and every one is counted."""
+    taken: list[bytes] = []
+    with waiting_threads(taken) as (program, live):
+        assert not any(program.losses().values())
     assert len(live) == THREADS + 1
     assert sum(table.head.table == wire.NO_TABLE for table in live) == 0
     ends = [wire.table(data) for data in taken if wire.kind_of(data) in wire.TABLES_END]
     assert sum(table.head.end == wire.END_EXIT for table in ends) == THREADS + 1
-    asked = [slot for data in taken for slot in slots_of(data) if slot.nr == GETPPID]
-    assert sum(sum(slot.histogram) for slot in asked) == THREADS
+    assert asked_by(taken) == THREADS
+
+
+@pytest.mark.parametrize("lacking", ["memory", "threads"])
+def test_where_no_tables_can_be_added_the_run_goes_on_and_says_what_is_lost(
+    lacking: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread in its lane counts beyond the tables; one that is a guest is not followed."""
+
+    def refuse(*_args: object, **_more: object) -> NoReturn:
+        raise OSError(errno.EAGAIN, "no more")
+
+    taken: list[bytes] = []
+    attach = Program.attach
+
+    def attach_and_lack(program: Program) -> None:
+        attach(program)
+        if lacking == "memory":
+            monkeypatch.setattr(libbpf, "create_map", refuse)
+        else:
+            monkeypatch.setattr(threads, "start", refuse)
+
+    monkeypatch.setattr(Program, "attach", attach_and_lack)
+    with waiting_threads(taken) as (program, live):
+        losses = {name: count for name, count in program.losses().items() if count}
+        beyond = [slot for key, slot in program.overflow() if key.nr == GETPPID]
+    unfollowed = losses.pop("unfollowed_threads", 0)
+    assert len(live) + unfollowed == THREADS + 1
+    assert asked_by(taken) + sum(sum(slot.histogram) for slot in beyond) + unfollowed == THREADS
+    assert beyond
+    assert not losses
 
 
 def test_what_is_for_kernels_that_preempt_in_it_loads_here_too(

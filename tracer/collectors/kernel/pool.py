@@ -7,9 +7,10 @@ import mmap
 import os
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from tracer.collectors.kernel import libbpf, wire
+from tracer.collectors.kernel import libbpf, threads, wire
 from tracer.collectors.kernel.variant import INNER
 
 if TYPE_CHECKING:
@@ -50,8 +51,11 @@ class Pool:
         self._fill(1)
 
     def settle(self) -> None:
-        """Return when the last chunk is in its place. Raises OSError if it will not be."""
-        while not self._is_there(self._chunks - 1):
+        """Return when the first chunk is in its place. Raises OSError if it will not be."""
+        self._await(0)
+
+    def _await(self, number: int) -> None:
+        while not self._is_there(number):
             if self._waits and not self._waits[-1].locked() and self._failure is not None:
                 raise self._failure
             time.sleep(_TICK_S)
@@ -60,21 +64,29 @@ class Pool:
         return libbpf.inner_map(self._maps[_CHUNKS], number) is not None
 
     def grow_if_low(self) -> None:
-        """Add elements if there are few: as many as are in use, and at least two chunks."""
-        taken, whole, low = wire.pool_state(self._state)
-        if whole - taken < low:
-            wanted = max(2, taken // wire.CHUNK_TABLES)
-            self._add(min(wanted, wire.CHUNKS - self._chunks))
+        """Add elements if there are few: as many as are in use, and at least two chunks.
 
-    def _add(self, count: int) -> None:
-        if not count:
-            self._set(wire.POOL_LOW_AT, 0)  # that is all
+        Where the kernel gives no more, the run goes on: what finds no table is counted as lost.
+        """
+        taken, whole, low = wire.pool_state(self._state)
+        if whole - taken >= low:
             return
-        self._put([_made(self._like) for _ in range(count)])
-        self._chunks += count
-        self.settle()
-        self._chunks -= count
-        self._fill(count)
+        wanted = min(max(2, taken // wire.CHUNK_TABLES), wire.CHUNKS - self._chunks)
+        try:
+            is_more = self._add(wanted)
+        except OSError:
+            is_more = False
+        if not is_more:
+            self._set(wire.POOL_LOW_AT, 0)  # that is all
+
+    def _add(self, wanted: int) -> bool:
+        """Add so many chunks, or those that there is memory for; false if there is none."""
+        made = list(_made(self._like, wanted))
+        if made:
+            self._put(made)
+            self._await(self._chunks + len(made) - 1)
+            self._fill(len(made))
+        return bool(made)
 
     def _put(self, made: list[int]) -> None:
         """Put chunks behind those that are there.
@@ -85,9 +97,9 @@ class Pool:
         self._waits = [wait for wait in self._waits if wait.locked()]
         wait = _thread.allocate_lock()
         wait.acquire()
-        self._waits.append(wait)
         self._open += made
-        _thread.start_new_thread(self._put_and_wait, (self._chunks, made, wait))
+        threads.start(self._put_and_wait, self._chunks, made, wait)
+        self._waits.append(wait)
 
     def _put_and_wait(self, first: int, made: list[int], wait: _thread.LockType) -> None:
         try:
@@ -138,9 +150,12 @@ class Pool:
         return chunk[at * wire.TABLE_BYTES : (at + 1) * wire.TABLE_BYTES]
 
 
-def _made(shape: MapShape) -> int:
+def _made(shape: MapShape, count: int) -> Iterator[int]:
+    """Yield so many chunks, or those that there is memory for."""
     sizes = (shape.key_bytes, shape.value_bytes, shape.entries)
-    return libbpf.create_map(shape.kind, INNER[_CHUNKS], sizes, shape.flags)
+    with suppress(OSError):
+        for _ in range(count):
+            yield libbpf.create_map(shape.kind, INNER[_CHUNKS], sizes, shape.flags)
 
 
 def _mapped(fd: int, size: int) -> memoryview:

@@ -16,7 +16,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from tracer.collectors.kernel import libbpf
+from tracer.collectors.kernel import libbpf, threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +110,7 @@ class Records:
         self._ended = _thread.allocate_lock()
         self._more, self._end = (os.eventfd(0, _EVENTS) for _ in range(2))
         self._ended.acquire()
-        _thread.start_new_thread(self._read_on, (ring,))
+        threads.start(self._read_on, ring)
 
     @property
     def fd(self) -> int:
