@@ -119,14 +119,14 @@ def test_a_target_that_starves_sbtrace_of_open_files_ends_with_it_and_one_line_s
 def test_a_target_that_starves_sbtrace_of_memory_is_recorded_once_there_is_some(
     ordinary_sbtrace: Sbtrace,
 ) -> None:
-    """Without memory sbtrace comes to its end, but not to its database."""
+    """It is chance where memory first lacks: at the end, in DuckDB, or in the run, which ends."""
     script = STARVE.replace("LIMIT", "RLIMIT_AS").replace("SECONDS", "0")
     done = ordinary_sbtrace("run", "-q", PYTHON, "-c", script)
     assert state(int(done.stdout)) is None
     assert "look at the limit on memory" in done.stderr
     assert done.stderr.count("\n") == 1
     (row,) = json.loads(ordinary_sbtrace("runs", "--json").stdout)["runs"]
-    assert row["outcome"] == "exited"
+    assert row["outcome"] in {"exited", "interrupted"}
 
 
 def test_a_target_cannot_open_the_database_of_root(sbtrace: Sbtrace) -> None:
