@@ -50,7 +50,7 @@ class Plan:
 
 NORMAL = Plan(7, call_cost.BATCHES, missing.CALLS, 60)
 QUICK = Plan(3, call_cost.BATCHES, missing.CALLS // 10, 10)
-SMOKE = Plan(1, 20, 8000, 1, (2,), (3,), workloads.WORKLOADS[-1:])
+SMOKE = Plan(1, 20, 8000, 1, (2,), (3,), (workloads.named("shell loop"),))
 LONG_S = 600
 
 

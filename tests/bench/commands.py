@@ -157,7 +157,7 @@ _COMPILER = {"getrandom": NAMES}
 COMMANDS = (
     Command("true", ("true",)),
     Command("ls -lR /usr/share/doc", ("ls", "-lR", "/usr/share/doc")),
-    Command("find /usr -name '*.so*'", ("find", "/usr", "-name", "*.so*")),
+    Command("find -name '*.so*'", ("find", "/usr/lib/python3", "-name", "*.so*")),
     Command("git status", ("git", "status"), a_repository, GIT),
     Command("git log --stat", ("git", "log", "--stat"), a_repository, GIT),
     Command("python3 -c 'import ...'", ("/usr/bin/python3", "-c", _IMPORTS), None, PYTHON),

@@ -119,6 +119,12 @@ WORKLOADS = (
 )
 
 
+def named(name: str) -> Workload:
+    """The one of that name."""
+    (found,) = (workload for workload in WORKLOADS if workload.name == name)
+    return found
+
+
 def measure(
     results: Results,
     tools: Sequence[Tool],

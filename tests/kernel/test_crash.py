@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(600)]
 
-CRASHES = int(os.environ.get("SBTRACE_CRASHES", "20"))
+CRASHES = int(os.environ.get("SBTRACE_CRASHES", "12"))
 LOAD = "setsid -f sh -c 'while :; do /bin/true; done'; while :; do echo x > /dev/null; done"
 SEED = 20251
 
@@ -48,6 +48,8 @@ def test_sigkill_at_any_moment_loses_no_finished_run_and_lets_nobody_live(
             beside = subprocess.Popen(
                 [*run.process.args[:2], "-q", "--db", sbtrace.db, "--tag", "beside=1", "true"]
             )
+            if number % 2:  # by chance alone, all might be killed before they have anything to keep
+                until(run.target, "the target is there")
             time.sleep(chance.uniform(0.05, 1.2))
             programs |= run.bpf_programs()
             for pid in victims(run, chance.choice(["front", "guard", "supervisor"])):
@@ -65,6 +67,6 @@ def test_sigkill_at_any_moment_loses_no_finished_run_and_lets_nobody_live(
     )
     assert {(row["outcome"], row["n"]) for row in rows if row["beside"]} == {("exited", finished)}
     assert {row["outcome"] for row in rows if not row["beside"]} <= {"interrupted"}
-    assert sum(row["n"] for row in rows if not row["beside"]) >= CRASHES // 3
+    assert sum(row["n"] for row in rows if not row["beside"]) >= CRASHES // 2
     assert programs
     until(lambda: not programs & programs_alive(), "the kernel let go of the programs")

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.kernel
-# Alone, these take the same kernel paths as others here at many times the cost of a test.
-LONG = {"find /usr -name '*.so*'"}
-SHORT = [command for command in COMMANDS if command.name not in LONG]
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +49,7 @@ def test_of_one_execution_both_count_the_same(bench: Bench, command: Command) ->
     hold(bench.together(command))
 
 
-@pytest.mark.parametrize("command", SHORT, ids=lambda command: command.name)
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_of_an_execution_each_both_count_the_same(bench: Bench, command: Command) -> None:
     """Each tool alone: all is equal but what is listed as different from run to run."""
     require(command)
