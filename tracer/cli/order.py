@@ -15,6 +15,8 @@ class Order(NamedTuple):
     json: bool
     quiet: bool
     require_exact: bool
+    verdict: bool = False
+    """Whether the run is to prove a profile: a verdict in place of the summary and the status."""
 
     def dump(self) -> bytes:
         """Return the order as bytes for ``parse``; words that are not UTF-8 survive."""

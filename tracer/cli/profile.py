@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from tracer.cli import prove
 from tracer.cli.examples import examples
 
 _Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
@@ -33,7 +34,10 @@ def register(app: typer.Typer) -> None:
         short_help="Try a table of calls on a profile's filter.",
         epilog=examples("sbtrace profile test ./own.toml ./calls.toml"),
     )(try_calls)
-    app.add_typer(commands, name="profile", help="List, show, check, explain and test profiles.")
+    prove.register(commands)
+    app.add_typer(
+        commands, name="profile", help="List, show, check, explain, test and verify profiles."
+    )
 
 
 def list_(json: _Json = False) -> None:

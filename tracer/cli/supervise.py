@@ -17,6 +17,7 @@ from tracer.session.guard import leave
 from tracer.store.deputy import Deputy
 
 if TYPE_CHECKING:
+    from tracer.model import RunRecord
     from tracer.session.guard import Guard
 
 _SCARCE = (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN)
@@ -51,14 +52,26 @@ def _run(guard: Guard) -> int:
             return EXIT_FAILED
         planned = plan(Request(**order.request))
         output = None if order.output is None else Path(order.output)
-        delivery = Delivery.open(output, planned.database, as_json=order.json, quiet=order.quiet)
+        delivery = Delivery.open(
+            output,
+            planned.database,
+            as_json=order.json,
+            quiet=order.quiet,
+            verdict=order.verdict,
+        )
     deputy = Deputy(guard.orders_fd, guard.answers_fd)
     finished = run(planned, LiveLine(sys.stderr, quiet=order.quiet), guard, deputy)
     delivery.write(finished.record)  # while the run goes into the database
     delivery.tell([*finished.unprotected, *finished.settle()])
     if order.require_exact and not finished.record.run.exact:
         raise InexactRun(finished.record.run.run_id)
-    return finished.exit_status
+    return _verdict(finished.record) if order.verdict else finished.exit_status
+
+
+def _verdict(record: RunRecord) -> int:
+    from tracer.report import verdict
+
+    return verdict.judge(record).exit_status
 
 
 def _order(guard: Guard) -> Order | None:

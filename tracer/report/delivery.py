@@ -20,13 +20,22 @@ if TYPE_CHECKING:
 class Delivery:
     """A place for the summary that was found good before the target started."""
 
-    def __init__(self, place: Destination | None, *, as_json: bool, quiet: bool) -> None:
-        """``place``: None for stderr."""
+    def __init__(
+        self, place: Destination | None, *, as_json: bool, quiet: bool, verdict: bool = False
+    ) -> None:
+        """``place``: None for stderr. ``verdict``: in place of the summary."""
         self._place, self._as_json, self._quiet = place, as_json, quiet
+        self._verdict = verdict
 
     @classmethod
     def open(
-        cls, output: Path | None, database: Path | None, *, as_json: bool, quiet: bool
+        cls,
+        output: Path | None,
+        database: Path | None,
+        *,
+        as_json: bool,
+        quiet: bool,
+        verdict: bool = False,
     ) -> Delivery:
         """Open ``output`` with the invoking user's rights; None: stderr.
 
@@ -34,10 +43,11 @@ class Delivery:
         written.
         """
         if output is None:
-            return cls(None, as_json=as_json, quiet=quiet)
+            return cls(None, as_json=as_json, quiet=quiet, verdict=verdict)
         from tracer.store.destination import Destination
 
-        return cls(Destination.open(output, database), as_json=as_json, quiet=quiet)
+        place = Destination.open(output, database)
+        return cls(place, as_json=as_json, quiet=quiet, verdict=verdict)
 
     def write(self, record: RunRecord) -> None:
         """Give out the summary."""
@@ -52,18 +62,30 @@ class Delivery:
             _print(f"sbtrace: {trouble}\n")
 
     def _text(self, record: RunRecord) -> str:
-        from tracer.report import remedies
+        return self._data(record) if self._as_json else self._words(record)
 
-        remedy = remedies.of_run(record.run)
-        if self._as_json:
-            from tracer.report import as_json
+    def _data(self, record: RunRecord) -> str:
+        from tracer.report import as_json, remedies
 
-            return as_json.dumps(as_json.run_object(record, remedy))
-        from tracer.report import style, summary
+        if self._verdict:
+            from tracer.report import verdict
+
+            return as_json.dumps(verdict.objects(record))
+        return as_json.dumps(as_json.run_object(record, remedies.of_run(record.run)))
+
+    def _words(self, record: RunRecord) -> str:
+        from tracer.report import style
 
         on_terminal = self._place is None and sys.stderr is not None and sys.stderr.isatty()
         width = _columns() if on_terminal else 80
         colour = on_terminal and style.wants_colour(sys.stderr)
+        if self._verdict:
+            from tracer.report import verdict
+
+            return verdict.render(record, width, colour=colour)
+        from tracer.report import remedies, summary
+
+        remedy = remedies.of_run(record.run)
         return summary.render(record, width, colour=colour, remedy=remedy)
 
     def _save(self, place: Destination, text: str) -> None:

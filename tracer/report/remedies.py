@@ -67,7 +67,7 @@ def of_run(run: Run) -> Remedy:
 
     A profile that this version of sbtrace cannot read any more explains nothing: None.
     """
-    profile = _profile(run)
+    profile = profile_of(run)
     return of_profile(profile) if profile else lambda _: None
 
 
@@ -78,7 +78,7 @@ def own_profile(record: RunRecord) -> OwnProfile | None:
     """
     from tracer.profile.permit import permitting
 
-    profile = _profile(record.run)
+    profile = profile_of(record.run)
     if profile is None:
         return None
     name = _name(profile.name, record.run)
@@ -100,11 +100,12 @@ def _rights(profile: Profile, run: Run) -> tuple[str, ...]:
 
 def filters(run: Run) -> bool:
     """Whether the run's profile loaded a filter; True if it cannot be read any more."""
-    profile = _profile(run)
+    profile = profile_of(run)
     return profile is None or profile.restricts
 
 
-def _profile(run: Run) -> Profile | None:
+def profile_of(run: Run) -> Profile | None:
+    """The profile of a run, as it was then; None if this version cannot read it any more."""
     from tracer.profile import parse
 
     try:

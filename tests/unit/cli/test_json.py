@@ -33,7 +33,7 @@ WORDS = {
     "filter": (str(os.getpid()),),
 }
 OF_THE_USERS_OWN_SQL = {"query"}
-NEEDS_THE_KERNEL = {"run"}
+NEEDS_THE_KERNEL = {"run", "profile verify"}
 VIEWS = [("--tree",), ("--by", "process"), ("--histogram", "clone")]
 
 

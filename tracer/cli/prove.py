@@ -1,0 +1,84 @@
+"""``sbtrace profile verify``: a command under a profile, and the verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tracer.cli.examples import examples
+from tracer.cli.main import split
+from tracer.cli.order import Order
+from tracer.cli.run import Daemons
+from tracer.errors import UsageError
+
+
+def register(commands: typer.Typer) -> None:
+    """Add what proves profiles to the commands of ``profile``."""
+    commands.command(
+        context_settings={"allow_interspersed_args": False},
+        short_help="Run a command under a profile, and say whether it passes.",
+        epilog=examples(
+            "sbtrace profile verify ./own.toml -- git status",
+            "sbtrace profile verify --json -o verdict.json ./own.toml make test",
+        ),
+    )(verify)
+
+
+def verify(
+    context: typer.Context,
+    profile: Annotated[str, typer.Argument(metavar="NAME|FILE", help="The profile to prove.")],
+    command: Annotated[list[str], typer.Argument(metavar="[--] CMD [ARG]...", help="What to run.")],
+    db: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Where to record it (or SBTRACE_DB).")
+    ] = None,
+    user: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|UID", help="Run it as this user; under sudo: as you."),
+    ] = None,
+    cap: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME,…|keep|none", help="Capabilities it has, at most."),
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="End the whole target after this long.")
+    ] = None,
+    daemons: Annotated[
+        Daemons, typer.Option(help="Wait for processes that the command left, or end them.")
+    ] = Daemons.WAIT,
+    json: Annotated[bool, typer.Option("--json", help="The verdict as a JSON object.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="The verdict there, not on stderr."),
+    ] = None,
+) -> None:
+    """Run a command under a profile, and say whether it passes, with every refused call.
+
+    Exit status: 0 if no call was refused, 1 if one was, 125 if it cannot be told. How the command
+    ended is said beside. It keeps stdin and stdout. The run is recorded like any other.
+    """
+    request = {
+        "command": _words(command),
+        "profile": profile,
+        "database": db,
+        "user": user,
+        "capabilities": cap or None,
+        "timeout_s": timeout,
+        "trace": "full",
+        "daemons": daemons.value,
+        "closed": context.obj.closed,
+    }
+    place = None if output is None else str(output)
+    order = Order(request, place, json, quiet=False, require_exact=False, verdict=True)
+    (context.obj.front or split()).hand_over(order.dump())
+
+
+def _words(command: list[str]) -> list[str]:
+    """The command without the ``--`` before it, which stands behind the profile."""
+    words = command[1:] if command[:1] == ["--"] else command
+    if command[:1] != ["--"] and command[0].startswith("-"):
+        raise UsageError(f"{command[0]}: options stand before the profile, the command behind it")
+    if not words:
+        raise UsageError("no command given: sbtrace profile verify PROFILE -- CMD [ARG...]")
+    return words
