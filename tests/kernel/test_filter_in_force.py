@@ -197,3 +197,20 @@ def test_what_is_read_can_be_run_by_the_machine(tmp_path: Path) -> None:
     assert nr is not None
     answer = machine.run(found, syscalls.native_abi(), nr, (16, 3, 0, 0, 0, 0))
     assert str(verdict(answer)) == "errno:EACCES"
+
+
+def test_a_process_is_compared_with_the_profile_that_it_runs_under(
+    sbtrace: Sbtrace, tmp_path: Path
+) -> None:
+    """All its filters together are no profile's; the one alone is."""
+    profile = tmp_path / "inner.toml"
+    profile.write_text(INNER.source)
+    with filtered(tmp_path, INNER) as process:
+        assert sbtrace("profile", "diff", str(process.pid), str(profile)).returncode == 0
+    with filtered(tmp_path, OUTER, INNER) as process:
+        done = sbtrace("profile", "diff", str(process.pid), str(profile))
+    assert done.returncode == 0, done.stdout  # OUTER refuses nothing that INNER does not
+    with filtered(tmp_path, OUTER) as process:
+        done = sbtrace("profile", "diff", str(process.pid), str(profile))
+    assert done.returncode == 1
+    assert "  errno:EPERM in A, trap in B: 1 call\n    mount\n" in done.stdout

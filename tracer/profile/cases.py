@@ -58,8 +58,9 @@ def surface(filters: Sequence[Program], abi: str) -> Surface:
     Raises FilterError for filters that cannot be followed: see ``ways``.
     """
     named = {name: syscalls.number(abi, name) or 0 for name in sorted(syscalls.names(abi))}
-    unnamed = _unnamed(filters, set(named.values()), syscalls.X32_BIT if abi == "x32" else 0)
-    answers = {nr: of_call(filters, abi, nr) for nr in unnamed}
+    first = syscalls.X32_BIT if abi == "x32" else 0
+    free = unnamed(filters, set(named.values()), first)
+    answers = {nr: of_call(filters, abi, nr) for nr in free}
     others = _most(list(answers.values()))
     strange = {syscalls.name(abi, nr): found for nr, found in answers.items() if found != others}
     calls = {name: of_call(filters, abi, nr) for name, nr in named.items()}
@@ -71,12 +72,12 @@ def of_call(filters: Sequence[Program], abi: str, nr: int) -> Cases:
     found = stacked(filters, abi, nr)
     otherwise = _otherwise(found)
     cases = [
-        Case(_conditions(way.facts), verdict(way.value)) for way in found if way.value != otherwise
+        Case(conditions(way.facts), verdict(way.value)) for way in found if way.value != otherwise
     ]
     return Cases(tuple(dict.fromkeys(cases)), verdict(otherwise))
 
 
-def _unnamed(filters: Sequence[Program], named: set[int], first: int) -> list[int]:
+def unnamed(filters: Sequence[Program], named: set[int], first: int) -> list[int]:
     """Numbers without a name, one at least of each stretch that filters may tell apart."""
     edges = {
         instruction.k + step
@@ -104,16 +105,17 @@ def _otherwise(found: Sequence[Way]) -> int:
     counts: dict[int, int] = {}
     for way in found:
         counts[way.value] = counts.get(way.value, 0) + 1
-    least = min(_equalities(way) for way in found)
-    candidates = [way.value for way in found if _equalities(way) == least]
+    least = min(equalities(way.facts) for way in found)
+    candidates = [way.value for way in found if equalities(way.facts) == least]
     return max(candidates, key=lambda value: (counts[value], not verdict(value).permits))
 
 
-def _equalities(way: Way) -> int:
-    return sum(fact.operation == machine.EQUAL and fact.holds for fact in way.facts)
+def equalities(facts: Sequence[Fact]) -> int:
+    """How many of the facts say that a word has a certain value."""
+    return sum(fact.operation == machine.EQUAL and fact.holds for fact in facts)
 
 
-def _conditions(facts: Sequence[Fact]) -> tuple[str, ...]:
+def conditions(facts: Sequence[Fact]) -> tuple[str, ...]:
     """The facts of a way as conditions on arguments, without what others imply."""
     places = sorted({fact.word.at for fact in facts})
     done: set[int] = set()

@@ -97,15 +97,15 @@ def stacked(filters: Sequence[Program], abi: str, nr: int) -> tuple[Way, ...]:
             (facts, (way.value, *values))
             for known, values in combined
             for way in ways(found, abi, nr)
-            if (facts := _joined(known, way.facts)) is not None
+            if (facts := joined(known, way.facts)) is not None
         ]
         if len(combined) > _MOST_WAYS:
             raise FilterError(f"the filters have more than {_MOST_WAYS} ways for one call")
     return tuple(Way(facts, strictest(values)) for facts, values in combined)
 
 
-def _joined(known: tuple[Fact, ...], more: tuple[Fact, ...]) -> tuple[Fact, ...] | None:
-    """Both together; None where they exclude each other."""
+def joined(known: tuple[Fact, ...], more: tuple[Fact, ...]) -> tuple[Fact, ...] | None:
+    """Both together; None where no value can agree with them."""
     for fact in more:
         if fact not in known:
             if not _is_possible(known, fact):
@@ -149,7 +149,7 @@ def _tested(instruction: Instruction, state: _State) -> Iterator[_State]:
         if not isinstance(state.a, Word):
             yield state._replace(at=at)
             continue
-        facts = _joined(state.facts, (Fact(state.a, instruction.operation, k, holds),))
+        facts = joined(state.facts, (Fact(state.a, instruction.operation, k, holds),))
         if facts is not None:
             yield state._replace(at=at, facts=facts)
 
@@ -190,7 +190,7 @@ def _is_possible(known: Sequence[Fact], fact: Fact) -> bool:
     mask, value = bits
     if mask == _WORD:
         return all(each.is_true_of(value) for each in facts)
-    low, high = _between(facts)
+    low, high = between(facts)
     if low == high:
         return all(each.is_true_of(low) for each in facts)
     return low < high and not any(_is_denied(each, mask, value) for each in facts)
@@ -220,7 +220,7 @@ def _is_denied(fact: Fact, mask: int, value: int) -> bool:
     return looked_at & ~mask == 0 and not fact.is_true_of(value)
 
 
-def _between(facts: Sequence[Fact]) -> tuple[int, int]:
+def between(facts: Sequence[Fact]) -> tuple[int, int]:
     """Between which values the comparisons by order leave a whole word."""
     low, high = 0, _WORD
     for fact in facts:

@@ -6,26 +6,16 @@ from typing import TYPE_CHECKING
 
 from tracer import syscalls
 from tracer.profile.cases import surface
-from tracer.report.decode.signatures import SIGNATURES
-from tracer.report.decode.values import KINDS
+from tracer.report import conditions
 from tracer.report.layout import Sheet
 from tracer.report.text import printable
 from tracer.report.units import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping
 
-    from tracer.profile.cases import Case, Cases, Surface
+    from tracer.profile.cases import Cases, Surface
     from tracer.sandbox.in_force import InForce
-
-_MOST_VALUES = 8
-_NAMED = frozenset(
-    (
-        *("advice", "bpf", "epoll", "family", "fcntl", "futex", "ioctl", "level", "prctl"),
-        *("ptrace", "resource", "seccomp", "shutdown", "whence", "clock"),
-    )
-)
-"""Kinds of argument whose values are names, not flags or numbers."""
 
 
 def surfaces(found: InForce) -> tuple[Surface, ...]:
@@ -113,35 +103,9 @@ def _answers(cases: Cases) -> str:
 
 
 def _by_arguments(sheet: Sheet, name: str, found: Cases, whole: bool) -> None:
-    texts = [f"{action} if {condition}" for action, condition in _grouped(name, found.cases, whole)]
+    cases = [(str(case.verdict), case.conditions) for case in found.cases]
+    texts = [
+        f"{action} if {condition}"
+        for action, condition in conditions.grouped(name, cases, whole=whole)
+    ]
     sheet.field(name, "; ".join([*texts, f"else {found.otherwise}"]))
-
-
-def _grouped(name: str, found: Sequence[Case], whole: bool) -> Iterator[tuple[str, str]]:
-    """Action and condition; those that ask one argument for one value stand together."""
-    values: dict[tuple[str, str], list[str]] = {}
-    for case in found:
-        action, (first, *more) = str(case.verdict), case.conditions
-        argument, sign, value = first.partition(" == ")
-        if sign and not more:
-            values.setdefault((action, argument), []).append(_word(name, argument, value))
-    for (action, argument), words in values.items():
-        yield action, f"{argument} == {_listed(words, whole)}"
-    for case in found:
-        if len(case.conditions) > 1 or " == " not in case.conditions[0]:
-            yield str(case.verdict), " and ".join(case.conditions)
-
-
-def _listed(words: list[str], whole: bool) -> str:
-    shown = words if whole else words[:_MOST_VALUES]
-    left = len(words) - len(shown)
-    return " or ".join(shown) + (f" or {left} more (--all)" if left else "")
-
-
-def _word(name: str, argument: str, value: str) -> str:
-    """The value by its name, where it is a command or an int that has one."""
-    register, _, mask = argument.partition(" & ")
-    kinds, index = SIGNATURES.get(name, ()), int(register.removeprefix("arg") or 0)
-    if mask not in ("", "0xffffffff") or index >= len(kinds) or kinds[index] not in _NAMED:
-        return value
-    return KINDS[kinds[index]](int(value, 0))

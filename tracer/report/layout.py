@@ -39,6 +39,11 @@ class Sheet:
         for piece in rest:
             self.line(" " * len(lead) + piece)
 
+    def paragraph(self, text: str) -> None:
+        """A text that is folded at blanks to the width, indented twice."""
+        for piece in self._fold(printable_lines(text), self._width - 2 * len(_INDENT)):
+            self.line(2 * _INDENT + piece)
+
     def command(self, text: str) -> None:
         """A command line to be copied: under the last field, and never folded."""
         self.line(" " * (len(_INDENT) * 2 + self._label_width) + printable_lines(text))

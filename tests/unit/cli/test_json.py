@@ -30,6 +30,7 @@ WORDS = {
     "profile check": ("STRICT",),
     "profile explain": ("STRICT", "socket"),
     "profile test": ("STRICT", str(Path(__file__).with_name("calls.toml"))),
+    "profile diff": ("STRICT", "LEARNING"),
     "filter": (str(os.getpid()),),
 }
 OF_THE_USERS_OWN_SQL = {"query"}

@@ -199,3 +199,25 @@ def test_a_table_that_is_none_is_named_with_its_line(
 def test_a_table_that_cannot_be_read_is_an_error_of_one_line(tmp_path: Path) -> None:
     done = sbtrace("test", "STRICT", str(tmp_path))
     assert str(done.exception) == f"{tmp_path}: cannot be read: Is a directory"
+
+
+def test_diff_says_what_differs_and_exits_with_1(tmp_path: Path) -> None:
+    """By the names of values, and by the limits of both; 0 for a copy."""
+    copy = tmp_path / "copy.toml"
+    copy.write_text((profiles_dir() / "STRICT.toml").read_text())
+    assert sbtrace("diff", "STRICT", str(copy)).exit_code == 0
+    done = sbtrace("diff", "STRICT", "RESOURCE-AWARE")
+    assert done.exit_code == 1
+    assert all(len(line) <= 80 for line in done.output.splitlines())
+    assert "kill_process in A, errno:ENOSYS in B: 1 call\n    clone3\n" in done.output
+    assert "F_SETLK or F_SETLKW or F_GETOWN" in done.output
+    assert "processes: A not set, B 256\n" in done.output
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [("@no-such", "unknown group"), ("4294967295", "no process"), ("no-such", "not found")],
+)
+def test_diff_names_what_is_not_there(word: str, reason: str) -> None:
+    done = sbtrace("diff", "STRICT", word)
+    assert reason in str(done.exception)

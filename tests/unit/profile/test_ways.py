@@ -13,7 +13,7 @@ from tracer.errors import FilterError
 from tracer.profile import machine
 from tracer.profile.cases import Cases, of_call, surface
 from tracer.profile.verdicts import verdict
-from tracer.profile.ways import Fact, Way, Word, _between, stacked, ways
+from tracer.profile.ways import Fact, Way, Word, between, stacked, ways
 from tracer.syscalls import AUDIT_ARCH
 
 EDGES = (0, 1, 2, 3, 5, 7, 0xFFFF, 0x10000, 0xFFFFFFFF, 1 << 32, (1 << 32) + 5, (1 << 64) - 1)
@@ -134,4 +134,4 @@ def test_values_at_either_end_that_are_excluded_narrow_the_range_by_themselves()
     word = Word(0, 0xFFFF_FFFF)
     ends = (0, 1, 0xFFFF_FFFF, 0xFFFF_FFFE, 0xFFFF_FFFD)
     facts = [Fact(word, machine.EQUAL, value, holds=False) for value in ends]
-    assert _between(facts) == (2, 0xFFFF_FFFC)
+    assert between(facts) == (2, 0xFFFF_FFFC)

@@ -1,0 +1,54 @@
+"""Conditions on arguments for a person: values by their names, those of one argument together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracer.report.decode.signatures import SIGNATURES
+from tracer.report.decode.values import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_MOST_VALUES = 8
+_NAMED = frozenset(
+    (
+        *("advice", "bpf", "epoll", "family", "fcntl", "futex", "ioctl", "level", "prctl"),
+        *("ptrace", "resource", "seccomp", "shutdown", "whence", "clock"),
+    )
+)
+"""Kinds of argument whose values are names, not flags or numbers."""
+
+
+def grouped(
+    name: str, cases: Sequence[tuple[str, tuple[str, ...]]], *, whole: bool
+) -> Iterator[tuple[str, str]]:
+    """What is answered and when; of ``cases`` each is an answer and what must hold for it.
+
+    Those that ask one argument for one value stand together, ``whole`` or only the first ones.
+    """
+    values: dict[tuple[str, str], list[str]] = {}
+    for answer, (first, *more) in cases:
+        argument, sign, value = first.partition(" == ")
+        if sign and not more:
+            values.setdefault((answer, argument), []).append(_word(name, argument, value))
+    for (answer, argument), words in values.items():
+        yield answer, f"{argument} == {_listed(words, whole)}"
+    for answer, held in cases:
+        if len(held) > 1 or " == " not in held[0]:
+            yield answer, " and ".join(held)
+
+
+def _listed(words: list[str], whole: bool) -> str:
+    shown = words if whole else words[:_MOST_VALUES]
+    left = len(words) - len(shown)
+    return " or ".join(shown) + (f" or {left} more (--all)" if left else "")
+
+
+def _word(name: str, argument: str, value: str) -> str:
+    """The value by its name, where it is a command or an int that has one."""
+    register, _, mask = argument.partition(" & ")
+    kinds, index = SIGNATURES.get(name, ()), int(register.removeprefix("arg") or 0)
+    if mask not in ("", "0xffffffff") or index >= len(kinds) or kinds[index] not in _NAMED:
+        return value
+    return KINDS[kinds[index]](int(value, 0))
