@@ -41,6 +41,10 @@ class NothingToAllow(SbtraceError):
     """A profile was asked for that allows what a run was refused, and it was refused nothing."""
 
 
+class NothingToLearn(SbtraceError):
+    """A profile was asked for that covers runs of which no call is known."""
+
+
 class UserError(SbtraceError):
     """The user given by ``--user`` does not exist or may not be taken."""
 

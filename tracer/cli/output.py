@@ -126,6 +126,16 @@ def text(shown: str) -> None:
         out.write(printable_lines(shown))
 
 
+def deliver(shown: str, place: Destination | None) -> None:
+    """Write text as it is to ``place``, or to stdout."""
+    if place is None:
+        with _stdout() as out:
+            out.write(shown)
+        return
+    with place.writing() as file:
+        file.write(shown.encode("utf-8", "surrogateescape"))
+
+
 def progress(step: str) -> None:
     """Say on stderr what long work does now, if somebody looks."""
     if sys.stderr.isatty():

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tracer.cli import profile_compare, prove
+from tracer.cli import learn, profile_compare, prove
 from tracer.cli.examples import examples
 
 _Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
@@ -35,8 +35,10 @@ def register(app: typer.Typer) -> None:
         epilog=examples("sbtrace profile test ./own.toml ./calls.toml"),
     )(try_calls)
     prove.register(commands)
+    learn.register(commands)
     profile_compare.register(commands)
-    app.add_typer(commands, name="profile", help="Read, check, try, prove and compare profiles.")
+    about = "Read, check, try, learn, prove and compare profiles."
+    app.add_typer(commands, name="profile", help=about)
 
 
 def list_(json: _Json = False) -> None:

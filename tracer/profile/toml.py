@@ -21,6 +21,16 @@ def dumps(table: Mapping[str, Any]) -> str:
     return "\n".join(_blocks("", table)) + "\n"
 
 
+def text(value: str) -> str:
+    """A text as TOML writes it, in quotes."""
+    return _text(value)
+
+
+def text_list(values: Iterable[str]) -> str:
+    """A list of texts on one line."""
+    return f"[{', '.join(map(_text, values))}]"
+
+
 def _blocks(path: str, table: Mapping[str, Any]) -> Iterable[str]:
     """The lines of a table: its own values first, or TOML would count them to a table within."""
     for key, value in table.items():

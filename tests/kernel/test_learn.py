@@ -1,0 +1,67 @@
+"""``sbtrace profile learn``: from recorded runs to a profile under which the command passes."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support import Sbtrace
+
+pytestmark = pytest.mark.kernel
+COMMAND = ("sh", "-c", "cat /dev/null | wc -c")
+TAKEN_AWAY = ("pipe2", "wait4", "lseek")
+
+
+def learned(sbtrace: Sbtrace, *words: str) -> str:
+    done = sbtrace("profile", "learn", "--default", "kill_process", *words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def verified(sbtrace: Sbtrace, folder: Path, text: str) -> dict[str, Any]:
+    profile, place = folder / "own.toml", folder / "verdict.json"
+    profile.write_text(text)
+    sbtrace("profile", "verify", "--json", "-o", place, profile, "--", *COMMAND)
+    found: dict[str, Any] = json.loads(place.read_text())
+    return found
+
+
+def test_a_command_passes_under_what_was_learned_and_not_with_one_entry_less(
+    sbtrace: Sbtrace, tmp_path: Path
+) -> None:
+    """The entry that is missing is the one that the verdict names."""
+    sbtrace.run(*COMMAND)
+    text = learned(sbtrace)
+    assert verified(sbtrace, tmp_path, text)["passed"] is True
+    used = [name for name in TAKEN_AWAY if f'    "{name}",' in text]
+    assert used
+    name = used[0]
+    less = re.sub(rf'^    "{name}",.*\n', "", text, flags=re.MULTILINE)
+    verdict = verified(sbtrace, tmp_path, less)
+    assert verdict["passed"] is False
+    assert {row["syscall"] for row in verdict["refused"]} == {name}
+
+
+def test_how_much_the_runs_cover_is_always_said(sbtrace: Sbtrace, tmp_path: Path) -> None:
+    """On stderr, which ``-o`` leaves as it is."""
+    sbtrace.run("true", options=("--tag", "build=1"))
+    sbtrace.run(*COMMAND, options=("--tag", "build=1"))
+    done = sbtrace("profile", "learn", "--tag", "build=1", "-o", tmp_path / "own.toml")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "learned from 2 runs" in done.stderr
+    assert "in run 2 of 2" in done.stderr
+    assert "what never ran is not in it" in done.stderr
+    assert "2 runs" in (tmp_path / "own.toml").read_text()
+
+
+def test_runs_that_ebpf_did_not_count_teach_nothing(sbtrace: Sbtrace) -> None:
+    sbtrace.run("true", options=("--trace", "none"))
+    done = sbtrace("profile", "learn")
+    assert (done.returncode, done.stdout) == (125, "")
+    assert "none of these runs can be learned from" in done.stderr
