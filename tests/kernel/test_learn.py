@@ -65,3 +65,16 @@ def test_runs_that_ebpf_did_not_count_teach_nothing(sbtrace: Sbtrace) -> None:
     done = sbtrace("profile", "learn")
     assert (done.returncode, done.stdout) == (125, "")
     assert "none of these runs can be learned from" in done.stderr
+
+
+def test_a_profile_learned_from_a_run_would_have_let_it_through_and_strict_not(
+    sbtrace: Sbtrace, tmp_path: Path
+) -> None:
+    sbtrace.run(*COMMAND)
+    own = tmp_path / "own.toml"
+    own.write_text(learned(sbtrace))
+    assert sbtrace("profile", "replay", own, "last").returncode == 0
+    strict = sbtrace("profile", "replay", "--json", "STRICT")
+    assert strict.returncode == 1
+    (run,) = json.loads(strict.stdout)["runs"]
+    assert "wait4" in {call["syscall"] for call in run["calls"] if call["permits"] is False}

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from tracer.cli.examples import examples
-
-if TYPE_CHECKING:
-    from tracer.query.runs import Filter
 
 
 def register(commands: typer.Typer) -> None:
@@ -66,25 +63,14 @@ def learn(
     is said on stderr.
     """
     from tracer.cli import output as out
-    from tracer.query import observed
+    from tracer.query import observed, select
     from tracer.report import learned
 
     path = out.database(db)
     place = out.destination(output, path)
     with out.interruptible():
-        found = observed.observe(path, *_selected(run or [], command, tag or [], since))
+        found = observed.observe(path, *select.runs(run or [], command, tag or [], since))
     made = learned.profile(found, default, name, only_seen=only_seen)
     out.say_waiting(found.waiting)
     out.deliver(made.json() if json else made.text, place)
     sys.stderr.write(made.coverage(out.width(), explain=explain))
-
-
-def _selected(
-    refs: list[str], command: str | None, tags: list[str], since: str | None
-) -> tuple[list[str], Filter | None]:
-    from tracer.query import runs
-
-    if command is None and not tags and since is None:
-        return refs or ["last"], None
-    instant = runs.parse_since(since) if since is not None else None
-    return refs, runs.Filter(command=command, tags=runs.parse_tags(tags), since=instant)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tracer.cli import learn, profile_compare, prove
+from tracer.cli import learn, profile_compare, prove, replay
 from tracer.cli.examples import examples
 
 _Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
@@ -36,6 +36,7 @@ def register(app: typer.Typer) -> None:
     )(try_calls)
     prove.register(commands)
     learn.register(commands)
+    replay.register(commands)
     profile_compare.register(commands)
     about = "Read, check, try, learn, prove and compare profiles."
     app.add_typer(commands, name="profile", help=about)

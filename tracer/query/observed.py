@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracer.profile.learn import Use
@@ -10,7 +11,7 @@ from tracer.store.encode import decode_text
 from tracer.syscalls import errno_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -51,15 +52,23 @@ def observe(database: Path, refs: Sequence[str], wanted: listing.Filter | None) 
 
     Runs that go on are left out.
     """
+    with chosen(database, refs, wanted) as (reader, sources):
+        counted = [source.run_id for source in sources if source.counted]
+        return Observed(sources, tuple(_uses(reader, counted)), reader.waiting)
+
+
+@contextmanager
+def chosen(
+    database: Path, refs: Sequence[str], wanted: listing.Filter | None
+) -> Iterator[tuple[Reader, tuple[Source, ...]]]:
+    """The runs that are meant, the oldest first, with the database that they are in."""
     from tracer.store.reader import Reader
 
     found = () if wanted is None else listing.list_runs(database, wanted).rows
     with Reader(database) as reader:
         ids = [reader.resolve(ref) for ref in refs]
         ids += [row[0] for row in found if row[3] != "running"]
-        sources = _sources(reader, sorted(set(ids)))
-        counted = [source.run_id for source in sources if source.counted]
-        return Observed(sources, tuple(_uses(reader, counted)), reader.waiting)
+        yield reader, _sources(reader, sorted(set(ids)))
 
 
 def _sources(reader: Reader, ids: list[str]) -> tuple[Source, ...]:

@@ -31,6 +31,7 @@ WORDS = {
     "profile explain": ("STRICT", "socket"),
     "profile test": ("STRICT", str(Path(__file__).with_name("calls.toml"))),
     "profile diff": ("STRICT", "LEARNING"),
+    "profile replay": ("STRICT",),
     "filter": (str(os.getpid()),),
 }
 OF_THE_USERS_OWN_SQL = {"query"}

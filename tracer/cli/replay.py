@@ -1,0 +1,67 @@
+"""``sbtrace profile replay``: a profile against runs that were recorded."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from tracer.cli.examples import examples
+
+
+def register(commands: typer.Typer) -> None:
+    """Add ``replay`` to the commands of ``profile``."""
+    commands.command(
+        short_help="Say which recorded runs a profile would have refused.",
+        epilog=examples(
+            "sbtrace profile replay STRICT last",
+            "sbtrace profile replay ./own.toml --command nginx --since 30d",
+        ),
+    )(replay)
+
+
+def replay(
+    profile: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A profile's name or file.")],
+    run: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RUN]...", help="Ids, beginnings of them, last, last~1."),
+    ] = None,
+    command: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="And all runs whose command line holds this text."),
+    ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(metavar="K=V", help="And all with this tag; repeatable.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="Of those, only since: 2h, 30d, 2026-01-31.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    db: Annotated[
+        str | None, typer.Option("--db", metavar="FILE", help="Another database (or SBTRACE_DB).")
+    ] = None,
+) -> None:
+    """Say which recorded runs a profile would have refused, where, and by which line.
+
+    Nothing is started. Exit status: 0 if none, 1 if one, 125 if it is not known.
+    """
+    from tracer import profile as profiles
+    from tracer.cli import output as out
+    from tracer.query import made, select
+    from tracer.report import as_json, replayed
+    from tracer.report.style import wants_colour
+    from tracer.sandbox import filter as filters
+
+    wanted = select.runs(run or [], command, tag or [], since)
+    found = profiles.load(profile)
+    path = out.database(db)
+    with out.interruptible():
+        recorded = made.recorded(path, *wanted)
+    runs = replayed.replayed(found, filters.compile(found).program(), recorded)
+    if json:
+        out.deliver(as_json.dumps(replayed.objects(found, runs)), None)
+    else:
+        colour = wants_colour(sys.stdout)
+        out.deliver(replayed.render(found, runs, out.width(), colour=colour), None)
+    raise typer.Exit(replayed.exit_status(runs))
