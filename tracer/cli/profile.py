@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tracer.cli import learn, profile_compare, prove, replay
+from tracer.cli import learn, profile_compare, prove, replay, takeaway
 from tracer.cli.examples import examples
 
 _Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
@@ -38,7 +38,8 @@ def register(app: typer.Typer) -> None:
     learn.register(commands)
     replay.register(commands)
     profile_compare.register(commands)
-    about = "Read, check, try, learn, prove and compare profiles."
+    takeaway.register(commands)
+    about = "Read, check, try, learn, prove, compare, export and import profiles."
     app.add_typer(commands, name="profile", help=about)
 
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple
 
 from tracer.errors import ProfileError
 from tracer.identity import as_invoking_user, home_of, invoking_user
@@ -123,6 +124,23 @@ def _found(origin: Origin, path: Path) -> str:
 def _read(path: Path, owners: frozenset[int] | None) -> str:
     """The file's text. ``owners`` None: a path that somebody named, links followed."""
     where = Where(str(path), Lines(""))
+    content = _content(path, owners, where)
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise where.error(line, "not UTF-8; a profile is TOML text in UTF-8") from None
+
+
+def read_bytes(path: str) -> bytes:
+    """What is in a plain file that somebody named; ``-`` is stdin. Raises ProfileError."""
+    where = Where(path, Lines(""))
+    if path == "-":
+        return _whole(sys.stdin.buffer, where)
+    return _content(Path(path), None, where)
+
+
+def _content(path: Path, owners: frozenset[int] | None, where: Where) -> bytes:
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a FIFO must not make us wait
     try:
         fd = os.open(path, flags | (0 if owners is None else os.O_NOFOLLOW))
@@ -137,18 +155,18 @@ def _read(path: Path, owners: frozenset[int] | None) -> str:
         if owners is not None:
             _check_owner(status, owners, where)
         with os.fdopen(fd, "rb", closefd=False) as file:
-            content = file.read(_MOST_BYTES + 1)
+            return _whole(file, where)
     except OSError as error:
         raise where.error(None, f"cannot read the profile: {error.strerror}") from None
     finally:
         os.close(fd)
+
+
+def _whole(file: BinaryIO, where: Where) -> bytes:
+    content = file.read(_MOST_BYTES + 1)
     if len(content) > _MOST_BYTES:
         raise where.error(None, "larger than 1 MiB; that is no profile")
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise where.error(line, "not UTF-8; a profile is TOML text in UTF-8") from None
+    return content
 
 
 def _check_owner(status: os.stat_result, owners: frozenset[int], where: Where) -> None:

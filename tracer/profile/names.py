@@ -74,7 +74,7 @@ class NameList:
             # "syscall_0x1d4" may have got a name since the profile was written.
             pairs = zip(self._abis, numbers, strict=True)
             return frozenset(syscalls.name(abi, nr) for abi, nr in pairs if nr is not None)
-        if reason := self._elsewhere(entry):
+        if reason := elsewhere(entry):
             # A profile may serve several machines, and what a machine lacks cannot be called.
             self.skipped.append(Skipped(line, entry, reason))
             return frozenset()
@@ -83,14 +83,14 @@ class NameList:
         hint = f'did you mean "{near}"?' if near else "`sbtrace profile show @known` lists them"
         raise self._where.error(line, f'unknown syscall "{entry}" on {native} ({hint})')
 
-    def _elsewhere(self, entry: str) -> str | None:
-        if others := syscalls.abis_with(entry):
-            return f"exists only on {', '.join(others)}"
-        if any(
-            entry in groups.members(group) for group in groups.descriptions() if group != "@known"
-        ):
-            return "exists on no ABI that sbtrace serves, or no longer"
-        return None
+
+def elsewhere(entry: str) -> str | None:
+    """Why a name may stand in a profile though its ABIs lack it; None for one that nothing has."""
+    if others := syscalls.abis_with(entry):
+        return f"exists only on {', '.join(others)}"
+    if any(entry in groups.members(group) for group in groups.descriptions() if group != "@known"):
+        return "exists on no ABI that sbtrace serves, or no longer"
+    return None
 
 
 def check_precedence(profile: Profile, where: Where) -> None:

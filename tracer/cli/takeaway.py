@@ -1,0 +1,106 @@
+"""``sbtrace profile export`` and ``import``: profiles in the formats of others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tracer.cli.examples import examples
+from tracer.profile.formats import NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_KNOWN = ", ".join(NAMES)
+_Lossy = Annotated[
+    bool, typer.Option("--lossy", help="Go on where something cannot be said, and name it.")
+]
+_Output = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write there, not to stdout.")
+]
+
+
+def register(commands: typer.Typer) -> None:
+    """Add ``export`` and ``import`` to the commands of ``profile``."""
+    commands.command(
+        short_help="Write a profile in the format of another program.",
+        epilog=examples(
+            "sbtrace profile export STRICT --format oci --lossy -o strict.json",
+        ),
+    )(export)
+    commands.command(
+        "import",
+        short_help="Make a profile of a file of another program.",
+        epilog=examples("sbtrace profile import docker.json --cap docker -o docker.toml"),
+    )(import_)
+
+
+def export(
+    profile: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A profile's name or file.")],
+    format_: Annotated[str, typer.Option("--format", metavar="F", help=f"One of: {_KNOWN}.")],
+    output: _Output = None,
+    lossy: _Lossy = False,
+) -> None:
+    """Write a profile as Docker, systemd and others read it.
+
+    What the format cannot say is an error, or listed on stderr with --lossy.
+    """
+    from tracer.profile import formats, load
+    from tracer.sandbox import filter as filters
+
+    found = load(profile)
+    made = formats.export(found, format_, lambda: filters.compile(found).program())
+    _say(made.notes, made.losses, f"{profile} as {format_}", lossy=lossy)
+    _write(made.data, output)
+
+
+def import_(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The file; - for stdin.")],
+    format_: Annotated[
+        str | None, typer.Option("--format", metavar="F", help=f"One of: {_KNOWN}; else found out.")
+    ] = None,
+    cap: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME,…|docker", help="Capabilities to read Docker's profiles for."),
+    ] = None,
+    output: _Output = None,
+    lossy: _Lossy = False,
+) -> None:
+    """Make a profile of what Docker, systemd and others read.
+
+    What a profile cannot say is an error, or listed on stderr with --lossy.
+    """
+    from tracer.profile import formats
+    from tracer.profile.formats.context import context
+    from tracer.profile.locate import read_bytes
+
+    made = formats.import_(read_bytes(file), context(file, tuple(cap or ())), format_)
+    _say(made.notes, made.losses, f"{file} as a profile", lossy=lossy)
+    _write(made.text.encode(), output)
+
+
+def _say(notes: Sequence[str], losses: Sequence[str], what: str, *, lossy: bool) -> None:
+    """Notes and losses on stderr. Raises ProfileError where losses are not accepted."""
+    from tracer.cli.failure import say
+    from tracer.errors import ProfileError
+
+    for note in notes:
+        say(f"note: {note}")
+    for loss in losses:
+        say(f"{'lost' if lossy else 'would be lost'}: {loss}")
+    if losses and not lossy:
+        things = "1 thing" if len(losses) == 1 else f"{len(losses)} things"
+        raise ProfileError(f"{what}: {things} would be lost; --lossy goes on without")
+
+
+def _write(data: bytes, output: Path | None) -> None:
+    from tracer.cli.output import destination
+
+    place = destination(output, None)
+    if place is None:
+        typer.get_binary_stream("stdout").write(data)
+        return
+    with place.writing() as file:
+        file.write(data)

@@ -1,0 +1,100 @@
+"""Profiles in the formats of others: a module a format, reading and writing side by side.
+
+Between a format and a profile stands ``policy.Policy``. What is not said in it, or not in the
+format, is a loss, which an error names unless it is accepted. Nothing here writes or loads
+anything.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, NamedTuple
+
+from tracer.errors import ProfileError
+from tracer.profile.formats.compose import compose
+from tracer.profile.formats.interface import Context, Source, hint, running_kernel
+from tracer.profile.formats.lower import policy_of
+from tracer.profile.formats.policy import Remarks
+from tracer.profile.where import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tracer.profile.formats.interface import Format
+    from tracer.profile.machine import Program
+    from tracer.profile.records import Profile
+
+NAMES = ("oci",)
+"""Of the modules here, in the order in which a file is looked at."""
+
+__all__ = ["NAMES", "Context", "Exported", "Imported", "export", "import_", "running_kernel"]
+
+
+class Exported(NamedTuple):
+    """A profile in a foreign format."""
+
+    data: bytes
+    notes: tuple[str, ...]
+    losses: tuple[str, ...]
+    """What the profile says and the file does not."""
+
+
+class Imported(NamedTuple):
+    """A foreign file as a profile."""
+
+    text: str
+    """TOML, valid."""
+    format: str
+    notes: tuple[str, ...]
+    losses: tuple[str, ...]
+    """What the profile does otherwise than the file."""
+
+
+def export(profile: Profile, format_: str, program: Callable[[], Program]) -> Exported:
+    """The profile in a format. ``program`` gives the filter that libseccomp makes of it.
+
+    Raises ProfileError for a format that is not known or only read.
+    """
+    found = _format(format_)
+    if found.write is None:
+        raise ProfileError(f'"{format_}" is only read; one of {", ".join(_written())} is written')
+    remarks = Remarks()
+    data = found.write(Source(policy_of(profile), program), remarks)
+    return Exported(data, tuple(remarks.notes), tuple(remarks.losses))
+
+
+def import_(data: bytes, context: Context, format_: str | None = None) -> Imported:
+    """The profile that a file says. ``format_`` None: by its name and content.
+
+    Raises ProfileError, naming file, place and remedy, for what is no sound file of the format.
+    """
+    found = _format(format_) if format_ else _recognised(data, context)
+    if found.read is None:
+        raise ProfileError(f'"{found.name}" is only written; give another --format')
+    remarks = Remarks()
+    policy = found.read(data, context, remarks)
+    text = compose(policy, context.path, remarks)
+    return Imported(text, found.name, tuple(remarks.notes), tuple(remarks.losses))
+
+
+def _format(name: str) -> Format:
+    if name not in NAMES:
+        raise ProfileError(visible(f'unknown format "{name}"{hint(name, NAMES)}'))
+    found: Format = importlib.import_module(f"tracer.profile.formats.{name}").FORMAT
+    return found
+
+
+def _recognised(data: bytes, context: Context) -> Format:
+    for name in NAMES:
+        found = _format(name)
+        if found.read is not None and found.looks_like(context.path, data):
+            return found
+    raise ProfileError(
+        visible(
+            f"{context.path}: of no format that is known here; give --format: {', '.join(NAMES)}"
+        )
+    )
+
+
+def _written() -> Iterator[str]:
+    return (name for name in NAMES if _format(name).write is not None)

@@ -1,0 +1,206 @@
+"""Sets of argument values as cubes: some bits of a register are fixed, the others are free.
+
+Any comparison is a union of at most 64 cubes that share no value, so whatever a foreign filter
+asks of arguments can be said in equalities under a mask.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracer.profile.records import FULL_MASK, Condition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+Cube = tuple[int, int]
+"""Mask of the bits that are fixed, and their values."""
+Box = tuple[Cube, Cube, Cube, Cube, Cube, Cube]
+"""A cube for each argument."""
+
+ANY: Cube = (0, 0)
+EVERYTHING: Box = (ANY,) * 6
+ARGUMENTS = range(6)
+_WIDTH = 64
+_MOST_BOXES = 8192
+
+
+class TooMany(Exception):
+    """The set takes more boxes than anybody would want to read."""
+
+
+def of_condition(condition: Condition) -> list[Cube]:
+    """The values of the register that satisfy it, in cubes without a value in common."""
+    mask, value = condition.mask, condition.value
+    match condition.op:
+        case "==":
+            return [] if value & ~mask else [(mask, value)]
+        case "!=":
+            return [ANY] if value & ~mask else list(_flipped(mask, value))
+        case "<":
+            return list(_ordered(mask, value, less=True))
+        case "<=":
+            return [ANY] if value == FULL_MASK else list(_ordered(mask, value + 1, less=True))
+        case ">":
+            return list(_ordered(mask, value, less=False))
+        case ">=":
+            return [ANY] if value == 0 else list(_ordered(mask, value - 1, less=False))
+
+
+def _flipped(mask: int, value: int) -> Iterator[Cube]:
+    above = 0
+    for bit in _bits(mask):
+        yield above | bit, (value & above) | (~value & bit)
+        above |= bit
+
+
+def _ordered(mask: int, value: int, *, less: bool) -> Iterator[Cube]:
+    """Where ``register & mask`` is less, or greater, than the value: by the highest bit that
+    differs.
+    """
+    above = 0
+    for bit in _bits(FULL_MASK):
+        decides = bool(value & bit) == less
+        if not mask & bit:  # this bit is 0 in what is compared
+            if value & bit:
+                if less:
+                    yield above, value & above
+                return
+            continue
+        if decides:
+            yield above | bit, (value & above) | (0 if less else bit)
+        above |= bit
+
+
+def _bits(mask: int) -> Iterator[int]:
+    """The bits that are set, the highest first."""
+    return (1 << at for at in reversed(range(_WIDTH)) if mask >> at & 1)
+
+
+def both(one: Cube, other: Cube) -> Cube | None:
+    """What is in both; None if nothing is."""
+    if (one[1] ^ other[1]) & one[0] & other[0]:
+        return None
+    return one[0] | other[0], one[1] | other[1]
+
+
+def sides(conditions: Iterable[Condition]) -> dict[int, list[Cube]]:
+    """By argument, the values that satisfy all conditions on it: none where they contradict."""
+    found: dict[int, list[Cube]] = {}
+    for condition in conditions:
+        cubes = of_condition(condition)
+        found[condition.index] = _common(found.get(condition.index, [ANY]), cubes)
+    return found
+
+
+def _common(ours: Iterable[Cube], theirs: Sequence[Cube]) -> list[Cube]:
+    pairs = ((one, other) for one in ours for other in theirs)
+    return [cube for one, other in pairs if (cube := both(one, other)) is not None]
+
+
+def always(conditions: Iterable[Condition]) -> bool:
+    """Whether all of them hold for every call."""
+    return all(of_condition(condition) == [ANY] for condition in conditions)
+
+
+def never(conditions: Iterable[Condition]) -> bool:
+    """Whether there is no call for which all of them hold."""
+    return not all(sides(conditions).values())
+
+
+def overlap(ours: Iterable[Condition], theirs: Iterable[Condition]) -> bool:
+    """Whether for some call all conditions hold, of both."""
+    return not never((*ours, *theirs))
+
+
+def of_conditions(conditions: Iterable[Condition]) -> list[Box]:
+    """The calls that satisfy all, in boxes that share none. Raises TooMany."""
+    found: list[Box] = [EVERYTHING]
+    for index, cubes in sides(conditions).items():
+        if len(found) * len(cubes) > _MOST_BOXES:
+            raise TooMany
+        found = [_with(box, index, cube) for box in found for cube in cubes]
+    return found
+
+
+def _with(box: Box, index: int, cube: Cube) -> Box:
+    changed = [*box[:index], cube, *box[index + 1 :]]
+    return (changed[0], changed[1], changed[2], changed[3], changed[4], changed[5])
+
+
+def share(one: Box, other: Box) -> bool:
+    """Whether some call is in both."""
+    return all(both(one[at], other[at]) is not None for at in ARGUMENTS)
+
+
+def without(boxes: Iterable[Box], taken: Sequence[Box]) -> list[Box]:
+    """What is left of ``boxes``; they share no call before, nor after. Raises TooMany."""
+    left = list(boxes)
+    for other in taken:
+        left = [piece for box in left for piece in _less(box, other)]
+        if len(left) > _MOST_BOXES:
+            raise TooMany
+    return left
+
+
+def _less(box: Box, other: Box) -> Iterator[Box]:
+    if not share(box, other):
+        yield box
+        return
+    for index in ARGUMENTS:
+        for bit in _bits(other[index][0] & ~box[index][0]):
+            mask, value = box[index]
+            yield _with(box, index, (mask | bit, value | (~other[index][1] & bit)))
+            box = _with(box, index, (mask | bit, value | (other[index][1] & bit)))
+
+
+def volume(boxes: Iterable[Box]) -> int:
+    """How many calls are in boxes that share none."""
+    return sum(1 << sum(_WIDTH - box[index][0].bit_count() for index in ARGUMENTS) for box in boxes)
+
+
+WHOLE = 1 << (_WIDTH * len(ARGUMENTS))
+"""The volume of everything."""
+
+
+def projection(boxes: Iterable[Box], index: int) -> list[Cube]:
+    """The values that one argument takes, in cubes that share none. Raises TooMany."""
+    found: list[Box] = []
+    for cube in dict.fromkeys(box[index] for box in boxes):
+        found += without([_with(EVERYTHING, 0, cube)], found)
+    return [box[0] for box in found]
+
+
+def cube_volume(cubes: Iterable[Cube]) -> int:
+    """How many values are in cubes that share none."""
+    return sum(1 << (_WIDTH - mask.bit_count()) for mask, _ in cubes)
+
+
+def as_condition(index: int, cubes: Sequence[Cube]) -> Condition | None:
+    """One comparison that says what the cubes say; None if there is none."""
+    if len(cubes) == 1:
+        mask, value = cubes[0]
+        return Condition(index, "==", value, mask)
+    spans = _spans(cubes)
+    match spans:
+        case [(0, high)]:
+            return Condition(index, "<=", high)
+        case [(low, high)] if high == FULL_MASK:
+            return Condition(index, ">=", low)
+        case [(0, high), (low, end)] if low - high == 2 and end == FULL_MASK:
+            return Condition(index, "!=", low - 1)
+    return None
+
+
+def _spans(cubes: Iterable[Cube]) -> list[tuple[int, int]]:
+    """First and last values of the stretches; none if a cube is not a stretch itself."""
+    found: list[tuple[int, int]] = []
+    for mask, value in sorted(cubes, key=lambda cube: cube[1]):
+        free = ~mask & FULL_MASK
+        if free & (free + 1):
+            return []
+        if found and found[-1][1] + 1 == value:
+            found[-1] = (found[-1][0], value | free)
+        else:
+            found.append((value, value | free))
+    return found

@@ -1,0 +1,40 @@
+"""From a profile to the rules that libseccomp is given of it, call by call.
+
+As ``tracer.sandbox.filter`` gives them: groups and precedence are resolved, and a rule that says
+what happens anyway is left out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracer.profile.formats.policy import Call, Clause, Policy
+
+if TYPE_CHECKING:
+    from tracer.profile.records import Profile
+
+
+def policy_of(profile: Profile) -> Policy:
+    """The policy that a profile amounts to; a call that is answered as by default is left out."""
+    names = sorted({*profile.unconditional, *profile.conditional})
+    calls = [_call(profile, name) for name in names]
+    return Policy(
+        profile.name,
+        profile.description,
+        profile.default_action,
+        profile.abis,
+        tuple(call for call in calls if call.clauses or call.otherwise != profile.default_action),
+        profile.limits,
+        profile.capabilities,
+    )
+
+
+def _call(profile: Profile, name: str) -> Call:
+    listed = profile.unconditional.get(name)
+    otherwise = listed.action if listed else profile.default_action
+    clauses = [
+        Clause(rule.action, rule.conditions)
+        for rule in profile.conditional.get(name, ())
+        if rule.action != otherwise
+    ]
+    return Call(name, tuple(dict.fromkeys(clauses)), otherwise)

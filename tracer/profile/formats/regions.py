@@ -1,0 +1,125 @@
+"""The clauses of a foreign format for one call, as clauses that a profile can have.
+
+A profile compares by order or inequality only in a call's single rule, lets no two rules with
+different actions hold at once, and can give no rule the default action beside a listed call
+(``tracer.profile.conditions``). What is within that is left as it is; the rest is said in
+equalities under masks, which decide the same.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING
+
+from tracer.profile.formats import cubes
+from tracer.profile.formats.policy import Call, Clause
+from tracer.profile.records import FULL_MASK, Action, Condition
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tracer.profile.formats.cubes import Box
+
+_MOST_CLAUSES = 512
+
+
+def sayable(call: Call, default: Action) -> Call:
+    """The call with clauses that a profile can have, which decide the same.
+
+    Raises cubes.TooMany where that takes too many of them.
+    """
+    simple = _simplified(call, default)
+    return simple if _is_sayable(simple, default) else _rebuilt(call, default)
+
+
+def _simplified(call: Call, default: Action) -> Call:
+    """Without clauses that cannot hold, that come too late, or that say what happens anyway."""
+    clauses: list[Clause] = []
+    otherwise = call.otherwise
+    for clause in call.clauses:
+        needed = tuple(c for c in dict.fromkeys(clause.conditions) if not cubes.always((c,)))
+        if not needed:
+            otherwise = clause.action
+            break
+        if not cubes.never(needed):
+            clauses.append(Clause(clause.action, needed))
+    if _are_exclusive(clauses):
+        clauses = [clause for clause in clauses if clause.action != otherwise]
+    return call._replace(clauses=tuple(dict.fromkeys(clauses)), otherwise=otherwise)
+
+
+def _is_sayable(call: Call, default: Action) -> bool:
+    listed = call.otherwise != default
+    every = [condition for clause in call.clauses for condition in clause.conditions]
+    alone = len(call.clauses) <= 1 and not listed
+    return (
+        all(c.op == "==" or (alone and c.mask == FULL_MASK) for c in every)
+        and all(_once_each(clause) for clause in call.clauses)
+        and not (listed and any(clause.action == default for clause in call.clauses))
+        and _are_exclusive(call.clauses)
+    )
+
+
+def _once_each(clause: Clause) -> bool:
+    indexes = [condition.index for condition in clause.conditions]
+    return len(set(indexes)) == len(indexes)
+
+
+def _are_exclusive(clauses: Sequence[Clause]) -> bool:
+    """Whether no two with different actions can hold for one call."""
+    return not any(
+        one.action != other.action and cubes.overlap(one.conditions, other.conditions)
+        for one, other in itertools.combinations(clauses, 2)
+    )
+
+
+def _rebuilt(call: Call, default: Action) -> Call:
+    sets = _sets(call)
+    if len(sets) == 1:
+        return call._replace(clauses=(), otherwise=next(iter(sets)))
+    # A rule with the default action cannot stand beside a listed call: what is left is listed.
+    otherwise = default if default in sets else max(sets, key=lambda action: len(sets[action]))
+    rest = {action: boxes for action, boxes in sets.items() if action != otherwise}
+    alone = len(rest) == 1 and otherwise == default
+    clauses = [
+        Clause(action, conditions)
+        for action, boxes in rest.items()
+        for conditions in _conditions(boxes, alone=alone)
+    ]
+    if len(clauses) > _MOST_CLAUSES:
+        raise cubes.TooMany
+    return call._replace(clauses=tuple(clauses), otherwise=otherwise)
+
+
+def _sets(call: Call) -> dict[Action, list[Box]]:
+    """Which calls are answered how; no call is in two of them, none is left out."""
+    found: dict[Action, list[Box]] = {}
+    taken: list[Box] = []
+    for clause in call.clauses:
+        new = cubes.without(cubes.of_conditions(clause.conditions), taken)
+        found.setdefault(clause.action, []).extend(new)
+        taken += new
+    if cubes.volume(taken) < cubes.WHOLE:
+        found.setdefault(call.otherwise, []).extend(cubes.without([cubes.EVERYTHING], taken))
+    return {action: boxes for action, boxes in found.items() if boxes}
+
+
+def _conditions(boxes: list[Box], *, alone: bool) -> list[tuple[Condition, ...]]:
+    """Alternatives that say what the boxes say; ``alone``: any comparison may be used of one."""
+    sides = [cubes.projection(boxes, index) for index in cubes.ARGUMENTS]
+    if math.prod(map(cubes.cube_volume, sides)) != cubes.volume(boxes):
+        return [_of_box(box) for box in boxes]
+    one = [cubes.as_condition(index, side) for index, side in enumerate(sides)]
+    whole = tuple(c for c in one if c is not None and c.mask)
+    if None not in one and (alone or all(c.op == "==" for c in whole)):
+        return [whole]
+    if math.prod(map(len, sides)) > _MOST_CLAUSES:
+        raise cubes.TooMany
+    return [_of_box((a, b, c, d, e, f)) for a, b, c, d, e, f in itertools.product(*sides)]
+
+
+def _of_box(box: Box) -> tuple[Condition, ...]:
+    return tuple(
+        Condition(index, "==", value, mask) for index, (mask, value) in enumerate(box) if mask
+    )
