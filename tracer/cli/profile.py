@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
     replay.register(commands)
     profile_compare.register(commands)
     takeaway.register(commands)
-    about = "Read, check, try, learn, prove, compare, export and import profiles."
+    about = "Read, try, learn, prove, compare and exchange profiles."
     app.add_typer(commands, name="profile", help=about)
 
 
