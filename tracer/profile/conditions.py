@@ -3,63 +3,97 @@
 libseccomp 2.5 compiles one rule for a call exactly, whatever it compares. Several rules for
 the same call it merges into one tree, and that comes out right for equality, plain or masked,
 but not for ``<``, ``<=``, ``>``, ``>=`` and ``!=``: of random pairs with ``<`` on one argument
-half decided wrongly, and some never ended. So order and inequality are for a call's only rule.
+half decided wrongly, and some never ended. It takes no argument twice in a rule, and has no
+inequality under a mask. So it is given equalities that amount to the same (``cubes``).
 """
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, get_args
+import itertools
+import math
+from typing import TYPE_CHECKING
 
 from tracer import syscalls
-from tracer.profile.records import FULL_MASK, MULTIPLEXED, Condition, Operator, Profile, Rule
+from tracer.profile import cubes
+from tracer.profile.records import FULL_MASK, MULTIPLEXED, Condition, Profile, Rule
+from tracer.profile.wording import parse_condition
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tracer.profile.where import Where
+    from tracer.profile.wording import Context
 
-_NUMBER = r"0[xX][0-9a-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+|-?[0-9][0-9_]*"
-# A text: re compiles it when it is first needed, which a start seldom does.
-_CONDITION = (
-    rf"arg(?P<index>\d+)\s*(?:&\s*(?P<mask>{_NUMBER})\s*)?"
-    rf"(?P<op>==|!=|<=|>=|<|>)\s*(?P<value>{_NUMBER})"
-)
-_OPERATORS: dict[str, Operator] = {op: op for op in get_args(Operator)}
-_FORM = '"arg1 == 5", or with a mask "arg1 & 0xff == 5"'
 _MULTIPLEXERS = MULTIPLEXED | {"socketcall", "ipc"}
+_MOST = 256
 
 
-def parse_condition(text: object, line: int | None, where: Where) -> Condition:
-    """The condition that a text such as ``arg0 & 0xff == 1`` stands for.
+def parse_alternative(
+    texts: Sequence[object], lines: Sequence[int | None], context: Context
+) -> list[tuple[Condition, ...]]:
+    """The conditions that must hold together, for texts of which all must hold; of several such
+    sets one must hold. Each looks at an argument once.
 
-    Raises ProfileError for another form, an argument beyond 5, or a value out of range.
+    Raises ProfileError for what is no condition, can never hold, or comes to too many.
     """
-    match = re.fullmatch(_CONDITION, text.strip()) if isinstance(text, str) else None
-    if match is None:
-        raise where.error(line, f"a condition is written {_FORM}, not {text!r}")
-    index, op = int(match["index"]), _OPERATORS[match["op"]]
-    value = _number(match["value"], line, where)
-    mask = FULL_MASK if match["mask"] is None else _number(match["mask"], line, where)
-    if index > 5:
-        raise where.error(line, f'"{text}": a call has the arguments arg0 to arg5')
-    if mask != FULL_MASK and op != "==":
-        raise where.error(line, f'"{text}": a mask goes only with ==')
-    if value & ~mask:
-        raise where.error(line, f'"{text}" can never hold: the value has bits outside the mask')
-    return Condition(index, op, value, mask)
+    given = [parse_condition(text, line, context) for text, line in zip(texts, lines, strict=True)]
+    indexes = [found[0].index for found in given]
+    if len(set(indexes)) == len(given) and all(len(found) == 1 for found in given):
+        return [tuple(found[0] for found in given)]
+    made: list[tuple[Condition, ...]] = [()]
+    for found in given:
+        if indexes.count(found[0].index) > 1:
+            found = [each for condition in found for each in cubes.equalities(condition)]  # noqa: PLW2901 - the same, as equalities
+        pairs = ((before, condition) for before in made for condition in found)
+        made = [both for before, one in pairs if (both := _together(before, one)) is not None]
+        if len(made) > _MOST:
+            raise context.error(
+                lines[0],
+                f"the conditions come to more than {_MOST} rules; compare by == or in",
+            )
+    if not made:
+        raise context.error(lines[0], "the conditions can never hold together")
+    return made
 
 
-def _number(text: str, line: int | None, where: Where) -> int:
-    try:
-        value = int(text, 0)
-    except ValueError:
-        raise where.error(line, f'"{text}" is not a number; write it as 10, 0xa or 0o12') from None
-    if not 0 <= value <= FULL_MASK:
-        raise where.error(
-            line,
-            f"{text} is out of range: registers are unsigned and 64 bits wide; "
-            "write a negative int as arg0 & 0xffffffff == 0xffffffff",
-        )
-    return value
+def _together(before: tuple[Condition, ...], one: Condition) -> tuple[Condition, ...] | None:
+    if all(condition.index != one.index for condition in before):
+        return (*before, one)
+    return cubes.both(before, (one,))
+
+
+def exact(rules: Sequence[Rule], abis: Sequence[str]) -> list[Rule]:
+    """The rules, with equalities in place of order and inequality where others stand beside.
+
+    ABIs of 32 bits compare fewer bits, so that there all stays as it is.
+    """
+    if syscalls.ABI_32BIT & set(abis):
+        return list(rules)
+    shared = _shared(rules)
+    found: list[Rule] = []
+    for rule in rules:
+        equalities = [cubes.equalities(condition) for condition in rule.conditions]
+        is_exact = all(condition.op == "==" for condition in rule.conditions)
+        too_many = math.prod(len(each) for each in equalities) > _MOST
+        if is_exact or too_many or not rule.syscalls & shared:
+            found.append(rule)
+            continue
+        written = rule.holds_if
+        found += [
+            rule._replace(conditions=conditions, written=written)
+            for conditions in itertools.product(*equalities)
+        ]
+    return found
+
+
+def _shared(rules: Sequence[Rule]) -> frozenset[str]:
+    """The calls that more than one entry is about."""
+    seen: set[str] = set()
+    shared: set[str] = set()
+    for rule in rules:
+        shared |= seen & rule.syscalls
+        seen |= rule.syscalls
+    return frozenset(shared)
 
 
 def check_conditions(profile: Profile, where: Where) -> None:
@@ -80,12 +114,6 @@ def check_conditions(profile: Profile, where: Where) -> None:
 
 
 def _check_one(profile: Profile, name: str, rule: Rule, where: Where) -> None:
-    indexes = [condition.index for condition in rule.conditions]
-    if len(set(indexes)) < len(indexes):
-        raise where.error(
-            rule.line,
-            "a rule can look at each argument once; make it two rules, or use a mask",
-        )
     if "i386" in profile.abis and name in _MULTIPLEXERS:
         raise where.error(
             rule.line,

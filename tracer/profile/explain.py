@@ -95,7 +95,7 @@ def _foreign(profile: Profile, abi: str, lines: Lines) -> Remedy:
 
 
 def _conditional(profile: Profile, rule: Rule, name: str) -> Remedy:
-    holds = " and ".join(str(condition) for condition in rule.conditions)
+    holds = " and ".join(rule.holds_if)
     return Remedy(
         profile.path,
         rule.line,

@@ -21,14 +21,14 @@ class NameList:
     """Resolves the entries of a profile's lists for its ABIs, and keeps what it left out."""
 
     def __init__(self, abis: tuple[str, ...], where: Where) -> None:
-        self._abis = abis
+        self.abis = abis
         self._where = where
         self.skipped: list[Skipped] = []
 
     @cached_property
     def _names(self) -> frozenset[str]:
         """Every name of the profile's ABIs, whose tables a profile without groups need not load."""
-        return frozenset().union(*(syscalls.names(abi) for abi in self._abis))
+        return frozenset().union(*(syscalls.names(abi) for abi in self.abis))
 
     def entries(self, value: object, path: _Path, action: Action) -> list[Rule]:
         """A rule for each entry of a list. Raises ProfileError for a name that nothing has."""
@@ -69,16 +69,16 @@ class NameList:
             raise self._where.error(line, f'unknown group "{entry}"{hint}') from None
 
     def _one(self, entry: str, line: int) -> frozenset[str]:
-        numbers = [syscalls.number(abi, entry) for abi in self._abis]
+        numbers = [syscalls.number(abi, entry) for abi in self.abis]
         if any(number is not None for number in numbers):
             # "syscall_0x1d4" may have got a name since the profile was written.
-            pairs = zip(self._abis, numbers, strict=True)
+            pairs = zip(self.abis, numbers, strict=True)
             return frozenset(syscalls.name(abi, nr) for abi, nr in pairs if nr is not None)
         if reason := elsewhere(entry):
             # A profile may serve several machines, and what a machine lacks cannot be called.
             self.skipped.append(Skipped(line, entry, reason))
             return frozenset()
-        native = self._abis[0]
+        native = self.abis[0]
         near = syscalls.suggest(native, entry)
         hint = f'did you mean "{near}"?' if near else "`sbtrace profile show @known` lists them"
         raise self._where.error(line, f'unknown syscall "{entry}" on {native} ({hint})')

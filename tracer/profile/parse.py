@@ -7,10 +7,10 @@ import os
 import re
 import tomllib
 from pathlib import PurePath
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from tracer import syscalls
-from tracer.profile.conditions import check_conditions, parse_condition
+from tracer.profile.conditions import check_conditions, exact, parse_alternative
 from tracer.profile.limits import parse_limits
 from tracer.profile.lines import Lines
 from tracer.profile.names import NameList, check_precedence
@@ -27,12 +27,17 @@ from tracer.profile.records import (
     narrowest,
 )
 from tracer.profile.where import Where, did_you_mean
+from tracer.profile.wording import Context
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _LISTS = [kind for kind in ACTION_KINDS if kind != "errno"]
 _TABLES = ["errno", "rule", "limits", "privileges"]
 _KEYS = ["name", "description", "default_action", "abis", *_LISTS, *_TABLES]
 _RULE_KEYS = ["syscalls", "action", "args"]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_PLAIN = re.compile(r"\s*arg\d")
 # A text: re compiles it when it is first needed, which a start seldom does.
 _TOML_LINE = r"(?s)^(.*) \(at line (\d+), column \d+\)$"
 _ABIS_FORM = 'abis is a list such as ["native", "i386"]'
@@ -51,7 +56,7 @@ def parse(source: str, path: str, native: str | None = None) -> Profile:
     abis, any_abi = _abis(table, native or _native(table), where)
     names = NameList(abis, where)
     unordered = [*_lists(table, names, where), *_rules(table, names, where)]
-    rules = tuple(sorted(unordered, key=lambda rule: rule.line))
+    rules = tuple(exact(sorted(unordered, key=lambda rule: rule.line), abis))
     default = _default_action(table, where)
     profile = Profile(
         name=_name(table, path, where),
@@ -222,34 +227,34 @@ def _rule(table: dict[str, Any], number: int, names: NameList, where: Where) -> 
             raise where.error(line, f"rule {number + 1}: {key} is missing; {_missing(key)}")
     covered = names.rule_syscalls(table["syscalls"], (*at, "syscalls"))
     action = parse_action(table["action"], where.lines.of(*at, "action"), where)
+    context = Context(where, table["syscalls"], names.abis, {})
     entry = ", ".join(table["syscalls"])
     return [
-        Rule(alternative_line, entry, action, covered, conditions)
-        for alternative_line, conditions in _alternatives(table["args"], at, where)
+        Rule(alternative_line, entry, action, covered, conditions, written)
+        for alternative_line, written, conditions in _alternatives(table["args"], at, context)
         if covered
     ]
 
 
 def _alternatives(
-    args: object, at: tuple[str | int, ...], where: Where
-) -> list[tuple[int, tuple[Condition, ...]]]:
-    """Lines and conditions of ``args``: one list of texts, or a list of such lists."""
+    args: object, at: tuple[str | int, ...], context: Context
+) -> Iterator[tuple[int, tuple[str, ...], tuple[Condition, ...]]]:
+    """Lines, texts and conditions of ``args``: one list of texts, or a list of such lists."""
+    lines = context.where.lines
     if not isinstance(args, list):
-        raise where.error(
-            where.lines.of(*at, "args"), 'args is a list such as ["arg0 == 1"], or a list of such'
+        raise context.error(
+            lines.of(*at, "args"), 'args is a list such as ["arg0 == 1"], or a list of such'
         )
     nested = all(isinstance(group, list) and group for group in args)
-    found: list[tuple[int, tuple[Condition, ...]]] = []
     index = 0  # strings are counted through all the lists
     for group in args if nested else [args]:
-        conditions = []
-        first = where.lines.of_entry(*at, "args", index=index) if nested else where.lines.of(*at)
-        for text in group:
-            line = where.lines.of_entry(*at, "args", index=index)
-            conditions.append(parse_condition(text, line, where))
-            index += 1
-        found.append((first or 1, tuple(conditions)))
-    return found
+        at_lines = [lines.of_entry(*at, "args", index=index + n) for n in range(len(group))]
+        index += len(group)
+        made = parse_alternative(group, at_lines, context)
+        first = at_lines[0] if nested else lines.of(*at)
+        plain = len(made) == 1 and all(_PLAIN.match(text) for text in group)
+        for conditions in made:
+            yield first or 1, () if plain else tuple(t.strip() for t in group), conditions
 
 
 def _missing(key: str) -> str:

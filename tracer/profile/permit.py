@@ -7,18 +7,20 @@ tight as the language allows: a call that is told apart by an argument gets a ``
 from __future__ import annotations
 
 import copy
+import re
 import tomllib
 from typing import TYPE_CHECKING, Any
 
 from tracer import syscalls
 from tracer.errors import ProfileError
 from tracer.profile import toml
-from tracer.profile.conditions import parse_condition
+from tracer.profile.conditions import parse_alternative
 from tracer.profile.explain import remedy
 from tracer.profile.lines import Lines
 from tracer.profile.parse import parse
 from tracer.profile.records import ACTION_KINDS, ALLOW, FULL_MASK, MULTIPLEXED, Profile, demultiplex
 from tracer.profile.where import Where
+from tracer.profile.wording import Context
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -198,15 +200,28 @@ def _drop_alternatives(table: dict[str, Any], name: str, call: Call) -> None:
 def _split_rule(rule: dict[str, Any], name: str, call: Call) -> list[dict[str, Any]]:
     """The rule for its other syscalls, and for ``name`` with the alternatives that are left."""
     others = [other for other in rule["syscalls"] if other != name]
-    left = [args for args in _alternatives(rule) if not _holds(args, call)]
-    whole = [{**rule, "syscalls": others}] if others else []
-    return whole + ([{**rule, "syscalls": [name], "args": left}] if left else [])
+    left = [args for args in _alternatives(rule) if not _holds(args, rule, call)]
+    whole = [_rule_for(rule, others)] if others else []
+    return whole + ([_rule_for({**rule, "args": left}, [name])] if left else [])
 
 
-def _holds(texts: list[str], call: Call) -> bool:
-    where = Where("", Lines(""))
+def _rule_for(rule: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """The rule for some of its calls alone, whose words for arguments are those of one of them."""
+    others = "|".join(name for name in rule["syscalls"] if name not in names)
+    if not names or not others:
+        return {**rule, "syscalls": names}
+    pattern, to = rf"\b(?:{others})\.(?=\w)", f"{names[0]}."
+    args = [[re.sub(pattern, to, text) for text in texts] for texts in _alternatives(rule)]
+    return {**rule, "syscalls": names, "args": args}
+
+
+def _holds(texts: list[str], rule: dict[str, Any], call: Call) -> bool:
+    context = Context(Where("", Lines("")), rule["syscalls"], (), {})
     width = 0xFFFF_FFFF if call[0] in syscalls.ABI_32BIT else FULL_MASK
-    return all(parse_condition(text, None, where).holds(call[2], width) for text in texts)
+    return any(
+        all(condition.holds(call[2], width) for condition in conditions)
+        for conditions in parse_alternative(texts, [None] * len(texts), context)
+    )
 
 
 def _whole(table: dict[str, Any], name: str) -> dict[str, Any]:
@@ -235,7 +250,7 @@ def _unlisted(table: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _rule_without(rule: dict[str, Any], name: str) -> dict[str, Any]:
-    return {**rule, "syscalls": _without_name(rule["syscalls"], name)}
+    return _rule_for(rule, _without_name(rule["syscalls"], name))
 
 
 def _without_name(names: list[str], name: str) -> list[str]:

@@ -30,8 +30,11 @@ def reason(profile: Profile, call: Call) -> Reason:
 def by_arguments(profile: Profile, call: Call) -> tuple[Reason, ...]:
     """Each ``[[rule]]`` that may decide about the call, by its arguments; in order."""
     return tuple(
-        Reason(str(rule.action), rule.line, " and ".join(map(str, rule.conditions)))
-        for rule in profile.conditional.get(call.name, ())
+        Reason(*found)
+        for found in dict.fromkeys(
+            (str(rule.action), rule.line, " and ".join(rule.holds_if))
+            for rule in profile.conditional.get(call.name, ())
+        )
     )
 
 
@@ -42,7 +45,7 @@ def _words(profile: Profile, call: Call, decision: Decision) -> str:
     if rule is None:
         return "no entry covers it, so it is the default_action"
     if rule.conditions:
-        return f"a [[rule]] holds: {' and '.join(map(str, rule.conditions))}"
+        return f"a [[rule]] holds: {' and '.join(rule.holds_if)}"
     beside = ", as no [[rule]] of it holds" if call.name in profile.conditional else ""
     return f"{_entry(rule)}{beside}"
 

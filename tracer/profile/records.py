@@ -113,11 +113,19 @@ class Rule(NamedTuple):
     """Every name that it covers on the profile's ABIs, groups resolved."""
     conditions: tuple[Condition, ...] = ()
     """All must hold; empty for an entry of a list."""
+    written: tuple[str, ...] = ()
+    """The conditions as the profile has them, where ``conditions`` are only equal to them, or one
+    of several sets that are together; empty where they are the very same."""
 
     @property
     def is_group(self) -> bool:
         """True for an entry such as ``@file-system``."""
         return self.entry.startswith("@")
+
+    @property
+    def holds_if(self) -> tuple[str, ...]:
+        """The conditions in the profile's words; all must hold."""
+        return self.written or tuple(str(condition) for condition in self.conditions)
 
 
 class Limits(NamedTuple):

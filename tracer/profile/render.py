@@ -74,12 +74,12 @@ def _conditional(profile: Profile) -> Iterable[str]:
     rules = [rule for rule in profile.rules if rule.conditions]
     if rules:
         yield "\nby arguments, before the lists"
-    for rule in rules:
-        yield _wrapped("  ", _rule(rule))
+    for text in dict.fromkeys(map(_rule, rules)):
+        yield _wrapped("  ", text)
 
 
 def _rule(rule: Rule) -> str:
-    holds = " and ".join(str(condition) for condition in rule.conditions)
+    holds = " and ".join(rule.holds_if)
     return f"line {rule.line}: {rule.entry}: {rule.action} if {holds}"
 
 
@@ -148,21 +148,27 @@ def as_dict(profile: Profile) -> dict[str, Any]:
         "abis": list(profile.abis),
         "any_abi": profile.any_abi,
         "actions": {str(action): names for action, names in _by_action(profile).items()},
-        "rules": [
-            {
-                "line": rule.line,
-                "syscalls": sorted(rule.syscalls),
-                "action": str(rule.action),
-                "args": [str(condition) for condition in rule.conditions],
-            }
-            for rule in profile.rules
-            if rule.conditions
-        ],
+        "rules": _rules(profile),
         "limits": profile.limits._asdict(),
         "capabilities": list(capabilities.names_of(profile.capabilities))
         if isinstance(profile.capabilities, int)
         else profile.capabilities,
     }
+
+
+def _rules(profile: Profile) -> list[dict[str, Any]]:
+    """Each ``[[rule]]`` once, however many equalities its words come to."""
+    found: list[dict[str, Any]] = []
+    for rule in profile.rules:
+        entry = {
+            "line": rule.line,
+            "syscalls": sorted(rule.syscalls),
+            "action": str(rule.action),
+            "args": list(rule.holds_if),
+        }
+        if rule.conditions and entry not in found:
+            found.append(entry)
+    return found
 
 
 def findings(profile: Profile, found: list[Finding]) -> str:

@@ -112,9 +112,11 @@ def test_a_call_of_many_uses_is_also_allowed_for_its_arguments_only() -> None:
 
 
 def test_a_narrower_rule_that_could_not_stand_in_the_profile_is_not_offered() -> None:
-    """Beside an order comparison no other rule can be compiled."""
-    text = HEAD + '[[rule]]\nsyscalls = ["socket"]\naction = "allow"\nargs = ["arg0 < 2"]'
-    found = of(text, "socket", (2, 1, 0, 0, 0, 0))
+    """Beside an order comparison of 32 bits no other rule can be compiled."""
+    condition = '[[rule]]\nsyscalls = ["socket"]\naction = "allow"\nargs = ["arg0 < 2"]'
+    found = of(HEAD + condition, "socket", (2, 1, 0, 0, 0, 0))
+    assert found.narrower is not None
+    found = of(HEAD + 'abis = ["x32"]\n' + condition, "socket", (2, 1, 0, 0, 0, 0))
     assert found.narrower is None
 
 

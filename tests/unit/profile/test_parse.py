@@ -153,8 +153,8 @@ def test_a_mistake_is_one_line_with_file_line_and_remedy(text: str, message: str
         ('["arg0 == -1"]', "-1 is out of range: registers are unsigned"),
         ('["arg0 == 0x10000000000000000"]', "is out of range"),
         ('["arg0 & 3 == 4"]', "can never hold"),
-        ('["arg0 & 3 < 4"]', "a mask goes only with =="),
-        ('["arg0 == 1", "arg0 == 2"]', "a rule can look at each argument once"),
+        ('["arg0 & 3 < 4"]', "the value has bits outside the mask"),
+        ('["arg0 == 1", "arg0 == 2"]', "the conditions can never hold together"),
         ('["arg0 == 012"]', "is not a number"),
     ],
 )
@@ -173,10 +173,13 @@ def rule(action: str, args: str) -> str:
     ("text", "message"),
     [
         (
-            rule("allow", '["arg0 < 5"]') + rule("allow", '["arg0 == 9"]'),
+            'abis = ["x32"]\n' + rule("allow", '["arg0 < 5"]') + rule("allow", '["arg0 == 9"]'),
             "only with ==, plain or masked",
         ),
-        ('allow = ["socket"]\n' + rule("trap", '["arg0 != 5"]'), "stands beside line 2"),
+        (
+            'allow = ["socket"]\n' + rule("trap", '["arg0 != 5", "arg1 != 5"]'),
+            "stands beside line 2",
+        ),
         (
             rule("allow", '["arg0 == 1"]') + rule("trap", '["arg1 == 1"]'),
             "contradicts that of line 2",

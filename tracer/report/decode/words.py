@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import os
 
 from tracer.report.decode import constants
+from tracer.words import lookup
 
 _FOREIGN = "OPEN_FLAGS_X86" if os.uname().machine == "aarch64" else "OPEN_FLAGS_ARM"
-# Of what the decoder has no name for, Python may: each of these has the system's own values.
-_MODULES = ("fcntl", "mmap", "os", "signal", "socket", "stat", "termios")
 _WORD = 0xFFFF_FFFF_FFFF_FFFF
 
 
@@ -32,7 +30,7 @@ def _one(word: str) -> int | None:
     try:
         return int(word, 0)
     except ValueError:
-        return _by_name().get(word, _of_python(word))
+        return _by_name().get(word, lookup.number(word))
 
 
 @functools.cache
@@ -42,13 +40,3 @@ def _by_name() -> dict[str, int]:
         if name.isupper() and isinstance(table, dict) and name != _FOREIGN:
             found |= {word: value for value, word in table.items()}
     return found
-
-
-def _of_python(word: str) -> int | None:
-    if not word.isupper():
-        return None
-    for module in _MODULES:
-        value = getattr(importlib.import_module(module), word, None)
-        if isinstance(value, int):
-            return int(value)
-    return None
