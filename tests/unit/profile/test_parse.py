@@ -277,7 +277,8 @@ def test_the_examples_of_the_documentation_are_profiles() -> None:
     text = (ROOT / "docs/profiles.md").read_text()
     whole, rule_alone = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     assert read(whole).name == "net"
-    assert len(read(HEAD + rule_alone).rules) == 2
+    entries = {rule.entry for rule in read(HEAD + rule_alone).rules}
+    assert entries == {"socket", "clone", "prctl"}
 
 
 def test_lines_are_found_in_every_spelling_of_toml() -> None:
