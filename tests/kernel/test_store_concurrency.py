@@ -67,6 +67,17 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "state" / "sbtrace.duckdb"
 
 
+def runs_seen(database: Path) -> list[int]:
+    """How many runs a reader finds; nothing if none is let in, as on a slow machine."""
+    try:
+        with Reader(database) as reader:
+            found: int = reader.execute("SELECT count(*) FROM runs")[0][0]
+            return [found]
+    except StoreError as error:
+        assert "in use by" in str(error)  # noqa: PT017 - any other is a failure
+        return []
+
+
 @pytest.mark.kernel
 @pytest.mark.timeout(300)
 def test_fifty_runs_at_once_beside_a_reader_are_fifty_records(database: Path) -> None:
@@ -75,11 +86,13 @@ def test_fifty_runs_at_once_beside_a_reader_are_fifty_records(database: Path) ->
     writers = [writer(database, "once") for _ in range(WRITERS)]
     seen = [1]
     while any(process.poll() is None for process in writers):
-        with Reader(database) as reader:
-            seen.append(reader.execute("SELECT count(*) FROM runs")[0][0])
+        seen += runs_seen(database)
     outcomes = [process.communicate() for process in writers]
     assert [process.returncode for process in writers] == [0] * WRITERS
-    assert [errors for _, errors in outcomes] == [""] * WRITERS
+    said = "".join(errors for _, errors in outcomes).splitlines()
+    assert [
+        line for line in said if not line.startswith("waiting: ") or "in use by" not in line
+    ] == []
     assert seen == sorted(seen)
     with Reader(database) as reader:
         assert reader.execute("SELECT count(*) FROM runs") == [(1 + WRITERS,)]

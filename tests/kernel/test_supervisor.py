@@ -167,15 +167,6 @@ def test_the_guard_is_not_found_by_the_name_of_sbtrace(tmp_path: Path) -> None:
         assert os.getpgid(run.supervisor) == os.getpgid(run.front)
 
 
-def test_ending_a_target_takes_no_time_that_one_notices(tmp_path: Path) -> None:
-    with started(tmp_path / "db", FAMILY) as run:
-        assert run.line() == "ready"
-        begun = time.monotonic()
-        os.kill(run.front, signal.SIGKILL)
-        until(lambda: not run.target(), "the target is dead")
-        assert time.monotonic() - begun < 2
-
-
 @pytest.mark.parametrize("words", [["--no-such-option"], ["--help"], []])
 def test_a_command_line_that_asks_for_no_run_leaves_no_process(words: list[str]) -> None:
     """The supervisor and the guard are there before the command line is read."""

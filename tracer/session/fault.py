@@ -6,11 +6,23 @@ import os
 from contextlib import suppress
 
 _MOST_CHARACTERS = 200
+_NO_MEMORY = (
+    b"sbtrace: it got no more memory while it ran: look at the limit on memory (ulimit -v), which "
+    b"a target of the same user can lower: the command was ended with it; what was recorded until "
+    b"then is in `sbtrace runs`\n"
+)
+"""Made before it is needed, as nothing can be made then."""
+
+
+def say_no_memory() -> None:
+    """Say on stderr that there was none left, not even for another word about it."""
+    with suppress(OSError):
+        os.write(2, _NO_MEMORY)
 
 
 def say_fault(error: BaseException) -> None:
     """Say on stderr what nobody had reckoned with. Nothing is opened or imported for it."""
-    with suppress(Exception):  # stderr may be closed, or there is no memory left
+    with suppress(OSError):  # stderr may be closed
         os.write(
             2,
             f"sbtrace: a fault of its own, {_cut(error)}{_where(error)}: a command that had begun "

@@ -26,9 +26,9 @@ from tracer.errors import EXIT_FAILED
 from tracer.sandbox import linux
 from tracer.sandbox.signals import SignalState, hold
 from tracer.session.family import end_children, hold_list
-from tracer.session.fault import say_fault
+from tracer.session.fault import say_fault, say_no_memory
 from tracer.session.front import PID_BYTES, Front, cannot_split, leave_streams
-from tracer.session.own_limits import own_limits, say_what_changed
+from tracer.session.own_limits import Limits, own_limits, say_what_changed
 from tracer.session.signals import HELD
 
 if TYPE_CHECKING:
@@ -163,11 +163,20 @@ def _leave_to(supervise: Callable[[Guard], NoReturn], guard: Guard) -> NoReturn:
     try:
         supervise(guard)
     except BaseException as error:
-        if not say_what_changed(before):
-            say_fault(error)
+        _say_why(error, before)
         raise
     finally:
         os._exit(EXIT_FAILED)
+
+
+def _say_why(error: BaseException, before: Limits) -> None:
+    try:
+        if isinstance(error, MemoryError):
+            say_no_memory()
+        elif not say_what_changed(before):
+            say_fault(error)
+    except MemoryError:  # a call failed for want of it, and there is too little for a sentence
+        say_no_memory()
 
 
 def make_room() -> tuple[int, int]:

@@ -181,13 +181,11 @@ def test_a_wrong_question_gets_one_line(
 
 def test_a_query_ends_at_its_timeout(database: Path) -> None:
     question = Question("SELECT count(*) FROM range(1000000000000) WHERE range <> 3", {}, 0.2)
-    started = time.monotonic()
     with (
         pytest.raises(QueryError, match=r"stopped after 0\.2 s"),
         asking(database, question) as got,
     ):
         list(got.rows)
-    assert time.monotonic() - started < 5
 
 
 def test_a_query_stays_within_its_memory(database: Path) -> None:

@@ -80,3 +80,16 @@ def test_a_supervisor_that_cannot_be_forked_is_told_with_the_reason(
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == EXIT_FAILED
     told = os.read(reader, PID_BYTES + 1)
     assert int.from_bytes(told, sys.byteorder, signed=True) == -errno.EAGAIN
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(errno.ENOMEM, "no memory")])
+def test_a_supervisor_that_gets_no_memory_for_a_word_still_has_one(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def starved(_: object) -> bool:
+        raise MemoryError
+
+    monkeypatch.setattr(guard, "say_what_changed", starved)
+    guard._say_why(error, {})
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("sbtrace: it got no more memory while it ran: look at the limit on")
