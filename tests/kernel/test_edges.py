@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.kernel.counting import counting, follow
 from tests.kernel.refusing import Refusing
 from tests.kernel.supervised import until, waits_in
 from tracer import syscalls
@@ -25,7 +26,9 @@ pytestmark = pytest.mark.kernel
 PYTHON = ("/usr/bin/python3", "-S", "-c")
 MOST = 4095
 """MAX_ERRNO, linux/err.h: what is below its negative is a result like any other."""
-READ, LSEEK = (syscalls.number(syscalls.native_abi(), name) for name in ("read", "lseek"))
+READ, LSEEK, EXIT = (
+    syscalls.number(syscalls.native_abi(), name) for name in ("read", "lseek", "exit")
+)
 
 
 def test_errors_are_results_from_minus_4095_to_minus_1(sbtrace: Sbtrace) -> None:
@@ -119,3 +122,21 @@ def test_calls_so_far_are_those_that_came_back_of_the_living_and_the_dead() -> N
         collector.close()
         for descriptor in (ready, go, said, say):
             os.close(descriptor)
+
+
+@pytest.mark.parametrize("how", ["os._exit(7)", f"call({EXIT}, 3)"], ids=["group", "thread"])
+def test_a_thread_that_outlives_its_leader_ends_the_process_as_wait_tells_it(how: str) -> None:
+    """With the status of exit_group by whichever thread; else, since Linux 5.17, with that of the
+    last one, and before with its leader's (kernel/exit.c: synchronize_group_exit)."""
+    script = (
+        "import ctypes, os, _thread\ncall = ctypes.CDLL(None).syscall\nme = os.getpid()\n"
+        "def outlive():\n"
+        "    while open(f'/proc/self/task/{me}/stat').read().split()[2] != 'Z': pass\n"
+        f"    {how}\n"
+        f"_thread.start_new_thread(outlive, ()); call({EXIT}, 5)"
+    )
+    with counting() as collector:
+        code = os.waitstatus_to_exitcode(follow(collector, *PYTHON, script))
+        (process,) = collector.stop().processes
+    assert code in ((7,) if "7" in how else (3, 5))
+    assert (process.exit_code, process.term_signal) == (code, None)

@@ -122,6 +122,17 @@ def test_an_errno_in_the_vsyscall_page_is_counted(refusing: Refusing, hidden: Pa
     assert (row["calls"], row["blocked"]) == (0, 2 * N)
 
 
+def test_what_faults_in_the_vsyscall_page_before_seccomp_is_asked_is_not_blocked(
+    refusing: Refusing, hidden: Path
+) -> None:
+    """gettimeofday with a pointer that is none; the same register is no argument of time."""
+    rules = '[errno]\nEXFULL = ["time", "gettimeofday"]'
+    assert expect(refusing, hidden, "odd_vsyscalls", rules) == N
+    assert rows(refusing) == [("time", "ERRNO", 54, N)]
+    (row,) = refusing.sbtrace.sql("SELECT count(*) AS n FROM processes WHERE term_signal = 11")
+    assert row["n"] == N
+
+
 @pytest.mark.parametrize("rules", ["", ERRNO])
 def test_what_is_let_through_in_the_vsyscall_page_is_no_syscall(
     rules: str, refusing: Refusing, hidden: Path

@@ -42,6 +42,21 @@ def test_a_histogram_holds_the_calls_that_returned(
         assert row["min_ns"] * sum(counts) <= row["total_ns"] <= row["max_ns"] * sum(counts)
 
 
+WAITS_US = (1, 20, 90, 400, 1_500, 6_000, 30_000, 120_000, 600_000, 1_100_000)
+
+
+def test_a_call_that_was_made_once_is_in_the_bucket_of_its_time(sbtrace: Sbtrace) -> None:
+    """Of a microsecond to a second: each halving by which the bucket is found is taken."""
+    waits = " & ".join(f"sleep {us / 1e6:f}" for us in WAITS_US)
+    sbtrace.run("sh", "-c", f"{waits} & wait")
+    rows = sbtrace.sql("SELECT * FROM syscalls WHERE calls - unfinished = 1")
+    for row in rows:
+        wanted = [int(number == bucket(row["total_ns"])) for number in range(HISTOGRAM_BUCKETS)]
+        assert row["histogram"] == wanted, row["name"]
+    slept = sorted(row["total_ns"] for row in rows if row["name"] == "clock_nanosleep")
+    assert all(ns >= us * 1000 for ns, us in zip(slept, WAITS_US, strict=True))
+
+
 def test_a_wait_of_50_ms_takes_50_ms(sbtrace: Sbtrace, public_folder: Path) -> None:
     """Nothing but the wait is in it, and the calls around it are not charged with it."""
     source = Path(__file__).with_name("refused.c")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import mmap
 import os
 import shutil
 import subprocess
@@ -182,6 +183,8 @@ def test_stacks_leave_room_for_the_tables() -> None:
 
 THREADS = wire.CHUNK_TABLES + 76
 """More than the first chunk has tables for."""
+PLACES_BYTES = wire.THREAD_BYTES * wire.THREADS
+"""Of all lanes and rooms for guests; each begins with its owner and, of a lane, who wants it."""
 AT_ONCE = 100
 WAITING = f"""
 import _thread, os
@@ -245,6 +248,20 @@ def test_tables_are_added_as_threads_become_more() -> None:
     ends = [wire.table(data) for data in taken if wire.kind_of(data) in wire.TABLES_END]
     assert sum(table.head.end == wire.END_EXIT for table in ends) == THREADS + 1
     assert asked_by(taken) == THREADS
+
+
+def test_who_has_ended_leaves_its_place_and_its_table_to_others() -> None:
+    """Of a thousand threads some met in a lane, and were guests elsewhere."""
+    with waiting_threads([]) as (program, live):
+        assert len(live) == THREADS + 1
+        assert list(program.live_tables()) == []
+        taken, _, _ = wire.pool_state(bytes(program._pool._state))
+        assert taken == 0
+        with mmap.mmap(program._maps["threads"], PLACES_BYTES, prot=mmap.PROT_READ) as places:
+            used = [
+                at for at in range(0, PLACES_BYTES, wire.THREAD_BYTES) if any(places[at : at + 16])
+            ]
+        assert used == []
 
 
 @pytest.mark.parametrize("lacking", ["memory", "threads"])

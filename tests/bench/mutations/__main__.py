@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from tests.bench.mutations import plan
 from tests.bench.mutations.ground import Grounds
-from tests.bench.mutations.results import NOTICED, Journal, report
+from tests.bench.mutations.results import NOTICED, SURVIVED, Journal, Verdict, report, why
 from tests.bench.mutations.touched import Touched
 from tests.bench.mutations.trial import Chooser, Trial, lines_of
 from tests.support import ROOT
@@ -89,7 +89,8 @@ def _try(sample: list[tuple[str, Mutant]], journal: Journal, asked: argparse.Nam
     end = time.monotonic() + 60 * asked.minutes if asked.minutes else float("inf")
     lines = lines_of(sample)
     grounds = Grounds(FOLDER, asked.jobs)
-    chooser = Chooser(_learnt(grounds, depth), lines)
+    learnt = _learnt(grounds, plan.files({part for part, _ in sample}, depth))
+    chooser = Chooser(learnt, lines)
     for _, mutant in sample:
         if (verdict := journal.of(mutant.key)) is not None and verdict.outcome == NOTICED:
             chooser.noticed(mutant.path, verdict.by)
@@ -100,6 +101,9 @@ def _try(sample: list[tuple[str, Mutant]], journal: Journal, asked: argparse.Nam
             return None
         if time.monotonic() > end:
             return LEFT
+        if why(mutant) is not None:
+            journal.add(Verdict(mutant.key, SURVIVED, "explained", chosen_tests.digest, depth))
+            return f"explained: {mutant.what}"
         with grounds.one() as ground:
             verdict = Trial(ground, depth).of(mutant, chosen_tests)
         journal.add(verdict)
@@ -120,7 +124,7 @@ def _shown(lines: Iterable[str | None]) -> Iterator[str | None]:
         yield line
 
 
-def _learnt(grounds: Grounds, depth: str) -> Touched:
+def _learnt(grounds: Grounds, paths: list[str]) -> Touched:
     """Which tests run which lines; watching them takes a while where it is not yet known."""
     tests = Touched(FOLDER / "touched")
 
@@ -130,7 +134,7 @@ def _learnt(grounds: Grounds, depth: str) -> Touched:
         failing = [test.name for test in tests.of(path) if test.fails]
         print(f"watched {path}", *(f"fails without a change: {n}" for n in failing), sep="\n  ")
 
-    missing = [path for path in plan.files(depth) if not tests.load(path)]
+    missing = [path for path in paths if not tests.load(path)]
     with ThreadPoolExecutor(grounds.count) as pool:
         list(pool.map(learn, missing))
     return tests

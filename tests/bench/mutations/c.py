@@ -39,7 +39,8 @@ _NOT = re.compile(rb"!(?=[\w(])")
 _STEP = re.compile(rb"(?<=\w)\+\+(?=;)|(?<=\])\+\+(?=;)")
 _HIDDEN = re.compile(
     rb"/\*.*?\*/|//[^\n]*|\"[^\"\n]*\"|^#(?!define)(?:\\\n|[^\n])*|"
-    rb"^(?:char|static const char) [^\n]*",
+    rb"^(?:char|static const char) [^\n]*|"
+    rb"\bBOUNDED\([^;]*\);|^#define (?:UN)?LIKELY[^\n]*",  # these tell the verifier and clang alone
     re.DOTALL | re.MULTILINE,
 )
 _DECLARED = re.compile(rb"(?ms)^(?:struct|enum)\b[^()=;]*?\{.*?^\}[^;\n]*;|^BPF_\w+\([^;]*\);")

@@ -33,6 +33,18 @@ mount -o remount,bind,ro / && cd "$0/checkout" || exit 200
 "$@"
 """
 HUNG = -1
+_BUILT = """
+from tracer.collectors.kernel import built
+from tracer.collectors.kernel.variant import variant
+print(built.build(variant(logging={logging})), end="")
+"""
+_LOADED = """
+from tracer.collectors.kernel.program import Program
+for verdicts in ((), (2, 2, 2)):
+    Program(print, verdicts=verdicts).close()
+"""
+"""Gives the kernel each of the programs."""
+_LOAD_S = 120
 FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
 
 
@@ -52,6 +64,9 @@ class Ground:
         self.folder = folder
         self.checkout = folder / "checkout"
         self.watching = folder / "watching"
+        self._built = self.checkout / "bpf" / "built"
+        self.passing = set[str]()
+        """Tests that were seen to pass here without a change."""
         self._stamp = time.time()
 
     def prepare(self) -> None:
@@ -63,8 +78,9 @@ class Ground:
         (self.folder / "home").mkdir(exist_ok=True)
         _CACHE.mkdir(mode=0o755, exist_ok=True)
         if (kept := ROOT / "bpf" / "built").is_dir():
-            shutil.copytree(kept, self.checkout / "bpf" / "built", dirs_exist_ok=True)
+            shutil.copytree(kept, self._built, dirs_exist_ok=True)
         self._environment()
+        self._original = {file.name: file.read_bytes() for file in self._built.iterdir()}
 
     def _environment_of_tests(self) -> dict[str, str]:
         home, watching = str(self.folder / "home"), str(self.watching)
@@ -94,15 +110,33 @@ class Ground:
         file.write_bytes(source)
         os.utime(file, (self._stamp, self._stamp))
 
-    def compiles(self, path: str) -> bool:
-        """Whether a changed C source is one: others are no mutants."""
+    def restore(self, path: str, source: bytes) -> None:
+        """Put a source back, and the programs that were built of it."""
+        self.write(path, source)
+        if not path.endswith(".py"):
+            for name, content in self._original.items():
+                (self._built / name).write_bytes(content)
+
+    def why_none(self, path: str) -> str | None:
+        """Why a changed C source is no mutant; None if it is another program that can be loaded.
+
+        What the compiler makes the same program of, nothing can notice. What it, the kernel or
+        sbtrace refuses at the start, everything would.
+        """
         if path.endswith(".py"):
-            return True
-        check = (
-            "from tracer.collectors.kernel import compile as c, variant as v\n"
-            "c.compile_program(v.variant(logging=False))"
-        )
-        return self.run(["-c", check], 60).status == 0
+            return None
+        for logging in (False, True):
+            made = self.run(["-c", _BUILT.format(logging=logging)], _LOAD_S)
+            if made.status != 0:
+                return "refused by the compiler"
+            if self._is_another(Path(made.output)):
+                is_taken = logging or self.run(["-c", _LOADED], _LOAD_S).status == 0
+                return None if is_taken else "refused at the start"
+        return "the same program"
+
+    def _is_another(self, built: Path) -> bool:
+        was, now = (json.loads(data) for data in (self._original[built.name], built.read_bytes()))
+        return was["artifact"] != now["artifact"]
 
     def pytest(self, words: Sequence[str], seconds: float) -> Ended:
         """Run tests in the copy, with the plain output of pytest."""

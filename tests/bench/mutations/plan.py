@@ -10,7 +10,7 @@ from tests.bench.mutations.mutant import mutants
 from tests.support import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from tests.bench.mutations.mutant import Mutant
 
@@ -44,12 +44,26 @@ PARTS = {
         "symbols_recorded",
         "paths",
     ),
-    "bpf": (*_RUNS, "program", "counting_claims", "target", "storm", "programs", "kernel_facts"),
+    "bpf": (
+        *_RUNS,
+        "hidden_refusals",
+        "skipped_events",
+        "little_room",
+        "edges",
+        "paths",
+        "symbols_recorded",
+        "instants",
+        "program",
+        "programs",
+        "storm",
+    ),
 }
 """Each part with the kernel tests that run it."""
 _NOT_OURS = ("bpf/include/linux", "bpf/include/asm", "bpf/include/uapi", "bpf/built")
 
 
+_LAYOUT = "tests/unit/collectors/kernel/test_wire.py"
+"""The one unit test of C: that Python has its constants and layouts."""
 _NOT_OF_SOURCES = "tests/unit/project/"
 """These look at files, not at what the sources do."""
 
@@ -73,21 +87,25 @@ def of(part: str) -> list[Mutant]:
 
 def near(path: str, part: str) -> list[str]:
     """Unit tests: those named after the module, then the others of its folder."""
+    if part == "bpf":
+        return [_LAYOUT]
     found = []
     folder = Path("tests/unit", *PurePath(path).parts[1:-1])
     own = folder / f"test_{PurePath(path).stem}.py"
     if (ROOT / own).is_file():
         found.append(str(own))
-    if part != "bpf" and (ROOT / folder).is_dir():
+    if (ROOT / folder).is_dir():
         found.append(f"{folder}/")
     return found
 
 
-def files(depth: str) -> list[str]:
-    """All files of tests that may notice something."""
-    kernel = {path for part in PARTS for path in far(part)} if depth == "kernel" else set()
+def files(parts: Collection[str], depth: str) -> list[str]:
+    """All files of tests that may notice something of these parts."""
+    kernel = {path for part in parts for path in far(part)} if depth == "kernel" else set()
     found = (ROOT / "tests" / "unit").rglob("test_*.py")
     unit = [str(path.relative_to(ROOT)) for path in found]
+    if set(parts) == {"bpf"}:
+        unit = [_LAYOUT]
     return sorted(p for p in unit if not p.startswith(_NOT_OF_SOURCES)) + sorted(kernel)
 
 

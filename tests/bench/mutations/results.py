@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _EXPLAINED = Path(__file__).with_name("explained.toml")
 NOTICED, SURVIVED, NONE = "noticed", "survived", "none"
-"""``none``: it does not compile, so it is no mutant."""
+"""``none``: it cannot be compiled and loaded, or is the same program, so it is no mutant."""
 
 
 class Verdict(NamedTuple):

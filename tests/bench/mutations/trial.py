@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _NO_TESTS = 5
 """Exit status of pytest that found none."""
 _ONE_TEST_S = 60
+_LIKELIEST = 16
+_SLOWER = 20
 _ENOUGH_S = 40
 """What the tests of one mutant may take without a change, those of the unit and of the kernel."""
 
@@ -63,12 +65,12 @@ class Chooser:
 
     def of(self, part: str, mutant: Mutant) -> Chosen:
         """Those of the unit and of the kernel, the likeliest first, within their time."""
-        found = self._running(part, mutant) or self._around(part, mutant)
+        running = self._running(part, mutant)
+        ordered = _dealt(running) if running else _varied(self._around(part, mutant))
         noticed = self._noticed.get(mutant.path, Counter())
-        kernel = sorted((test for test in found if test.kernel), key=_worth)
-        unit = sorted((test for test in found if not test.kernel), key=_worth)
-        kernel = sorted(_dealt(kernel), key=lambda test: -noticed[test.name])
-        unit = sorted(unit, key=lambda test: -noticed[test.name])
+        likeliest = sorted(ordered, key=lambda test: -noticed[test.name])
+        unit = [test for test in likeliest if not test.kernel]
+        kernel = [test for test in likeliest if test.kernel]
         return Chosen(_enough(unit, _ENOUGH_S), _enough(kernel, _ENOUGH_S))
 
     def _running(self, part: str, mutant: Mutant) -> list[Test]:
@@ -90,12 +92,24 @@ def _worth(test: Test) -> float:
     return len(test.lines)
 
 
+def _varied(tests: Iterable[Test]) -> list[Test]:
+    """Where nobody knows what they run: of each function the briefest, then the next."""
+    functions: dict[str, list[Test]] = {}
+    for test in sorted(tests, key=lambda test: test.seconds):
+        functions.setdefault(test.name.partition("[")[0], []).append(test)
+    return _by_turns(functions)
+
+
 def _dealt(tests: Iterable[Test]) -> list[Test]:
     """One of each file, then the next of each, as different files look at different things."""
     files: dict[str, list[Test]] = {}
-    for test in tests:
+    for test in sorted(tests, key=_worth):
         files.setdefault(test.name.partition("::")[0], []).append(test)
-    rounds = zip_longest(*files.values())
+    return _by_turns(files)
+
+
+def _by_turns(groups: Mapping[str, list[Test]]) -> list[Test]:
+    rounds = zip_longest(*groups.values())
     return [test for one in rounds for test in one if test is not None]
 
 
@@ -125,7 +139,12 @@ class Trial:
     def _fails_anyway(self, by: str, chosen: Chosen) -> Test | None:
         """The test, if it is one of the kernel's that fails now without a change as well."""
         found = [test for test in chosen.kernel if test.name == by]
-        return found[0] if found and self._ground.failing([by], 3 * _ONE_TEST_S) else None
+        if not found or by in self._ground.passing:
+            return None
+        if self._ground.failing([by], 3 * _ONE_TEST_S):
+            return found[0]
+        self._ground.passing.add(by)
+        return None
 
     def _outcome(self, mutant: Mutant, chosen: Chosen) -> tuple[str, str]:
         source = (self._ground.checkout / mutant.path).read_bytes()
@@ -133,12 +152,14 @@ class Trial:
         try:
             return self._tried(mutant.path, chosen)
         finally:
-            self._ground.write(mutant.path, source)
+            self._ground.restore(mutant.path, source)
 
     def _tried(self, path: str, chosen: Chosen) -> tuple[str, str]:
-        if not self._ground.compiles(path):
-            return NONE, "compiler"
-        for tests in (chosen.unit, chosen.kernel if self._depth == "kernel" else []):
+        if (reason := self._ground.why_none(path)) is not None:
+            return NONE, reason
+        kernel = chosen.kernel if self._depth == "kernel" else []
+        # The likeliest alone first: their files are few, and soon read.
+        for tests in (chosen.unit, kernel[:_LIKELIEST], kernel[_LIKELIEST:]):
             if tests and (by := _noticing(tests, self._ground.pytest)) is not None:
                 return NOTICED, by
         count = len(chosen.unit) + len(chosen.kernel)
@@ -149,7 +170,8 @@ def _noticing(tests: list[Test], pytest: Callable[[list[str], float], Ended]) ->
     """The first of some tests that fails; None if none does."""
     usual = sum(test.seconds for test in tests)
     names = [test.name for test in tests]
-    ended = pytest(["-x", f"--timeout={_ONE_TEST_S}", *names], 3 * usual + _ONE_TEST_S)
+    # Each has its own limit: this one is for what even that cannot end, on a busy machine too.
+    ended = pytest(["-x", f"--timeout={_ONE_TEST_S}", *names], _SLOWER * usual + 3 * _ONE_TEST_S)
     if ended.status == HUNG:
         return "a test that did not end"
     if ended.status in (0, _NO_TESTS):
