@@ -15,6 +15,7 @@ import pytest
 
 from tracer import syscalls
 from tracer.profile import load, machine, parse
+from tracer.profile.compare import compare
 from tracer.profile.verdicts import verdict
 from tracer.sandbox import filter as filter_
 from tracer.sandbox import in_force
@@ -214,3 +215,27 @@ def test_a_process_is_compared_with_the_profile_that_it_runs_under(
         done = sbtrace("profile", "diff", str(process.pid), str(profile))
     assert done.returncode == 1
     assert "  errno:EPERM in A, trap in B: 1 call\n    mount\n" in done.stdout
+
+
+def test_the_filters_of_a_process_become_a_profile(sbtrace: Sbtrace, tmp_path: Path) -> None:
+    """Of two that are stacked, the profile answers as the strictest of them."""
+    with filtered(tmp_path, OUTER, INNER) as process:
+        done = sbtrace("profile", "import", "--pid", str(process.pid))
+    assert done.returncode == 0, done.stderr
+    assert 'trap = ["mount"]' in done.stdout
+    assert 'EXFULL = ["getpgid", "umount2"]' in done.stdout
+    assert 'args = ["arg0 & 0xffffffff == 16"]' in done.stdout
+    native = syscalls.native_abi()
+    difference = compare(
+        [filter_.compile(parse(done.stdout, "back.toml")).program()],
+        [filter_.compile(profile).program() for profile in (OUTER, INNER)],
+        native,
+    )
+    assert difference.calls == {}
+    assert difference.others is None
+
+
+def test_a_process_without_a_filter_gives_no_profile(sbtrace: Sbtrace) -> None:
+    done = sbtrace("profile", "import", "--pid", str(os.getpid()))
+    assert done.returncode == 125
+    assert "without a seccomp filter: there is nothing to make a profile of" in done.stderr

@@ -13,6 +13,8 @@ from tracer.profile.formats import NAMES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tracer.profile.formats import Imported
+
 _KNOWN = ", ".join(NAMES)
 _Lossy = Annotated[
     bool, typer.Option("--lossy", help="Go on where something cannot be said, and name it.")
@@ -33,7 +35,10 @@ def register(commands: typer.Typer) -> None:
     commands.command(
         "import",
         short_help="Make a profile of a file of another program.",
-        epilog=examples("sbtrace profile import docker.json --cap docker -o docker.toml"),
+        epilog=examples(
+            "sbtrace profile import docker.json --cap docker -o docker.toml",
+            "sbtrace profile import --pid 4711 -o in-force.toml",
+        ),
     )(import_)
 
 
@@ -51,15 +56,20 @@ def export(
     from tracer.sandbox import filter as filters
 
     found = load(profile)
-    made = formats.export(found, format_, lambda: filters.compile(found).program())
+    made = formats.export(found, format_, lambda: filters.compile(found))
     _say(made.notes, made.losses, f"{profile} as {format_}", lossy=lossy)
     _write(made.data, output)
 
 
 def import_(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="The file; - for stdin.")],
+    file: Annotated[
+        str | None, typer.Argument(metavar="[FILE]", help="The file; - for stdin.")
+    ] = None,
     format_: Annotated[
         str | None, typer.Option("--format", metavar="F", help=f"One of: {_KNOWN}; else found out.")
+    ] = None,
+    pid: Annotated[
+        int | None, typer.Option(metavar="PID", help="The filters of a running process, as root.")
     ] = None,
     cap: Annotated[
         list[str] | None,
@@ -72,13 +82,35 @@ def import_(
 
     What a profile cannot say is an error, or listed on stderr with --lossy.
     """
+    from tracer.errors import UsageError
+
+    if (file is None) == (pid is None):
+        raise UsageError("profile import: give a FILE, or --pid PID")
+    made = _of_process(pid) if pid else _of_file(file or "", format_, cap or [])
+    _say(made.notes, made.losses, f"{file or f'process {pid}'} as a profile", lossy=lossy)
+    _write(made.text.encode(), output)
+
+
+def _of_file(file: str, format_: str | None, cap: list[str]) -> Imported:
     from tracer.profile import formats
     from tracer.profile.formats.context import context
     from tracer.profile.locate import read_bytes
 
-    made = formats.import_(read_bytes(file), context(file, tuple(cap or ())), format_)
-    _say(made.notes, made.losses, f"{file} as a profile", lossy=lossy)
-    _write(made.text.encode(), output)
+    return formats.import_(read_bytes(file), context(file, tuple(cap)), format_)
+
+
+def _of_process(pid: int) -> Imported:
+    from tracer.errors import FilterError
+    from tracer.profile import formats
+    from tracer.profile.formats.context import context
+    from tracer.sandbox import in_force
+
+    found = in_force.read(pid)
+    if not found.filters:
+        why = "in strict mode" if found.mode == "strict" else "without a seccomp filter"
+        raise FilterError(f"process {pid} is {why}: there is nothing to make a profile of")
+    name = found.comm or f"process-{pid}"
+    return formats.from_filters(found.filters, context(name, ()))
 
 
 def _say(notes: Sequence[str], losses: Sequence[str], what: str, *, lossy: bool) -> None:

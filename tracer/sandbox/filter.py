@@ -75,6 +75,15 @@ class CompiledFilter:
             file.seek(0)
             return machine.program(file.read())
 
+    def listing(self) -> bytes:
+        """The filter as libseccomp lists it for people; nothing if it restricts nothing."""
+        if self._filter is None:
+            return b""
+        with os.fdopen(os.memfd_create("listing"), "w+b") as file:
+            self._filter.export_pfc(file)
+            file.seek(0)
+            return file.read()
+
     def export_bpf(self, file: BinaryIO) -> None:
         """Write the filter's classic BPF program (struct sock_filter[]) to a real file."""
         if self._filter is not None:

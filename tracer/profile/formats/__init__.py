@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.errors import ProfileError
+from tracer.profile.formats import cubes
 from tracer.profile.formats.compose import compose
 from tracer.profile.formats.interface import Context, Source, hint, running_kernel
 from tracer.profile.formats.lower import policy_of
@@ -18,16 +19,26 @@ from tracer.profile.formats.policy import Remarks
 from tracer.profile.where import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from tracer.profile.formats.interface import Format
+    from tracer.profile.formats.interface import Compiled, Format
+    from tracer.profile.formats.policy import Policy
     from tracer.profile.machine import Program
     from tracer.profile.records import Profile
 
-NAMES = ("oci",)
+NAMES = ("bpf", "pfc", "oci")
 """Of the modules here, in the order in which a file is looked at."""
 
-__all__ = ["NAMES", "Context", "Exported", "Imported", "export", "import_", "running_kernel"]
+__all__ = [
+    "NAMES",
+    "Context",
+    "Exported",
+    "Imported",
+    "export",
+    "from_filters",
+    "import_",
+    "running_kernel",
+]
 
 
 class Exported(NamedTuple):
@@ -50,8 +61,8 @@ class Imported(NamedTuple):
     """What the profile does otherwise than the file."""
 
 
-def export(profile: Profile, format_: str, program: Callable[[], Program]) -> Exported:
-    """The profile in a format. ``program`` gives the filter that libseccomp makes of it.
+def export(profile: Profile, format_: str, compiled: Callable[[], Compiled]) -> Exported:
+    """The profile in a format. ``compiled`` gives the filter that libseccomp makes of it.
 
     Raises ProfileError for a format that is not known or only read.
     """
@@ -59,7 +70,7 @@ def export(profile: Profile, format_: str, program: Callable[[], Program]) -> Ex
     if found.write is None:
         raise ProfileError(f'"{format_}" is only read; one of {", ".join(_written())} is written')
     remarks = Remarks()
-    data = found.write(Source(policy_of(profile), program), remarks)
+    data = found.write(Source(policy_of(profile), compiled), remarks)
     return Exported(data, tuple(remarks.notes), tuple(remarks.losses))
 
 
@@ -72,9 +83,28 @@ def import_(data: bytes, context: Context, format_: str | None = None) -> Import
     if found.read is None:
         raise ProfileError(f'"{found.name}" is only written; give another --format')
     remarks = Remarks()
-    policy = found.read(data, context, remarks)
+    try:
+        policy = found.read(data, context, remarks)
+    except cubes.TooMany:
+        context.fail(None, "conditions that compare this much cannot be followed: compare fewer")
+    return _composed(policy, context, found.name, remarks)
+
+
+def from_filters(filters: Sequence[Program], context: Context) -> Imported:
+    """The profile of filters that are in force together, the oldest first: at least one.
+
+    Raises FilterError and ProfileError for some that no profile can say.
+    """
+    from tracer.profile.formats import bpf
+
+    remarks = Remarks()
+    policy = bpf.of_filters(filters, context, remarks)
+    return _composed(policy, context, bpf.FORMAT.name, remarks)
+
+
+def _composed(policy: Policy, context: Context, format_: str, remarks: Remarks) -> Imported:
     text = compose(policy, context.path, remarks)
-    return Imported(text, found.name, tuple(remarks.notes), tuple(remarks.losses))
+    return Imported(text, format_, tuple(remarks.notes), tuple(remarks.losses))
 
 
 def _format(name: str) -> Format:

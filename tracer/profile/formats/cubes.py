@@ -23,6 +23,7 @@ EVERYTHING: Box = (ANY,) * 6
 ARGUMENTS = range(6)
 _WIDTH = 64
 _MOST_BOXES = 8192
+_MOST_PAIRS = 1 << 17
 
 
 class TooMany(Exception):
@@ -85,15 +86,20 @@ def both(one: Cube, other: Cube) -> Cube | None:
 
 
 def sides(conditions: Iterable[Condition]) -> dict[int, list[Cube]]:
-    """By argument, the values that satisfy all conditions on it: none where they contradict."""
+    """By argument, the values that satisfy all conditions on it: none where they contradict.
+
+    Raises TooMany.
+    """
     found: dict[int, list[Cube]] = {}
-    for condition in conditions:
+    for condition in sorted(conditions, key=lambda c: c.op != "=="):  # few values first
         cubes = of_condition(condition)
         found[condition.index] = _common(found.get(condition.index, [ANY]), cubes)
     return found
 
 
-def _common(ours: Iterable[Cube], theirs: Sequence[Cube]) -> list[Cube]:
+def _common(ours: Sequence[Cube], theirs: Sequence[Cube]) -> list[Cube]:
+    if len(ours) * len(theirs) > _MOST_PAIRS:
+        raise TooMany
     pairs = ((one, other) for one in ours for other in theirs)
     return [cube for one, other in pairs if (cube := both(one, other)) is not None]
 
@@ -165,9 +171,15 @@ WHOLE = 1 << (_WIDTH * len(ARGUMENTS))
 
 def projection(boxes: Iterable[Box], index: int) -> list[Cube]:
     """The values that one argument takes, in cubes that share none. Raises TooMany."""
+    return apart(dict.fromkeys(box[index] for box in boxes))
+
+
+def apart(cubes: Iterable[Cube]) -> list[Cube]:
+    """The same values in cubes that share none; the widest are kept. Raises TooMany."""
     found: list[Box] = []
-    for cube in dict.fromkeys(box[index] for box in boxes):
-        found += without([_with(EVERYTHING, 0, cube)], found)
+    for cube in sorted(cubes, key=lambda cube: cube[0].bit_count()):
+        if not any(both(cube, box[0]) == cube for box in found):
+            found += without([_with(EVERYTHING, 0, cube)], found)
     return [box[0] for box in found]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol
 
 from tracer import syscalls
 from tracer.errors import ProfileError
@@ -20,12 +20,22 @@ Kernel = tuple[int, int]
 """Version and patchlevel: (6, 18)."""
 
 
+class Compiled(Protocol):
+    """A profile's filter as libseccomp makes it; empty where the profile restricts nothing."""
+
+    def program(self) -> Program:
+        """Its instructions."""
+
+    def listing(self) -> bytes:
+        """Its pseudo filter code."""
+
+
 class Source(NamedTuple):
     """What is exported."""
 
     policy: Policy
-    program: Callable[[], Program]
-    """The filter that libseccomp makes of the profile; empty if it restricts nothing."""
+    compiled: Callable[[], Compiled]
+    """Its filter, made when it is asked for."""
 
 
 class Context(NamedTuple):

@@ -19,7 +19,7 @@ from tracer.profile.records import FULL_MASK, Action, Condition
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tracer.profile.formats.cubes import Box
+    from tracer.profile.formats.cubes import Box, Cube
 
 _MOST_CLAUSES = 512
 
@@ -75,11 +75,13 @@ def _are_exclusive(clauses: Sequence[Clause]) -> bool:
 
 
 def _rebuilt(call: Call, default: Action) -> Call:
-    sets = _sets(call)
-    if len(sets) == 1:
+    sets = _sets(call, default)
+    if len(sets) == 1 and cubes.volume(next(iter(sets.values()))) == cubes.WHOLE:
         return call._replace(clauses=(), otherwise=next(iter(sets)))
-    # A rule with the default action cannot stand beside a listed call: what is left is listed.
-    otherwise = default if default in sets else max(sets, key=lambda action: len(sets[action]))
+    otherwise = call.otherwise
+    if default in sets or sum(map(cubes.volume, sets.values())) == cubes.WHOLE:
+        # A rule with the default action cannot stand beside a listed call: what is left is listed.
+        otherwise = default if default in sets else max(sets, key=lambda a: len(sets[a]))
     rest = {action: boxes for action, boxes in sets.items() if action != otherwise}
     alone = len(rest) == 1 and otherwise == default
     clauses = [
@@ -92,16 +94,24 @@ def _rebuilt(call: Call, default: Action) -> Call:
     return call._replace(clauses=tuple(clauses), otherwise=otherwise)
 
 
-def _sets(call: Call) -> dict[Action, list[Box]]:
-    """Which calls are answered how; no call is in two of them, none is left out."""
+def _sets(call: Call, default: Action) -> dict[Action, list[Box]]:
+    """Which calls are answered how; no call is in two of them.
+
+    What no clause covers is among them where a clause has the default action, as then only that
+    can be the rest.
+    """
     found: dict[Action, list[Box]] = {}
-    taken: list[Box] = []
+    taken: list[tuple[Clause, list[Box]]] = []
     for clause in call.clauses:
-        new = cubes.without(cubes.of_conditions(clause.conditions), taken)
+        new = cubes.of_conditions(clause.conditions)
+        for earlier, boxes in taken:
+            if cubes.overlap(earlier.conditions, clause.conditions):
+                new = cubes.without(new, boxes)
         found.setdefault(clause.action, []).extend(new)
-        taken += new
-    if cubes.volume(taken) < cubes.WHOLE:
-        found.setdefault(call.otherwise, []).extend(cubes.without([cubes.EVERYTHING], taken))
+        taken.append((clause, new))
+    if default in found and call.otherwise != default:
+        rest = cubes.without([cubes.EVERYTHING], [box for _, new in taken for box in new])
+        found.setdefault(call.otherwise, []).extend(rest)
     return {action: boxes for action, boxes in found.items() if boxes}
 
 
@@ -110,6 +120,14 @@ def _conditions(boxes: list[Box], *, alone: bool) -> list[tuple[Condition, ...]]
     sides = [cubes.projection(boxes, index) for index in cubes.ARGUMENTS]
     if math.prod(map(cubes.cube_volume, sides)) != cubes.volume(boxes):
         return [_of_box(box) for box in boxes]
+    return alternatives(sides, alone=alone)
+
+
+def alternatives(sides: Sequence[Sequence[Cube]], *, alone: bool) -> list[tuple[Condition, ...]]:
+    """Alternatives that say: each argument is in its own cubes. Raises cubes.TooMany.
+
+    ``alone``: where one alternative will do, any comparison may be used of it.
+    """
     one = [cubes.as_condition(index, side) for index, side in enumerate(sides)]
     whole = tuple(c for c in one if c is not None and c.mask)
     if None not in one and (alone or all(c.op == "==" for c in whole)):
