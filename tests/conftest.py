@@ -78,7 +78,18 @@ def reach() -> None:
 @pytest.fixture
 def ordinary_sbtrace(public_folder: Path) -> Iterator[support.Sbtrace]:
     """The same as an ordinary user, uid 65534. Only for tests marked `kernel`."""
-    folder = Path(tempfile.mkdtemp(prefix="user-", dir=public_folder))
-    folder.chmod(0o755)
-    with support.ordinary_user(folder) as command:
+    with support.ordinary_user(_folder(public_folder)) as command:
         yield command
+
+
+@pytest.fixture
+def lonely_sbtrace(public_folder: Path) -> Iterator[support.Sbtrace]:
+    """The same as a user of whom nothing else runs. Only for tests marked `kernel`."""
+    with support.ordinary_user(_folder(public_folder), support.LONELY) as command:
+        yield command
+
+
+def _folder(within: Path) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="user-", dir=within))
+    folder.chmod(0o755)
+    return folder

@@ -27,6 +27,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "tests" / "programs"
 NOBODY = 65534
 NATIVE = syscalls.native_abi()
+LONELY = 61184 + os.getpid() % 4096
+"""A user with nothing of his own on the machine; there is no name for him."""
 # Seconds for one command; an emulated machine needs more.
 TIMEOUT = float(os.environ.get("SBTRACE_TEST_TIMEOUT", "120"))
 
@@ -146,8 +148,8 @@ class Sbtrace:
 
 
 @contextmanager
-def ordinary_user(folder: Path) -> Iterator[Sbtrace]:
-    """sbtrace as uid 65534, with no capability. Needs root to become that.
+def ordinary_user(folder: Path, uid: int = NOBODY) -> Iterator[Sbtrace]:
+    """sbtrace as that uid, with no capability. Needs root to become that.
 
     The checkout may lie where only root can go, so it is bound to ``folder`` in a mount
     namespace of the command's own.
@@ -155,8 +157,8 @@ def ordinary_user(folder: Path) -> Iterator[Sbtrace]:
     checkout, home = folder / "checkout", folder / "home"
     checkout.mkdir()
     home.mkdir()
-    os.chown(home, NOBODY, NOBODY)
-    drop = f"setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups --inh-caps=-all"
+    os.chown(home, uid, uid)
+    drop = f"setpriv --reuid={uid} --regid={uid} --clear-groups --inh-caps=-all"
     enter = f'mount --bind "{ROOT}" "{checkout}" && exec {drop} -- "$@"'
     python = checkout / Path(sys.executable).relative_to(ROOT)
     yield Sbtrace(

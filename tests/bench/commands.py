@@ -30,6 +30,7 @@ POOL = "the pool makes a thread only where none is idle at that moment"
 NAMES = "a random name is drawn again where the number would favour some letters"
 AGAIN = "a fork in which a SIGCHLD comes is begun again (ERESTARTNOINTR, kernel/fork.c)"
 DEATHS = "strace lets a call return before a signal ends the process; else it never does"
+TURNS = "make takes a token for a job beside another, and none where that one has ended"
 INPUT = "of two jobs at once make gives its input to one, and a broken pipe to the other"
 
 
@@ -193,7 +194,9 @@ COMMANDS = (
         ("make", "-j2"),
         a_project,
         {},
-        _CHILDREN | _COMPILER | {"pselect6": ENDS, "dup2": INPUT, "prlimit64": INPUT},
+        _CHILDREN
+        | _COMPILER
+        | {"pselect6": ENDS, "dup2": INPUT, "prlimit64": INPUT, "read": TURNS, "write": TURNS},
     ),
     Command(
         "sort --parallel=2",

@@ -122,7 +122,7 @@ def test_a_target_that_starves_sbtrace_of_memory_is_recorded_once_there_is_some(
     """It is chance where memory first lacks: at the end, in DuckDB, or in the run, which ends."""
     script = STARVE.replace("LIMIT", "RLIMIT_AS").replace("SECONDS", "0")
     done = ordinary_sbtrace("run", "-q", PYTHON, "-c", script)
-    assert state(int(done.stdout)) is None
+    assert not done.stdout or state(int(done.stdout)) is None  # it may be ended before it says it
     assert "look at the limit on memory" in done.stderr
     assert done.stderr.count("\n") == 1
     (row,) = json.loads(ordinary_sbtrace("runs", "--json").stdout)["runs"]

@@ -316,12 +316,12 @@ def test_processes_bounds_the_whole_target_also_of_root(
 
 
 def test_a_bound_of_an_ordinary_user_leaves_room_for_what_runs_already(
-    ordinary_sbtrace: Sbtrace, public_folder: Path
+    lonely_sbtrace: Sbtrace, public_folder: Path
 ) -> None:
     options = ["--profile", bounded(public_folder)]
     # Later on, too: sbtrace is the same user's, and must start no thread that takes the room.
     late = f"import time; time.sleep(0.5)\n{BOMB}"
-    recorded = ordinary_sbtrace.run("setsid", "/usr/bin/python3", "-c", late, options=options)
+    recorded = lonely_sbtrace.run("setsid", "/usr/bin/python3", "-c", late, options=options)
     assert 35 <= int(recorded.process.stdout) <= 41
 
 
