@@ -141,7 +141,6 @@ static __always_inline void write_exec(struct thread *thread, void *bprm, u64 no
     record->kind = RECORD_EXEC;
     record->image = thread->head.image;
     record->pid = thread->head.pid;
-    record->tid = thread->head.tid;
     record->process_ns = thread->head.process_ns;
     record->at_ns = now;
     record->argv_whole = bytes;

@@ -176,8 +176,6 @@ struct note {
     u64 image_ns;
     u32 ppid;
     u32 image;
-    u32 is_thread;
-    u32 pid;
 };
 
 /* A process or thread begins. */
@@ -197,7 +195,7 @@ struct exec_record {
     u32 kind;
     u32 image;
     u32 pid;
-    u32 tid;
+    u32 reserved;
     u64 process_ns;
     u64 at_ns;
     u32 argv_bytes; /* of argv below */

@@ -175,7 +175,6 @@ class Exec(NamedTuple):
 
     image: int
     pid: int
-    tid: int
     process_ns: int
     at_ns: int
     whole_bytes: int
@@ -348,9 +347,9 @@ def start(data: bytes) -> Start:
 
 def exec_(data: bytes) -> Exec:
     """Read the record of an execve that succeeded."""
-    _kind, image, pid, tid, process_ns, at_ns, got, whole, filename = _EXEC.unpack_from(data)
+    _kind, image, pid, _, process_ns, at_ns, got, whole, filename = _EXEC.unpack_from(data)
     argv = data[_EXEC.size : _EXEC.size + got]
-    return Exec(image, pid, tid, process_ns, at_ns, whole, _string(filename), argv)
+    return Exec(image, pid, process_ns, at_ns, whole, _string(filename), argv)
 
 
 def file(data: bytes) -> File:

@@ -45,7 +45,7 @@ def slot(nr: int, calls: int = 0, errors: int = 0, blocked: int = 0, abi: int = 
 
 def exec_(pid: int, at: int, image: int, argv: bytes, now: int, whole: int = -1) -> wire.Exec:
     whole = len(argv) if whole < 0 else whole
-    return wire.Exec(image, pid, pid, at, now, whole, b"/bin/" + argv.split(b"\0")[0], argv)
+    return wire.Exec(image, pid, at, now, whole, b"/bin/" + argv.split(b"\0")[0], argv)
 
 
 def ended(accounts: Accounts, head: wire.Head, *slots: wire.Slot, errnos: Any = ()) -> None:

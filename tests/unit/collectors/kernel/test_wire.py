@@ -13,7 +13,8 @@ import pytest
 from tests.support import ROOT
 from tracer.collectors.kernel import wire
 from tracer.collectors.kernel.refusals import REGISTER_BYTES
-from tracer.model import HISTOGRAM_BUCKETS, Loss
+from tracer.collectors.kernel.variant import TAILS
+from tracer.model import HISTOGRAM_BUCKETS, HISTOGRAM_FIRST_SHIFT, Loss
 from tracer.report import losses
 
 if TYPE_CHECKING:
@@ -71,8 +72,7 @@ FIELDS: dict[str, tuple[Callable[[bytes], Any], dict[str, str]]] = {
     ),
     "exec_record": (
         wire.exec_,
-        {n: n for n in ("image", "pid", "tid", "process_ns", "at_ns")}
-        | {"argv_whole": "whole_bytes"},
+        {n: n for n in ("image", "pid", "process_ns", "at_ns")} | {"argv_whole": "whole_bytes"},
     ),
     "file_record": (
         wire.file,
@@ -142,8 +142,22 @@ ARRAYS = {
     "refused_count": ("count", "first_ns", "last_ns"),
 }
 
+CONSTANTS = {
+    name: value
+    for name in re.findall(r"(?m)^#define (\w+) ", RECORDS.read_text())
+    if isinstance(value := getattr(wire, name, None), int)
+}
+CONSTANTS |= {
+    "HISTOGRAM_FIRST_SHIFT": HISTOGRAM_FIRST_SHIFT,
+    "LOSSES": len(wire.LOSSES),
+    "TAILS": len(TAILS),
+    "TAIL_WALK_PATH": TAILS.index("walk_path"),
+    "TAIL_NOTE_TEXTS": TAILS.index("note_texts"),
+}
+"""Those of C that Python has too."""
+
 Places = dict[str, tuple[int, int]]
-"""``struct.field`` or type -> (offset, size), as the compiler says."""
+"""``struct.field``, type or constant -> (offset or value, size), as the compiler says."""
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +170,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
         f'printf("{s}.{f} %zu %zu\\n", offsetof(struct {s}, {f}), sizeof(((struct {s} *)0)->{f}));'
         for s, f in known
     ]
+    lines += [f'printf("{name} %lld 0\\n", (long long)({name}));' for name in CONSTANTS]
     lines += [f'printf("{name.replace(" ", "_")} 0 %zu\\n", sizeof({name}));' for name in SIZES]
     folder = tmp_path_factory.mktemp("wire")
     source = folder / "places.c"
@@ -195,6 +210,12 @@ def test_each_field_is_read_where_c_has_it(places: Places, struct: str, field: s
 def test_sizes_are_those_of_c(places: Places, name: str) -> None:
     """Of keys and values of maps, which bcc hands over as bytes."""
     assert places[name.replace(" ", "_")] == (0, SIZES[name])
+
+
+def test_numbers_that_python_has_too_are_those_of_c(places: Places) -> None:
+    """As the compiler works them out: how much room there is, and which program is which."""
+    assert len(CONSTANTS) > 40
+    assert {name: places[name][0] for name in CONSTANTS} == CONSTANTS
 
 
 def test_a_call_changes_one_cache_line_of_its_thread(places: Places) -> None:
