@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -140,3 +141,18 @@ def test_a_thread_that_outlives_its_leader_ends_the_process_as_wait_tells_it(how
         (process,) = collector.stop().processes
     assert code in ((7,) if "7" in how else (3, 5))
     assert (process.exit_code, process.term_signal) == (code, None)
+
+
+def test_a_call_in_which_a_task_is_killed_is_unfinished_and_no_error(programs: Programs) -> None:
+    """Its exit says ERESTARTSYS, which nobody sees; one that is cancelled alone does come back."""
+    with counting() as collector:
+        assert follow(collector, programs["thread_killed"]) == 0
+        records = collector.stop()
+    found = {name: Counter[str]() for name in ("readv", "rt_sigsuspend", "recvfrom")}
+    for row in records.totals.stats:
+        if row.name in found:
+            found[row.name] += Counter(made=row.calls, unfinished=row.unfinished, failed=row.errors)
+    assert found["readv"]["unfinished"] == found["readv"]["made"] > 1
+    assert found["rt_sigsuspend"] == {"made": 1, "unfinished": 1}
+    assert found["recvfrom"] == {"made": 1, "failed": 1}
+    assert {"readv", "rt_sigsuspend"} & {error.name for error in records.totals.errors} == set()

@@ -54,7 +54,6 @@ PARTS = {
         "symbols_recorded",
         "instants",
         "program",
-        "programs",
         "storm",
     ),
 }
