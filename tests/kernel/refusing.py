@@ -32,7 +32,8 @@ class Refusing:
         (row,) = self.sbtrace.sql(
             "SELECT sum(calls)::BIGINT AS calls, sum(errors)::BIGINT AS errors, "  # noqa: S608 - names of ours
             "sum(blocked)::BIGINT AS blocked, sum(unfinished)::BIGINT AS unfinished, "
-            "sum(total_ns)::BIGINT AS total_ns, max(max_ns)::BIGINT AS max_ns "
+            "sum(total_ns)::BIGINT AS total_ns, min(min_ns)::BIGINT AS min_ns, "
+            "max(max_ns)::BIGINT AS max_ns "
             f"FROM syscalls WHERE name = '{name}'"
         )
         return row
