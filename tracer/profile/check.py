@@ -64,7 +64,8 @@ def _starting(profile: Profile) -> Iterator[Finding]:
         ("rt_sigreturn", "no program returns from a signal handler"),
     ):
         action = _action(profile, name)
-        if action and not action.permits:
+        starts = name == "execve" and profile.exec_once
+        if action and not action.permits and not starts:
             message = f'{name} is {action}: {effect}; add "{name}" to allow'
             yield Finding("warning", None, message)
     actions = {name: _action(profile, name) for name in _LOADER}

@@ -77,6 +77,13 @@ def remedy(
     name = syscalls.name(abi, nr)
     if abi == "i386":
         name = demultiplex(name, args) or name
+    if decision.by_exec:
+        return Remedy(
+            profile.path,
+            lines.of("exec") or 1,
+            'take out exec = "once"',
+            'exec = "once" refuses every execve after the one that starts the command',
+        )
     if decision.rule and decision.rule.conditions:
         return _conditional(profile, decision.rule, name)
     return _listed(profile, decision, (abi, nr, args), name)
@@ -120,6 +127,8 @@ def _listed(
             narrower,
         )
     reason = f"no rule covers {name}, and the default action is {profile.default_action}"
+    if decision.is_newer:
+        reason = f"no rule covers {name}, which is newer than the profile: {profile.unknown}"
     if rule:
         reason = f'"{rule.entry}" of line {rule.line}, which holds {name}, is {rule.action}'
     line = lines.of("allow")

@@ -10,10 +10,12 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, cast
 
 from tracer import syscalls
+from tracer.profile import execs
 from tracer.profile.conditions import check_conditions, exact, parse_alternative
 from tracer.profile.limits import parse_limits
 from tracer.profile.lines import Lines
 from tracer.profile.names import NameList, check_precedence
+from tracer.profile.newer import NEWEST, OLDEST, Version, version
 from tracer.profile.privileges import parse_privileges
 from tracer.profile.records import (
     ACTION_KINDS,
@@ -34,7 +36,12 @@ if TYPE_CHECKING:
 
 _LISTS = [kind for kind in ACTION_KINDS if kind != "errno"]
 _TABLES = ["errno", "rule", "limits", "privileges"]
-_KEYS = ["name", "description", "default_action", "abis", *_LISTS, *_TABLES]
+_KEYS = [
+    *("name", "description", "default_action", "unknown", "knows", "exec", "abis"),
+    *_LISTS,
+    *_TABLES,
+]
+_EXEC = ("once", "listed")
 _RULE_KEYS = ["syscalls", "action", "args"]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _PLAIN = re.compile(r"\s*arg\d")
@@ -75,6 +82,9 @@ def parse(source: str, path: str, native: str | None = None) -> Profile:
         else None,
         limits=parse_limits(table["limits"], where) if "limits" in table else Limits(),
         skipped=tuple(names.skipped),
+        unknown=_unknown(table, where),
+        knows=_knows(table, where),
+        exec_once=_exec_once(table, where),
     )
     _check_whole(profile, where)
     return profile
@@ -95,7 +105,15 @@ def _native(table: dict[str, Any]) -> str:
 def _check_whole(profile: Profile, where: Where) -> None:
     check_precedence(profile, where)
     check_conditions(profile, where)
-    if profile.any_abi and (profile.rules or not profile.default_action.permits):
+    for name in execs.CALLS if profile.exec_once else ():
+        if rules := profile.conditional.get(name):
+            raise where.error(
+                rules[0].line,
+                f'exec = "once" decides about {name} whatever its arguments are: '
+                "take it out of this [[rule]]",
+            )
+    restricts = profile.rules or not profile.default_action.permits
+    if profile.any_abi and (restricts or profile.unknown or profile.exec_once):
         raise where.error(
             where.lines.of("abis"),
             'abis = ["any"] would let every rule be passed by through another ABI; '
@@ -149,6 +167,40 @@ def _default_action(table: dict[str, Any], where: Where) -> Action:
             None, 'default_action is missing; add a line such as default_action = "kill_process"'
         )
     return parse_action(table["default_action"], where.lines.of("default_action"), where)
+
+
+def _unknown(table: dict[str, Any], where: Where) -> Action | None:
+    if "unknown" not in table:
+        return None
+    return parse_action(table["unknown"], where.lines.of("unknown"), where)
+
+
+def _knows(table: dict[str, Any], where: Where) -> Version:
+    if "knows" not in table:
+        return NEWEST
+    value, line = table["knows"], where.lines.of("knows")
+    found = version(value) if isinstance(value, str) else None
+    if found is None:
+        ends = ["{}.{}".format(*end) for end in (OLDEST, NEWEST)]
+        raise where.error(
+            line,
+            f'knows is the Linux version whose calls the profile knows, such as "6.12", from '
+            f'"{ends[0]}" to "{ends[1]}", not {value!r}',
+        )
+    if "unknown" not in table:
+        raise where.error(line, 'knows says nothing without unknown = "errno:ENOSYS"')
+    return found
+
+
+def _exec_once(table: dict[str, Any], where: Where) -> bool:
+    value = table.get("exec", "listed")
+    if value not in _EXEC:
+        raise where.error(
+            where.lines.of("exec"),
+            f'exec is "once" (none after the one that starts the command) or "listed" (as the '
+            f"lists say), not {value!r}",
+        )
+    return bool(value == "once")
 
 
 def parse_action(value: object, line: int | None, where: Where) -> Action:

@@ -46,6 +46,8 @@ def permitting(profile: Profile, calls: Iterable[Call], name: str) -> str | None
     if not wanted and not hidden:
         return None
     table = {"name": name, **_without(tomllib.loads(profile.source), "name")}
+    if any(profile.decide(*call).by_exec for call in wanted):
+        table = _without(table, "exec")
     _allow_abis(table, profile, wanted)
     start = _parsed(table) or profile  # "any" ABI stands beside no rule by arguments
     for syscall, alike in _by_name(wanted).items():

@@ -42,6 +42,11 @@ def _words(profile: Profile, call: Call, decision: Decision) -> str:
     rule = decision.rule
     if decision.foreign_abi:
         return f"it comes through {call.abi}, and abis has only {', '.join(profile.abis)}"
+    if decision.by_exec:
+        return 'exec = "once" refuses every execve after the one that starts the command'
+    if decision.is_newer:
+        version = "{}.{}".format(*profile.knows)
+        return f"no entry covers it, and Linux {version} has no such call, so it is unknown"
     if rule is None:
         return "no entry covers it, so it is the default_action"
     if rule.conditions:

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from tracer import syscalls
+from tracer.profile import execs
+from tracer.profile.newer import NEWEST, Version, is_newer
 
 ActionKind = Literal["allow", "log", "errno", "trap", "kill_thread", "kill_process"]
 ACTION_KINDS: tuple[ActionKind, ...] = (
@@ -165,6 +167,10 @@ class Decision(NamedTuple):
     """None: the default action, or the refusal of a foreign ABI."""
     foreign_abi: bool = False
     """True if the call came through an ABI that the profile does not list."""
+    is_newer: bool = False
+    """True if no entry covers it and it is newer than the profile, so that ``unknown`` holds."""
+    by_exec: bool = False
+    """True if ``exec = "once"`` refuses it, whatever the lists say."""
 
 
 class Profile(NamedTuple):
@@ -195,11 +201,21 @@ class Profile(NamedTuple):
     """What the target has at most, as a mask (bit N: capability N); ``keep``: all that its user
     has. None: not said."""
     skipped: tuple[Skipped, ...] = ()
+    unknown: Action | None = None
+    """For calls that no entry covers and no kernel up to ``knows`` has; None: the default."""
+    knows: Version = NEWEST
+    exec_once: bool = False
+    """True if only the launcher's own execve is let through."""
 
     @property
     def restricts(self) -> bool:
         """False if every call is simply allowed, so that no filter is needed."""
         return self.default_action != ALLOW or bool(self.rules) or not self.any_abi
+
+    @property
+    def again(self) -> Action:
+        """What becomes of an execve after the first where no entry refuses it, if ``exec_once``."""
+        return Action("errno", "EPERM") if self.default_action.permits else self.default_action
 
     def decide(self, abi: str, nr: int, args: tuple[int, ...] = (0,) * 6) -> Decision:
         """What the compiled filter does with a call; the kernel's answer, without the kernel.
@@ -212,8 +228,20 @@ class Profile(NamedTuple):
             if self.any_abi:
                 return Decision(self.default_action, None)
             return Decision(KILL_PROCESS, None, foreign_abi=True)
-        rule = self._rule_for(abi, syscalls.name(abi, nr), args)
+        name = syscalls.name(abi, nr)
+        rule = self._rule_for(abi, name, args)
+        if self.exec_once and nr in execs.numbers(abi):
+            refused = rule is not None and not rule.action.permits
+            return Decision(rule.action, rule) if rule and refused else self._again()
+        if rule is None and self.unknown is not None and self._is_newer(abi, nr, name):
+            return Decision(self.unknown, None, is_newer=True)
         return Decision(rule.action if rule else self.default_action, rule)
+
+    def _again(self) -> Decision:
+        return Decision(self.again, None, by_exec=True)
+
+    def _is_newer(self, abi: str, nr: int, name: str) -> bool:
+        return name not in self.conditional and is_newer(abi, nr, self.knows)
 
     def _rule_for(self, abi: str, name: str, args: tuple[int, ...]) -> Rule | None:
         width = 0xFFFFFFFF if abi in syscalls.ABI_32BIT else FULL_MASK

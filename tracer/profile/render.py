@@ -41,9 +41,18 @@ def text(profile: Profile, *, expand: bool = False) -> str:
         f"file     {visible(profile.path)}",
         f"sha256   {profile.digest}",
         f"default  {profile.default_action}",
+        *_beside_default(profile),
         f"abis     {', '.join(profile.abis)}; others: {others}",
     ]
     return "\n".join([*head, *_lists(profile, expand), *_conditional(profile), *_rest(profile)])
+
+
+def _beside_default(profile: Profile) -> Iterable[str]:
+    if profile.unknown is not None:
+        version = "{}.{}".format(*profile.knows)
+        yield f"unknown  {profile.unknown}, for calls that Linux {version} does not have"
+    if profile.exec_once:
+        yield f"exec     once; every later execve and execveat: {profile.again}"
 
 
 def _lists(profile: Profile, expand: bool) -> Iterable[str]:
@@ -145,6 +154,9 @@ def as_dict(profile: Profile) -> dict[str, Any]:
         "path": profile.path,
         "digest": profile.digest,
         "default_action": str(profile.default_action),
+        "unknown": str(profile.unknown) if profile.unknown else None,
+        "knows": "{}.{}".format(*profile.knows) if profile.unknown else None,
+        "exec": "once" if profile.exec_once else "listed",
         "abis": list(profile.abis),
         "any_abi": profile.any_abi,
         "actions": {str(action): names for action, names in _by_action(profile).items()},

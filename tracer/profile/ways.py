@@ -30,6 +30,12 @@ class Word(NamedTuple):
     mask: int = _WORD
 
 
+class Differs(NamedTuple):
+    """What is 0 just where each word has its value: words exclusive-or their values, in or."""
+
+    words: tuple[tuple[Word, int], ...]
+
+
 class Fact(NamedTuple):
     """A comparison of a word that holds, or does not."""
 
@@ -55,9 +61,9 @@ class Way(NamedTuple):
 
 class _State(NamedTuple):
     at: int
-    a: int | Word
-    x: int | Word
-    memory: tuple[int | Word, ...]
+    a: int | Word | Differs
+    x: int | Word | Differs
+    memory: tuple[int | Word | Differs, ...]
     facts: tuple[Fact, ...]
 
 
@@ -120,8 +126,8 @@ def _answer(instruction: Instruction, state: _State) -> int:
     return _number(state.a)
 
 
-def _number(value: int | Word) -> int:
-    if isinstance(value, Word):
+def _number(value: int | Word | Differs) -> int:
+    if not isinstance(value, int):
         raise FilterError("the filter calculates with arguments in a way that is not followed")
     return value
 
@@ -141,6 +147,9 @@ def _after(instruction: Instruction, state: _State, abi: str, nr: int) -> Iterat
 
 def _tested(instruction: Instruction, state: _State) -> Iterator[_State]:
     k = _number(state.x) if instruction.is_by_x else instruction.k
+    if isinstance(state.a, Differs):
+        yield from _compared(state.a, instruction, state, k)
+        return
     outcomes = (True, False)
     if not isinstance(state.a, Word):
         outcomes = (machine.compare(instruction.operation, state.a, k),)  # type: ignore[assignment] # one is enough
@@ -154,7 +163,27 @@ def _tested(instruction: Instruction, state: _State) -> Iterator[_State]:
             yield state._replace(at=at, facts=facts)
 
 
-def _calculated(instruction: Instruction, state: _State) -> int | Word:
+def _compared(found: Differs, instruction: Instruction, state: _State, k: int) -> Iterator[_State]:
+    """The states after all words were compared at once: each may be the first that differs."""
+    if instruction.operation != machine.EQUAL or k:
+        _number(found)
+    before: tuple[Fact, ...] = ()
+    for word, value in found.words:
+        differs = Fact(word, machine.EQUAL, value, holds=False)
+        yield from _known(state, instruction.when_false, (*before, differs))
+        before = (*before, differs._replace(holds=True))
+    yield from _known(state, instruction.when_true, before)
+
+
+def _known(state: _State, skipped: int, more: tuple[Fact, ...]) -> Iterator[_State]:
+    facts = joined(state.facts, more)
+    if facts is not None:
+        yield state._replace(at=state.at + 1 + skipped, facts=facts)
+
+
+def _calculated(instruction: Instruction, state: _State) -> int | Word | Differs:
+    if (differs := _differs(instruction, state)) is not None:
+        return differs
     other = _number(state.x) if instruction.is_by_x else instruction.k
     if isinstance(state.a, Word):
         if instruction.operation == machine.AND:
@@ -163,7 +192,18 @@ def _calculated(instruction: Instruction, state: _State) -> int | Word:
         return _number(state.a)
     if instruction.operation == machine.DIVIDE and other == 0:
         raise FilterError("the filter divides by 0")
-    return machine.calculate(instruction.operation, state.a, other)
+    return machine.calculate(instruction.operation, _number(state.a), other)
+
+
+def _differs(instruction: Instruction, state: _State) -> Differs | None:
+    """What the comparison of a secret comes to so far; None for any other calculation."""
+    a, x = state.a, state.x
+    if isinstance(a, Word) and instruction.operation == machine.XOR and not instruction.is_by_x:
+        return Differs(((a, instruction.k),))
+    both = isinstance(a, Differs) and isinstance(x, Differs) and instruction.is_by_x
+    if both and instruction.operation == machine.OR:
+        return Differs((*a.words, *x.words))  # type: ignore[union-attr] # mypy does not see `both`
+    return None
 
 
 def _moved(instruction: Instruction, state: _State, abi: str, nr: int) -> _State:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import struct
 import sys
 from contextlib import contextmanager
 from types import ModuleType
@@ -17,11 +18,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from tracer import syscalls
 from tracer.errors import ProfileError, SandboxError
 from tracer.profile.records import FULL_MASK, MULTIPLEXED, Action, Profile, Rule
+from tracer.sandbox import linux
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tracer.profile.machine import Program
+    from tracer.sandbox.ahead import Ahead
 
 _API_LEVEL = 3  # seccomp_api_get(3): KILL_PROCESS and LOG need 3, Linux 4.14
 # seccomp_attr_set(3), SCMP_FLTATR_CTL_OPTIMIZE: an ioctl under STRICT takes 30 instructions
@@ -45,8 +48,14 @@ class Unfiltered(NamedTuple):
 class CompiledFilter:
     """A filter that libseccomp has accepted, to be loaded once in the child."""
 
-    def __init__(self, filter_: Any, unfiltered: tuple[Unfiltered, ...]) -> None:  # noqa: ANN401 - pyseccomp has no types
+    def __init__(
+        self,
+        filter_: Any,  # noqa: ANN401 - pyseccomp has no types
+        unfiltered: tuple[Unfiltered, ...],
+        ahead: Ahead | None = None,
+    ) -> None:
         self._filter = filter_
+        self._ahead = ahead
         self.unfiltered = unfiltered
         """What the filter refuses although the profile allows it."""
 
@@ -59,21 +68,40 @@ class CompiledFilter:
         """Put the filter on the calling thread, for good. Does nothing else.
 
         Needs no_new_privs, or CAP_SYS_ADMIN. Raises OSError with the kernel's own errno
-        (EACCES without that; seccomp(2)).
+        (EACCES without that; seccomp(2)). Under ``exec = "once"`` no execve is let through then:
+        a launcher loads ``code`` by itself.
         """
-        if self._filter is not None:
+        if self._ahead is not None:
+            linux.PreparedFilter(self.code())()
+        elif self._filter is not None:
             self._filter.load()
 
+    @property
+    def secret_at(self) -> tuple[int, ...]:
+        """Which instructions of ``code`` compare the launcher's secret: see ``ahead``."""
+        return self._ahead.secret_at if self._ahead else ()
+
     def program(self) -> Program:
-        """The instructions that libseccomp made; none if the profile restricts nothing."""
+        """The instructions; none if the profile restricts nothing. The secret is a random one."""
         if self._filter is None:
             return ()
         from tracer.profile import machine
 
+        return machine.program(self.code())
+
+    def code(self) -> bytes:
+        """The filter's classic BPF program, struct sock_filter[]; empty as ``program`` is."""
         with os.fdopen(os.memfd_create("filter"), "w+b") as file:
-            self.export_bpf(file)
+            if self._filter is not None:
+                self._filter.export_bpf(file)
             file.seek(0)
-            return machine.program(file.read())
+            behind = file.read()
+        if self._ahead is None:
+            return behind
+        before = bytearray(b"".join(struct.pack("=HBBI", *each) for each in self._ahead.program))
+        for at in self.secret_at:
+            before[8 * at + 4 : 8 * at + 8] = os.urandom(4)
+        return bytes(before) + behind
 
     def listing(self) -> bytes:
         """The filter as libseccomp lists it for people; nothing if it restricts nothing."""
@@ -85,10 +113,9 @@ class CompiledFilter:
             return file.read()
 
     def export_bpf(self, file: BinaryIO) -> None:
-        """Write the filter's classic BPF program (struct sock_filter[]) to a real file."""
-        if self._filter is not None:
-            file.flush()
-            self._filter.export_bpf(file)
+        """Write ``code`` to a real file."""
+        file.write(self.code())
+        file.flush()
 
 
 def compile(profile: Profile, *, no_new_privs: bool = False) -> CompiledFilter:  # noqa: A001 - filter.compile, as re.compile
@@ -109,7 +136,7 @@ def compile(profile: Profile, *, no_new_privs: bool = False) -> CompiledFilter: 
     # The child learns the kernel's errno, not libseccomp's ECANCELED for all of them.
     merged.set_attr(seccomp.Attr.API_SYSRAWRC, 1)
     merged.set_attr(seccomp.Attr.CTL_NNP, int(no_new_privs))
-    return CompiledFilter(merged, tuple(builder.unfiltered))
+    return CompiledFilter(merged, tuple(builder.unfiltered), builder.ahead())
 
 
 class _Builder:
@@ -119,6 +146,14 @@ class _Builder:
         self._profile = profile
         self._seccomp = seccomp
         self.unfiltered: list[Unfiltered] = []
+
+    def ahead(self) -> Ahead | None:
+        """What is to stand before libseccomp's program; None for a profile that needs nothing."""
+        if self._profile.unknown is None and not self._profile.exec_once:
+            return None
+        from tracer.sandbox.ahead import ahead
+
+        return ahead(self._profile, self._value)
 
     def for_abi(self, abi: str) -> Any:  # noqa: ANN401 - pyseccomp has no types
         """A SyscallFilter for one ABI; others are refused by killing the process."""

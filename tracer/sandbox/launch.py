@@ -79,6 +79,8 @@ class Launch(NamedTuple):
     """Standard descriptors that sbtrace was started without: the target gets none either."""
     confinement: Confinement | None = None
     """For a target of root's that has no way to undo it; None for any other."""
+    draw_secret: Callable[[], tuple[int, ...]] | None = None
+    """Gives the filter, and the execve, what makes this the one that is let through."""
 
 
 class Launcher:
@@ -256,6 +258,7 @@ def _prepare(
         launch.file,
         [os.fsencode(word) for word in launch.argv],
         {os.fsencode(k): os.fsencode(v) for k, v in launch.environment.items()},
+        launch.draw_secret() if launch.draw_secret is not None else (),
     )
     reached("descriptors")
     linux.close_on_exec_from(3)

@@ -20,7 +20,7 @@ from tracer.store.location import check_writable
 from tracer.store.location import resolve as resolve_database
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from tracer.profile import Profile
     from tracer.sandbox.confine import Confinement
@@ -111,6 +111,7 @@ def plan(request: Request) -> Plan:
             confinement=confinement_for(user, rights, database),
             limits=_limits(profile),
             load_filter=load_filter,
+            draw_secret=load_filter.secret if load_filter is not None else None,
             closed=request.closed,
         ),
         timeout_s=timeout_s,
@@ -132,7 +133,7 @@ def confinement_for(user: TargetUser, rights: Privileges, database: Path) -> Con
     return confinement(own_places(database))
 
 
-def _filter(profile: Profile) -> Callable[[], None] | None:
+def _filter(profile: Profile) -> linux.PreparedFilter | None:
     """Compile the filter here, where a mistake can still be told; the child only loads it.
 
     libseccomp would generate the program in the child, in whose accounts that would stay:
@@ -142,10 +143,8 @@ def _filter(profile: Profile) -> Callable[[], None] | None:
         return None
     from tracer.sandbox import filter as filters
 
-    with open(os.memfd_create("filter"), "w+b") as file:  # noqa: PTH123 - it has no path
-        filters.compile(profile).export_bpf(file)
-        file.seek(0)
-        program = linux.PreparedFilter(file.read())
+    compiled = filters.compile(profile)
+    program = linux.PreparedFilter(compiled.code(), compiled.secret_at)
     if program.length > linux.MOST_INSTRUCTIONS:
         raise ProfileError(
             f"{profile.path}: the filter takes {program.length} instructions, and the kernel at "
@@ -156,7 +155,7 @@ def _filter(profile: Profile) -> Callable[[], None] | None:
 
 def _require_execve(profile: Profile) -> None:
     """Raise ProfileError if the filter would refuse the launcher's last step."""
-    if profile.any_abi or "execve" in profile.conditional:
+    if profile.any_abi or profile.exec_once or "execve" in profile.conditional:
         return
     abi = profile.abis[0]
     number = syscalls.number(abi, "execve")
