@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 NAMES = ("bpf", "pfc", "oci")
 """Of the modules here, in the order in which a file is looked at."""
 
+_PROGRAMS = ("bpf", "pfc")
+"""Those that are the compiled filter, which knows of ranges of numbers."""
+
 __all__ = [
     "NAMES",
     "Context",
@@ -70,8 +73,17 @@ def export(profile: Profile, format_: str, compiled: Callable[[], Compiled]) -> 
     if found.write is None:
         raise ProfileError(f'"{format_}" is only read; one of {", ".join(_written())} is written')
     remarks = Remarks()
+    _say_unsaid(profile, format_, remarks)
     data = found.write(Source(policy_of(profile), compiled), remarks)
     return Exported(data, tuple(remarks.notes), tuple(remarks.losses))
+
+
+def _say_unsaid(profile: Profile, format_: str, remarks: Remarks) -> None:
+    """What no list of names and arguments can say."""
+    if profile.exec_once:
+        remarks.loss('exec = "once": only sbtrace\'s launcher knows what lets its execve through')
+    if profile.unknown is not None and format_ not in _PROGRAMS:
+        remarks.loss(f'unknown = "{profile.unknown}": newer calls get the default action')
 
 
 def import_(data: bytes, context: Context, format_: str | None = None) -> Imported:

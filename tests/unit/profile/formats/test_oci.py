@@ -237,3 +237,10 @@ def test_conditions_that_no_profile_can_have_are_said_in_equalities() -> None:
 def test_the_configuration_of_a_bundle_is_taken_too() -> None:
     whole = {"ociVersion": "1.0.2", "linux": {"seccomp": table(entry("read"))}}
     assert answers(parse(imported(whole).text, ""), 0, name="read") == ["allow"]
+
+
+def test_a_single_execve_and_an_answer_for_newer_calls_are_losses() -> None:
+    text = 'default_action = "errno:EPERM"\nexec = "once"\nunknown = "errno:ENOSYS"\n'
+    losses = exported(parse(text, "once.toml")).losses
+    assert any(loss.startswith('exec = "once"') for loss in losses)
+    assert any(loss.startswith('unknown = "errno:ENOSYS"') for loss in losses)
