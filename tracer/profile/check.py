@@ -104,7 +104,7 @@ def _rings(profile: Profile) -> Iterator[Finding]:
 def _without_effect(profile: Profile) -> Iterator[Finding]:
     seen: dict[tuple[str, Action], Rule] = {}
     for rule in profile.rules:
-        if rule.conditions:
+        if rule.conditions or rule.path:
             continue
         earlier = seen.setdefault((rule.entry, rule.action), rule)
         if earlier is not rule:
@@ -125,7 +125,7 @@ def _overrides(profile: Profile, rule: Rule) -> bool:
 
 def _bypassed(profile: Profile) -> Iterator[Finding]:
     for rule in profile.rules:
-        if rule.written and not _is_plain(rule):
+        if rule.path or (rule.written and not _is_plain(rule)):
             continue  # the table says how many bits an argument has that is called by its name
         for condition in rule.conditions:
             if _passed_by(condition, permits=rule.action.permits):

@@ -84,7 +84,7 @@ def remedy(
             'take out exec = "once"',
             'exec = "once" refuses every execve after the one that starts the command',
         )
-    if decision.rule and decision.rule.conditions:
+    if decision.rule and decision.rule.conditions and not decision.rule.path:
         return _conditional(profile, decision.rule, name)
     return _listed(profile, decision, (abi, nr, args), name)
 
@@ -117,7 +117,7 @@ def _listed(
     lines = Lines(profile.source)
     rule = decision.rule
     narrower = _narrower(profile, call, name)
-    if rule and not rule.is_group:
+    if rule and not rule.is_group and not rule.path:
         list_name = "errno." + str(rule.action.errno) if rule.action.errno else rule.action.kind
         return Remedy(
             profile.path,
@@ -130,7 +130,8 @@ def _listed(
     if decision.is_newer:
         reason = f"no rule covers {name}, which is newer than the profile: {profile.unknown}"
     if rule:
-        reason = f'"{rule.entry}" of line {rule.line}, which holds {name}, is {rule.action}'
+        holds = f", which holds {name}," if rule.is_group else ""
+        reason = f'"{rule.entry}" of {rule.place}{holds} is {rule.action}'
     line = lines.of("allow")
     change = _allow(name, lines)
     return Remedy(
@@ -148,7 +149,7 @@ def _allow(name: str, lines: Lines) -> str:
 
 def _top(lines: Lines) -> int:
     """A line after which a key of the top table may be added, before any [table] begins."""
-    return lines.of("default_action") or 1
+    return lines.of("default_action") or lines.of("extends") or 1
 
 
 def _narrower(profile: Profile, call: tuple[str, int, tuple[int, ...]], name: str) -> str | None:

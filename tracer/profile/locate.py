@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple
 
 from tracer.errors import ProfileError
 from tracer.identity import as_invoking_user, home_of, invoking_user
+from tracer.profile.layers import Found
 from tracer.profile.lines import Lines
 from tracer.profile.parse import parse
 from tracer.profile.where import Where, did_you_mean
 from tracer.resources import profiles_dir
 
 if TYPE_CHECKING:
+    from tracer.profile.layers import Find
     from tracer.profile.records import Profile
 
 Origin = Literal["shipped", "user", "system"]
@@ -51,11 +53,34 @@ def load(name_or_path: str) -> Profile:
     none, or it cannot be read, or is wrong.
     """
     if "/" in name_or_path or name_or_path.endswith(".toml"):
-        return parse(_read(Path(name_or_path), owners=None), name_or_path)
+        text = _read(Path(name_or_path), owners=None)
+        return parse(text, name_or_path, find=_finder(None))
+    found = _named(name_or_path)
+    return parse(found.source, found.path, find=found.find)
+
+
+def _named(name: str) -> Found:
+    """The profile of that name. Raises ProfileError if there is none."""
     for origin, path in _files():
-        if path.stem.casefold() == name_or_path.casefold():
-            return parse(_found(origin, path), str(path))
-    raise _not_found(name_or_path)
+        if path.stem.casefold() == name.casefold():
+            return Found(str(path), _found(origin, path), _finder(origin))
+    raise _not_found(name)
+
+
+def _finder(origin: Origin | None) -> Find:
+    """Finds what a profile extends, with the care and the rights with which it was read itself.
+
+    ``origin`` None: it was given by its path.
+    """
+
+    def find(name: str, path: str) -> Found:
+        if "/" not in name and not name.endswith(".toml"):
+            return _named(name)
+        beside = Path(os.path.normpath(Path(path).parent / name))
+        text = _read(beside, owners=None) if origin is None else _found(origin, beside)
+        return Found(str(beside), text, find)
+
+    return find
 
 
 def available() -> list[Available]:
@@ -69,7 +94,7 @@ def available() -> list[Available]:
 
 def _describe(origin: Origin, path: Path) -> Available:
     try:
-        profile = parse(_found(origin, path), str(path))
+        profile = parse(_found(origin, path), str(path), find=_finder(origin))
     except ProfileError as error:
         return Available(path.stem, str(path), origin, None, str(error))
     return Available(path.stem, str(path), origin, profile.description, None)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tomllib
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from tracer import syscalls
 from tracer.profile import execs
 from tracer.profile.conditions import check_conditions, exact, parse_alternative
+from tracer.profile.layers import layers
 from tracer.profile.limits import parse_limits
-from tracer.profile.lines import Lines
+from tracer.profile.merge import OfLayer, merge
 from tracer.profile.names import NameList, check_precedence
 from tracer.profile.newer import NEWEST, OLDEST, Version, version
 from tracer.profile.privileges import parse_privileges
@@ -25,19 +25,23 @@ from tracer.profile.records import (
     Limits,
     Profile,
     Rule,
-    conditional,
-    narrowest,
 )
+from tracer.profile.variables import OwnGroups, variables
 from tracer.profile.where import Where, did_you_mean
 from tracer.profile.wording import Context
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from tracer.profile.layers import Find, Layer
+    from tracer.profile.privileges import Capabilities
+
+    _T = TypeVar("_T")
 
 _LISTS = [kind for kind in ACTION_KINDS if kind != "errno"]
-_TABLES = ["errno", "rule", "limits", "privileges"]
+_TABLES = ["errno", "rule", "limits", "privileges", "vars", "groups"]
 _KEYS = [
-    *("name", "description", "default_action", "unknown", "knows", "exec", "abis"),
+    *("name", "description", "extends", "default_action", "unknown", "knows", "exec", "abis"),
     *_LISTS,
     *_TABLES,
 ]
@@ -45,66 +49,99 @@ _EXEC = ("once", "listed")
 _RULE_KEYS = ["syscalls", "action", "args"]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _PLAIN = re.compile(r"\s*arg\d")
-# A text: re compiles it when it is first needed, which a start seldom does.
-_TOML_LINE = r"(?s)^(.*) \(at line (\d+), column \d+\)$"
 _ABIS_FORM = 'abis is a list such as ["native", "i386"]'
 
 
-def parse(source: str, path: str, native: str | None = None) -> Profile:
+def parse(source: str, path: str, native: str | None = None, find: Find | None = None) -> Profile:
     """The profile that a text says, checked whole.
 
     ``path`` is the label that messages carry; nothing is read from it. ``native`` is the ABI
-    that "native" stands for, by default this machine's. Raises ProfileError, naming file,
-    line, reason and remedy, for anything that is not a sound profile.
+    that "native" stands for, by default this machine's. ``find`` gives what the profile extends;
+    without it, that is at the end of a ``source`` as a Profile has it. Raises ProfileError, naming
+    file, line, reason and remedy, for anything that is not a sound profile.
     """
-    where = Where(path, Lines(source))
-    table = _toml(source, where)
-    _known_keys(table, _KEYS, (), where)
-    abis, any_abi = _abis(table, native or _native(table), where)
-    names = NameList(abis, where)
-    unordered = [*_lists(table, names, where), *_rules(table, names, where)]
-    rules = tuple(exact(sorted(unordered, key=lambda rule: rule.line), abis))
-    default = _default_action(table, where)
+    whole, found = layers(source, path, find)
+    for layer in found:
+        _known_keys(layer.table, _KEYS, (), layer.where)
+    table, where = found[0]
+    abis, any_abi = _of(found, "abis", lambda t, w: _abis(t, native or _native(found), w))
+    merged = merge([_rules_of(layer, abis, found) for layer in found], abis)
     profile = Profile(
         name=_name(table, path, where),
         description=_text(table, "description", where),
         path=path,
-        source=source,
-        digest=hashlib.sha256(source.encode("utf-8", "surrogateescape")).hexdigest(),
-        default_action=default,
+        source=whole,
+        digest=hashlib.sha256(whole.encode("utf-8", "surrogateescape")).hexdigest(),
+        default_action=_of(found, "default_action", _default_action),
         abis=abis,
         any_abi=any_abi,
-        rules=rules,
-        unconditional=narrowest(rules),
-        conditional=conditional(rules),
-        capabilities=parse_privileges(table["privileges"], where)
-        if "privileges" in table
-        else None,
-        limits=parse_limits(table["limits"], where) if "limits" in table else Limits(),
-        skipped=tuple(names.skipped),
-        unknown=_unknown(table, where),
-        knows=_knows(table, where),
-        exec_once=_exec_once(table, where),
+        rules=merged.rules,
+        unconditional=merged.unconditional,
+        conditional=merged.conditional,
+        capabilities=_of(found, "privileges", _privileges),
+        limits=_limits(found),
+        skipped=merged.skipped,
+        unknown=_of(found, "unknown", _unknown),
+        knows=_of(found, "knows", _knows),
+        extends=tuple(layer.where.path for layer in found[1:]),
+        exec_once=_of(found, "exec", _exec_once),
     )
     _check_whole(profile, where)
     return profile
 
 
-def _native(table: dict[str, Any]) -> str:
+def _of(found: list[Layer], key: str, read: Callable[[dict[str, Any], Where], _T]) -> _T:
+    """What the nearest layer that has the key says; as if none had it, where none has."""
+    layer = next((layer for layer in found if key in layer.table), found[0])
+    return read(layer.table, layer.where)
+
+
+def _rules_of(layer: Layer, abis: tuple[str, ...], found: list[Layer]) -> OfLayer:
+    """The rules of one layer, in the order of its file, checked by themselves."""
+    table, where = layer
+    names = NameList(abis, where, variables(found), OwnGroups(found))
+    unordered = [*_lists(table, names, where), *_rules(table, names, where)]
+    rules = exact(sorted(unordered, key=lambda rule: rule.line), abis)
+    check_precedence(rules, where)
+    own = layer is found[0]
+    path = "" if own else where.path
+    placed = tuple(rule._replace(path=path) for rule in rules)
+    return OfLayer(placed, tuple(names.skipped) if own else ())
+
+
+def _privileges(table: dict[str, Any], where: Where) -> Capabilities | None:
+    return parse_privileges(table["privileges"], where) if "privileges" in table else None
+
+
+def _limits(found: list[Layer]) -> Limits:
+    """Each limit as the nearest layer that has it says."""
+    limits = Limits()
+    for table, where in reversed(found):
+        if "limits" in table:
+            given = parse_limits(table["limits"], where)._asdict()
+            limits = limits._replace(**{k: v for k, v in given.items() if v is not None})
+    return limits
+
+
+def _native(found: list[Layer]) -> str:
     """The ABI of this machine. One whose calls have no names here will do where none is named.
 
     Raises SbtraceError for such a machine and a profile that restricts something.
     """
     machine = os.uname().machine
-    names_none = table.get("abis") == ["any"] and not {*_LISTS, "errno", "rule"} & table.keys()
+    keys = {key for layer in found for key in layer.table}
+    is_any = any(layer.table.get("abis") == ["any"] for layer in found)
+    names_none = is_any and not {*_LISTS, "errno", "rule"} & keys
     if names_none and not syscalls.is_known(machine):
         return machine
     return syscalls.native_abi()
 
 
 def _check_whole(profile: Profile, where: Where) -> None:
-    check_precedence(profile, where)
     check_conditions(profile, where)
+    if profile.unknown is None and profile.knows != NEWEST:
+        line = where.lines.of("knows")
+        raise where.error(line, 'knows says nothing without unknown = "errno:ENOSYS"')
     for name in execs.CALLS if profile.exec_once else ():
         if rules := profile.conditional.get(name):
             raise where.error(
@@ -119,18 +156,6 @@ def _check_whole(profile: Profile, where: Where) -> None:
             'abis = ["any"] would let every rule be passed by through another ABI; '
             "it is for profiles that restrict nothing: name the ABIs, or drop the rules",
         )
-
-
-def _toml(source: str, where: Where) -> dict[str, Any]:
-    try:
-        return tomllib.loads(source)
-    except tomllib.TOMLDecodeError as error:
-        message, line = str(error), None
-        if match := re.match(_TOML_LINE, message):
-            message, line = match[1], int(match[2])
-        raise where.error(line, f"not valid TOML: {message}") from None
-    except RecursionError:
-        raise where.error(None, "not a profile: nested too deep") from None
 
 
 def _known_keys(
@@ -187,8 +212,6 @@ def _knows(table: dict[str, Any], where: Where) -> Version:
             f'knows is the Linux version whose calls the profile knows, such as "6.12", from '
             f'"{ends[0]}" to "{ends[1]}", not {value!r}',
         )
-    if "unknown" not in table:
-        raise where.error(line, 'knows says nothing without unknown = "errno:ENOSYS"')
     return found
 
 
@@ -277,10 +300,10 @@ def _rule(table: dict[str, Any], number: int, names: NameList, where: Where) -> 
     for key in _RULE_KEYS:
         if not table.get(key):
             raise where.error(line, f"rule {number + 1}: {key} is missing; {_missing(key)}")
-    covered = names.rule_syscalls(table["syscalls"], (*at, "syscalls"))
+    entries, covered = names.rule_syscalls(table["syscalls"], (*at, "syscalls"))
     action = parse_action(table["action"], where.lines.of(*at, "action"), where)
-    context = Context(where, table["syscalls"], names.abis, {})
-    entry = ", ".join(table["syscalls"])
+    context = Context(where, entries, names.abis, names.variables)
+    entry = ", ".join(entries)
     return [
         Rule(alternative_line, entry, action, covered, conditions, written)
         for alternative_line, written, conditions in _alternatives(table["args"], at, context)

@@ -1,7 +1,7 @@
 """A profile of somebody's own: a copy of another that lets some more calls through.
 
-The copy stands by itself, since the language cannot build on another profile, and it is as
-tight as the language allows: a call that is told apart by an argument gets a ``[[rule]]``.
+The copy extends what the profile extends, and is as tight as the language allows: a call that is
+told apart by an argument gets a ``[[rule]]``.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import copy
 import re
 import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracer import syscalls
 from tracer.errors import ProfileError
-from tracer.profile import toml
+from tracer.profile import layers, toml
 from tracer.profile.conditions import parse_alternative
 from tracer.profile.explain import remedy
 from tracer.profile.lines import Lines
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     Call = tuple[str, int, tuple[int, ...]]
     """ABI, number, and the six argument registers."""
 
+_HELD = "\0"
+"""Under this key: the end of the profile's source, with what it extends."""
 _MOST_RULES = 8
 """A call that was made in more ways than these is allowed whole."""
 
@@ -46,6 +49,9 @@ def permitting(profile: Profile, calls: Iterable[Call], name: str) -> str | None
     if not wanted and not hidden:
         return None
     table = {"name": name, **_without(tomllib.loads(profile.source), "name")}
+    table[_HELD] = layers.held_behind(profile.source)
+    if "/" in (extended := str(table.get("extends", ""))) or extended.endswith(".toml"):
+        table["extends"] = str(Path(profile.extends[0]).absolute())
     if any(profile.decide(*call).by_exec for call in wanted):
         table = _without(table, "exec")
     _allow_abis(table, profile, wanted)
@@ -55,7 +61,11 @@ def permitting(profile: Profile, calls: Iterable[Call], name: str) -> str | None
         table = (_narrowed(table, syscall, alike) if narrow else None) or _whole(table, syscall)
     table = _with_multiplexers(table, wanted)
     table = _answered_with_enosys(table, "clone3") if hidden else table
-    return toml.dumps(_tidy(table)) if _allows(table, wanted) else None
+    return _text(table) if _allows(table, wanted) else None
+
+
+def _text(table: dict[str, Any]) -> str:
+    return toml.dumps(_tidy(_without(table, _HELD)))
 
 
 def _tidy(table: dict[str, Any]) -> dict[str, Any]:
@@ -170,7 +180,7 @@ def _allows(table: dict[str, Any], calls: list[Call]) -> bool:
 
 def _parsed(table: dict[str, Any]) -> Profile | None:
     try:
-        return parse(toml.dumps(_tidy(table)), "")
+        return parse(_text(table) + str(table.get(_HELD, "")), "")
     except ProfileError:
         return None
 
@@ -220,9 +230,12 @@ def _rule_for(rule: dict[str, Any], names: list[str]) -> dict[str, Any]:
 def _holds(texts: list[str], rule: dict[str, Any], call: Call) -> bool:
     context = Context(Where("", Lines("")), rule["syscalls"], (), {})
     width = 0xFFFF_FFFF if call[0] in syscalls.ABI_32BIT else FULL_MASK
+    try:
+        found = parse_alternative(texts, [None] * len(texts), context)
+    except ProfileError:
+        return False  # a variable of a profile that is extended
     return any(
-        all(condition.holds(call[2], width) for condition in conditions)
-        for conditions in parse_alternative(texts, [None] * len(texts), context)
+        all(condition.holds(call[2], width) for condition in conditions) for conditions in found
     )
 
 

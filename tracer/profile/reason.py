@@ -32,7 +32,7 @@ def by_arguments(profile: Profile, call: Call) -> tuple[Reason, ...]:
     return tuple(
         Reason(*found)
         for found in dict.fromkeys(
-            (str(rule.action), rule.line, " and ".join(rule.holds_if))
+            (str(rule.action), rule.line, " and ".join(rule.holds_if) + _of(rule))
             for rule in profile.conditional.get(call.name, ())
         )
     )
@@ -50,9 +50,14 @@ def _words(profile: Profile, call: Call, decision: Decision) -> str:
     if rule is None:
         return "no entry covers it, so it is the default_action"
     if rule.conditions:
-        return f"a [[rule]] holds: {' and '.join(rule.holds_if)}"
+        return f"a [[rule]] holds: {' and '.join(rule.holds_if)}{_of(rule)}"
     beside = ", as no [[rule]] of it holds" if call.name in profile.conditional else ""
-    return f"{_entry(rule)}{beside}"
+    return f"{_entry(rule)}{beside}{_of(rule)}"
+
+
+def _of(rule: Rule) -> str:
+    """Where the line is, if not in the profile itself."""
+    return f", in {rule.path}" if rule.path else ""
 
 
 def _entry(rule: Rule) -> str:

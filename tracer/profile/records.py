@@ -118,6 +118,8 @@ class Rule(NamedTuple):
     written: tuple[str, ...] = ()
     """The conditions as the profile has them, where ``conditions`` are only equal to them, or one
     of several sets that are together; empty where they are the very same."""
+    path: str = ""
+    """The profile that has it, where that is one which this profile extends; empty for its own."""
 
     @property
     def is_group(self) -> bool:
@@ -128,6 +130,11 @@ class Rule(NamedTuple):
     def holds_if(self) -> tuple[str, ...]:
         """The conditions in the profile's words; all must hold."""
         return self.written or tuple(str(condition) for condition in self.conditions)
+
+    @property
+    def place(self) -> str:
+        """``line 3``; ``line 3 of base.toml`` for one of a profile that is extended."""
+        return f"line {self.line} of {self.path}" if self.path else f"line {self.line}"
 
 
 class Limits(NamedTuple):
@@ -204,6 +211,8 @@ class Profile(NamedTuple):
     unknown: Action | None = None
     """For calls that no entry covers and no kernel up to ``knows`` has; None: the default."""
     knows: Version = NEWEST
+    extends: tuple[str, ...] = ()
+    """Paths of the profiles that it builds on, the nearest first."""
     exec_once: bool = False
     """True if only the launcher's own execve is let through."""
 

@@ -39,6 +39,7 @@ def text(profile: Profile, *, expand: bool = False) -> str:
         _wrapped("", visible(f"{profile.name}: {profile.description}")),
         "",
         f"file     {visible(profile.path)}",
+        *(f"extends  {visible(path)}" for path in profile.extends),
         f"sha256   {profile.digest}",
         f"default  {profile.default_action}",
         *_beside_default(profile),
@@ -71,12 +72,17 @@ def _by_action(profile: Profile) -> dict[Action, list[str]]:
             found.setdefault(rule.action, [])
     for name, rule in sorted(profile.unconditional.items()):
         found[rule.action].append(name)
-    return found
+    return {action: names for action, names in found.items() if names or not profile.extends}
 
 
 def _entries(profile: Profile, action: Action) -> list[str]:
-    rules = [rule for rule in profile.rules if rule.action == action and not rule.conditions]
-    return [rule.entry for rule in rules]
+    """As they are written; of what is extended, only those that still decide about a call."""
+    used = set(profile.unconditional.values()) if profile.extends else set()
+    return [
+        rule.entry
+        for rule in profile.rules
+        if rule.action == action and not rule.conditions and (not rule.path or rule in used)
+    ]
 
 
 def _conditional(profile: Profile) -> Iterable[str]:
@@ -89,7 +95,7 @@ def _conditional(profile: Profile) -> Iterable[str]:
 
 def _rule(rule: Rule) -> str:
     holds = " and ".join(rule.holds_if)
-    return f"line {rule.line}: {rule.entry}: {rule.action} if {holds}"
+    return f"{visible(rule.place)}: {rule.entry}: {rule.action} if {holds}"
 
 
 def _rest(profile: Profile) -> Iterable[str]:
@@ -152,6 +158,7 @@ def as_dict(profile: Profile) -> dict[str, Any]:
         "name": profile.name,
         "description": profile.description,
         "path": profile.path,
+        "extends": list(profile.extends),
         "digest": profile.digest,
         "default_action": str(profile.default_action),
         "unknown": str(profile.unknown) if profile.unknown else None,
@@ -174,6 +181,7 @@ def _rules(profile: Profile) -> list[dict[str, Any]]:
     for rule in profile.rules:
         entry = {
             "line": rule.line,
+            "path": rule.path or profile.path,
             "syscalls": sorted(rule.syscalls),
             "action": str(rule.action),
             "args": list(rule.holds_if),
