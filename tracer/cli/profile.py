@@ -34,6 +34,7 @@ def register(app: typer.Typer) -> None:
         short_help="Try a table of calls on a profile's filter.",
         epilog=examples("sbtrace profile test ./own.toml ./calls.toml"),
     )(try_calls)
+    commands.command(short_help="The JSON Schema of profiles, for editors.")(schema)
     prove.register(commands)
     learn.register(commands)
     replay.register(commands)
@@ -138,6 +139,15 @@ def try_calls(
     as_text = decision.tested(found, table, answers, _width()).rstrip()
     _print(decision.test_object(found, answers) if json else as_text)
     raise typer.Exit(0 if all(answer.is_as_expected for answer in answers) else 1)
+
+
+def schema() -> None:
+    """Print the JSON Schema of a profile, by which an editor completes and checks one."""
+    import json
+
+    from tracer.profile.schema import schema as made
+
+    typer.echo(json.dumps(made(), indent=1))
 
 
 def _width() -> int:

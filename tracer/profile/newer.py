@@ -53,7 +53,7 @@ NEWEST: Version = max(_LAST)
 
 def version(text: str) -> Version | None:
     """``(6, 12)`` for ``6.12``; None for what is no version from OLDEST to NEWEST."""
-    match = re.fullmatch(r"(\d{1,3})\.(\d{1,3})(?:\.\d{1,4})?", text)
+    match = re.fullmatch(r"([1-9]\d?)\.(0|1?\d)(?:\.\d{1,4})?", text)
     found = (int(match[1]), int(match[2])) if match else (0, 0)
     return found if OLDEST <= found <= NEWEST else None
 
