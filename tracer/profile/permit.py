@@ -20,6 +20,7 @@ from tracer.profile.explain import remedy
 from tracer.profile.lines import Lines
 from tracer.profile.parse import parse
 from tracer.profile.records import ACTION_KINDS, ALLOW, FULL_MASK, MULTIPLEXED, Profile, demultiplex
+from tracer.profile.rewrite import rewritten
 from tracer.profile.where import Where
 from tracer.profile.wording import Context
 
@@ -61,7 +62,9 @@ def permitting(profile: Profile, calls: Iterable[Call], name: str) -> str | None
         table = (_narrowed(table, syscall, alike) if narrow else None) or _whole(table, syscall)
     table = _with_multiplexers(table, wanted)
     table = _answered_with_enosys(table, "clone3") if hidden else table
-    return _text(table) if _allows(table, wanted) else None
+    if not _allows(table, wanted):
+        return None
+    return rewritten(layers.own_text(profile.source), _tidy(_without(table, _HELD)))
 
 
 def _text(table: dict[str, Any]) -> str:

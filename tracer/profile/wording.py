@@ -281,7 +281,8 @@ class _Reader:
             return value
         hint = did_you_mean(word, lookup.words(subject.prefixes))
         if value is None:
-            raise self._error(f'unknown word "{word}" for {subject.text}{hint}')
+            remedy = hint or "; give a number, or a word of the kernel's headers"
+            raise self._error(f'unknown word "{word}" for {subject.text}{remedy}')
         families = " or ".join(subject.prefixes)
         said = f'"{word}" is no value of {subject.text}'
         raise self._error(f"{said}: those begin with {families}{hint}")
