@@ -134,6 +134,17 @@ static void strict(void) {
     }
 }
 
+// getpgid with six numbers, of the native ABI and of i386.
+static void six_arguments(void) {
+    long result;
+    syscall(SYS_getpgid, 1, 2, 3, 4, 5, 6);
+    __asm__ volatile(
+        "sub $128, %%rsp; push %%rbp; mov $16, %%ebp; int $0x80; pop %%rbp; add $128, %%rsp"
+        : "=a"(result)
+        : "a"(132), "b"(11), "c"(12), "d"(13), "S"(14), "D"(15)
+        : "memory", "cc", "r8", "r9", "r10", "r11");
+}
+
 // ---- the vsyscall page ---------------------------------------------------------------------
 
 static void on_sigsys(int signal) {
@@ -446,6 +457,8 @@ int main(int argc, char **argv) {
         beside_exit_group();
     else if (strcmp(way, "strict") == 0)
         strict();
+    else if (strcmp(way, "six_arguments") == 0)
+        six_arguments();
     else if (strcmp(way, "odd_vsyscalls") == 0)
         odd_vsyscalls();
     else if (strcmp(way, "vsyscalls") == 0)

@@ -156,3 +156,14 @@ def test_a_call_in_which_a_task_is_killed_is_unfinished_and_no_error(programs: P
     assert found["rt_sigsuspend"] == {"made": 1, "unfinished": 1}
     assert found["recvfrom"] == {"made": 1, "failed": 1}
     assert {"readv", "rt_sigsuspend"} & {error.name for error in records.totals.errors} == set()
+
+
+def test_the_parent_of_a_process_is_the_one_that_forked_it() -> None:
+    """Four generations, each of which waits for the next."""
+    script = "import os\nfor _ in range(3):\n    if child := os.fork(): os.waitpid(child, 0); break"
+    with counting() as collector:
+        follow(collector, *PYTHON, script)
+        processes = collector.stop().processes
+    assert [process.parent_id for process in processes] == [None, 1, 2, 3]
+    pids = [process.pid for process in processes]
+    assert [process.ppid for process in processes][1:] == pids[:-1]

@@ -273,3 +273,12 @@ def test_an_error_is_a_result_from_minus_4095_up(refusing: Refusing, hidden: Pat
     stat = refusing.stat("lseek")
     assert (stat["calls"], stat["errors"]) == (2 * N, N)
     assert refusing.errnos("lseek") == {"errno_4095": (N, 0)}
+
+
+def test_each_argument_of_a_refused_call_is_its_own_on_every_abi(
+    refusing: Refusing, hidden: Path
+) -> None:
+    """Six registers, which are others on i386."""
+    assert expect(refusing, hidden, "six_arguments", f'abis = ["native", "i386"]\n{ERRNO}') == 2
+    args = {row["abi"]: row["args"] for row in refusing.rows()}
+    assert args == {"x86_64": [1, 2, 3, 4, 5, 6], "i386": [11, 12, 13, 14, 15, 16]}

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from tests.kernel.supervised import until
 from tests.support import ROOT
 from tracer import syscalls
 from tracer.collectors.kernel import built, cache, libbpf, offsets, threads, wire
@@ -26,7 +27,7 @@ from tracer.collectors.kernel.variant import AGAIN, RARE, RING_BYTES, variant
 from tracer.errors import KernelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 pytestmark = pytest.mark.kernel
@@ -203,8 +204,13 @@ os._exit(0)
 
 
 @contextmanager
-def waiting_threads(taken: list[bytes]) -> Iterator[tuple[Program, list[wire.Table]]]:
-    """A program after a target of so many threads, and their tables while all were alive."""
+def waiting_threads(
+    taken: list[bytes], meanwhile: Callable[[Program], None] = Program.consume
+) -> Iterator[tuple[Program, list[wire.Table]]]:
+    """A program after a target of so many threads, and their tables while all were alive.
+
+    ``meanwhile`` is called each time that AT_ONCE more of them live, and when all do.
+    """
     program = Program(taken.append)
     command = [sys.executable, "-Ic", "import os, sys; os.read(0, 1); os.execv(*eval(sys.argv[1]))"]
     words = [sys.executable, "-Ic", WAITING]
@@ -223,7 +229,7 @@ def waiting_threads(taken: list[bytes]) -> Iterator[tuple[Program, list[wire.Tab
             os.close(pidfd)
             process.stdin.write(b"x")
             while process.stdout.read(1):
-                program.consume()
+                meanwhile(program)
                 live = list(program.live_tables())
                 process.stdin.write(b"x")
         program.consume()
@@ -250,13 +256,29 @@ def test_tables_are_added_as_threads_become_more() -> None:
     assert asked_by(taken) == THREADS
 
 
+def test_tables_are_added_before_anybody_asks_for_records() -> None:
+    """The record of a start wakes who reads the ring buffer, if tables are becoming few."""
+
+    def grown(program: Program) -> bool:
+        in_use, whole, _ = wire.pool_state(bytes(program._pool._state))
+        return in_use < AT_ONCE or whole > wire.CHUNK_TABLES
+
+    def wait(program: Program) -> None:
+        until(lambda: grown(program), "there are more tables")
+
+    with waiting_threads([], wait) as (program, live):
+        assert not any(program.losses().values())
+    assert sum(table.head.table == wire.NO_TABLE for table in live) == 0
+
+
 def test_who_has_ended_leaves_its_place_and_its_table_to_others() -> None:
     """Of a thousand threads some met in a lane, and were guests elsewhere."""
     with waiting_threads([]) as (program, live):
         assert len(live) == THREADS + 1
         assert list(program.live_tables()) == []
-        taken, _, _ = wire.pool_state(bytes(program._pool._state))
+        taken, whole, _ = wire.pool_state(bytes(program._pool._state))
         assert taken == 0
+        assert (whole + 1) % wire.CHUNK_TABLES == wire.NO_TABLE  # but the first, which is no table
         with mmap.mmap(program._maps["threads"], PLACES_BYTES, prot=mmap.PROT_READ) as places:
             used = [
                 at for at in range(0, PLACES_BYTES, wire.THREAD_BYTES) if any(places[at : at + 16])

@@ -147,3 +147,19 @@ def test_a_call_within_socketcall_or_ipc_is_refused_also_without_a_number_of_its
     ways = [syscalls.number("i386", way) or 0 for way in ("socketcall", "ipc")]
     decided = [profile.decide("i386", way, args).action for way in ways for args in calls]
     assert sum(action != profile.default_action for action in decided) == 1
+
+
+def test_what_refuses_some_calls_of_a_name_is_never_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where libseccomp has no such name on an ABI, and another rule lets some of them pass."""
+    import pyseccomp
+
+    monkeypatch.setattr(pyseccomp, "resolve_syscall", lambda *_: -1)
+    head = 'default_action = "errno:EPERM"\nabis = ["native", "i386"]\n'
+    rule = '[[rule]]\nsyscalls = ["personality"]\naction = "{}"\nargs = ["arg0 == {}"]\n'
+    compiled = filter_.compile(parse(head + rule.format("allow", 1), "some.toml"))
+    assert [(left.abi, left.name) for left in compiled.unfiltered] == [("i386", "personality")]
+    both = head + rule.format("allow", 1) + rule.format("trap", 2)
+    with pytest.raises(ProfileError, match='cannot refuse "personality" on i386'):
+        filter_.compile(parse(both, "some.toml"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from tracer import syscalls
 from tracer.collectors.kernel import wire
 from tracer.collectors.kernel.accounts import Accounts
-from tracer.collectors.kernel.refusals import Refusals
+from tracer.collectors.kernel.refusals import REGISTER_BYTES, Refusals
+from tracer.symbols import device_number
 
 if TYPE_CHECKING:
     from tracer.model import BlockedCall
@@ -150,3 +152,26 @@ def test_a_child_begins_with_the_newest_mappings_of_its_parent_and_a_thread_has_
     assert set(kept._maps) == {(7, ORIGIN), (9, ORIGIN + 1)}
     assert kept._maps[9, ORIGIN + 1] == {0: kept._maps[7, ORIGIN][1]}
     assert kept._maps[9, ORIGIN + 1][0] is not kept._maps[7, ORIGIN][1]
+
+
+def test_frames_are_asked_for_with_the_file_that_the_program_was() -> None:
+    """By its inode and device: what is at its path by now may be another one."""
+    asked = []
+    kept = Refusals(lambda _abi, _nr, _args: "ERRNO")
+    kept._namer = SimpleNamespace(frames=lambda raw: asked.append(raw) or ())  # type: ignore[assignment]
+    numbers = (0, 7, 8 << 20 | 1, ORIGIN, 0, 0, 0, 4711)
+    kept.mapped(wire.File(wire.RECORD_PROGRAM, *numbers, b"x", b"/usr/bin/x"))
+    kept.mapped(wire.File(wire.RECORD_MAP, 0, 7, 0, ORIGIN, 0x1000, 0x1000, 0, 5, b"x.so", None))
+    packed = key(RETURN, -1)
+    kept.refused(
+        wire.Refused(
+            ORIGIN, packed, wire.refused_key(packed), 1, 2, b"", bytes(REGISTER_BYTES), b""
+        )
+    )
+    accounts = Accounts()
+    accounts.started(wire.Start(5, 0, 7, 7, 0, 0, ORIGIN, 0, ORIGIN))
+    kept.rows([(packed, (1, ORIGIN, ORIGIN))], (), accounts)
+    (raw,) = asked
+    assert (raw.executable, raw.executable_inode) == ("/usr/bin/x", 4711)
+    assert raw.executable_device == device_number(8 << 20 | 1)
+    assert [mapping.name for mapping in raw.mappings] == ["x.so"]
