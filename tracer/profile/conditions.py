@@ -126,13 +126,32 @@ def _check_one(profile: Profile, name: str, rule: Rule, where: Where) -> None:
             rule.line, f"a value is wider than the 32 bits of {narrow[0]}; give a smaller one"
         )
     fallback = profile.unconditional.get(name)
-    if fallback and rule.action == profile.default_action and rule.action != fallback.action:
+    default = rule.action == profile.default_action
+    if fallback and default and rule.action != fallback.action and elsewhere(profile, name) is None:
         raise where.error(
             rule.line,
             f'"{name}" is {fallback.action} by line {fallback.line}, and libseccomp takes no rule '
             f"with the default action {rule.action} beside it; use another action here, "
             'for instance "errno:EACCES"',
         )
+
+
+def elsewhere(profile: Profile, name: str) -> list[tuple[Condition, ...]] | None:
+    """Conditions of which one holds just where no ``[[rule]]`` of a call does.
+
+    libseccomp takes no rule with the default action, so that the list entry beside such a rule has
+    to say where it holds. None where that cannot be said: see ``exact``.
+    """
+    rules = profile.conditional.get(name, ())
+    is_exact = all(condition.op == "==" for rule in rules for condition in rule.conditions)
+    if syscalls.ABI_32BIT & set(profile.abis) or not is_exact:
+        return None
+    left: list[tuple[Condition, ...]] = [()]
+    for rule in rules:
+        left = [cube for one in left for cube in cubes.without(one, rule.conditions)]
+        if len(left) > _MOST:
+            return None
+    return left
 
 
 def _bits(condition: Condition) -> tuple[int, int]:

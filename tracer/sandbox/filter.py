@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from tracer import syscalls
 from tracer.errors import ProfileError, SandboxError
+from tracer.profile.conditions import elsewhere
 from tracer.profile.records import FULL_MASK, MULTIPLEXED, Action, Profile, Rule
 from tracer.sandbox import linux
 
@@ -199,7 +200,14 @@ class _Builder:
         otherwise = fallback.action if fallback else default
         # A rule that says what happens anyway is left out: libseccomp refuses one that equals
         # the default. profile.conditions has seen to it that no other rule needs it.
-        rules = [r for r in self._profile.conditional.get(name, ()) if r.action != otherwise]
+        ruled = self._profile.conditional.get(name, ())
+        if fallback and otherwise != default and any(rule.action == default for rule in ruled):
+            left = elsewhere(self._profile, name) or []
+            entries = [fallback._replace(conditions=cube) for cube in left]
+            rules = [rule for rule in ruled if rule.action != default] + entries
+            fallback = None
+        else:
+            rules = [rule for rule in ruled if rule.action != otherwise]
         for rule in rules:
             self._add_rule(made, nr, name, rule, self._arguments(rule))
         if fallback and fallback.action != default:

@@ -184,7 +184,10 @@ def rule(action: str, args: str) -> str:
             rule("allow", '["arg0 == 1"]') + rule("trap", '["arg1 == 1"]'),
             "contradicts that of line 2",
         ),
-        ('allow = ["socket"]\n' + rule("kill_process", '["arg0 == 1"]'), "use another action here"),
+        (
+            'abis = ["x32"]\nallow = ["socket"]\n' + rule("kill_process", '["arg0 == 1"]'),
+            "use another action here",
+        ),
         ('abis = ["i386"]\n' + rule("allow", '["arg0 == 1"]'), "cannot be checked on i386"),
     ],
 )

@@ -192,6 +192,19 @@ def test_a_wrong_word_is_refused_with_its_line_and_what_is_near(
     assert message in str(caught.value)
 
 
+def test_a_rule_with_the_default_action_stands_beside_an_entry_with_another() -> None:
+    """libseccomp has no such rule, so the entry is given everywhere else."""
+    rules = rule("socket", "socket.domain == AF_INET", action="errno:EPERM")
+    rules += rule("socket", "socket.domain == AF_UNIX", "socket.type == SOCK_RAW", action="trap")
+    profile = parse(f'{HEAD}allow = ["socket"]\n{rules}', "words.toml", "x86_64")
+    program = filter_.compile(profile).program()
+    nr = syscalls.number("x86_64", "socket") or 0
+    for ints, args in registers({0: (1, 2), 1: (3,)}):
+        wanted = {(1, 3): "trap"}.get(ints, "errno:EPERM" if ints[0] == 2 else "allow")
+        assert str(profile.decide("x86_64", nr, args).action) == wanted
+        assert str(verdict(machine.run(program, "x86_64", nr, args))) == wanted, (ints, args)
+
+
 def test_conditions_that_exclude_each_other_or_come_to_too_much_are_refused() -> None:
     """A rule that never holds is a mistake; a filter has room for so many only."""
     with pytest.raises(ProfileError, match="can never hold together"):
