@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tracer.profile.machine import Program
     from tracer.profile.records import Profile
 
-NAMES = ("bpf", "pfc", "oci")
+NAMES = ("bpf", "pfc", "oci", "spo", "systemd", "firejail", "minijail", "kafel")
 """Of the modules here, in the order in which a file is looked at."""
 
 _PROGRAMS = ("bpf", "pfc")

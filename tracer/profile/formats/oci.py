@@ -143,16 +143,16 @@ def _argument(condition: Condition) -> dict[str, Any]:
 # Reading
 
 
-class _Place(NamedTuple):
+class Place(NamedTuple):
     """Where in the file we are: ``syscalls[3].args[0]``."""
 
     at: str
     context: Context
 
-    def of(self, key: str | int) -> _Place:
+    def of(self, key: str | int) -> Place:
         """The place of a key, or of an entry of a list, within."""
         inner = f"{self.at}[{key}]" if isinstance(key, int) else f"{self.at}.{key}".lstrip(".")
-        return _Place(inner, self.context)
+        return Place(inner, self.context)
 
     def table(self, value: object, known: tuple[str, ...]) -> dict[str, Any]:
         """The value, if it is an object that has no other keys. Raises ProfileError."""
@@ -189,7 +189,7 @@ class _Place(NamedTuple):
 
 def read(data: bytes, context: Context, remarks: Remarks) -> Policy:
     """The policy of a JSON file."""
-    top = _Place("", context)
+    top = Place("", context)
     value = _parsed(data, context)
     if isinstance(value, dict) and "linux" in value and "syscalls" not in value:
         top, value = _of_bundle(value, context)
@@ -218,14 +218,14 @@ def _unique(pairs: list[tuple[str, Any]], context: Context) -> dict[str, Any]:
     return table
 
 
-def _of_bundle(value: dict[str, Any], context: Context) -> tuple[_Place, object]:
+def _of_bundle(value: dict[str, Any], context: Context) -> tuple[Place, object]:
     linux = value["linux"]
     if not isinstance(linux, dict) or "seccomp" not in linux:
         context.fail("linux.seccomp", "is missing: this bundle has no filter")
-    return _Place("linux.seccomp", context), linux["seccomp"]
+    return Place("linux.seccomp", context), linux["seccomp"]
 
 
-def policy(value: object, top: _Place, remarks: Remarks) -> Policy:
+def policy(value: object, top: Place, remarks: Remarks) -> Policy:
     """The policy of the table that a runtime is given."""
     table = top.table(value, _TOP)
     default = _default(table, top, remarks)
@@ -251,7 +251,7 @@ def _say_conditions(table: dict[str, Any], context: Context, remarks: Remarks) -
         remarks.note(f"read for {context.abi}, Linux {version} and the capabilities: {held}")
 
 
-def _default(table: dict[str, Any], top: _Place, remarks: Remarks) -> Action:
+def _default(table: dict[str, Any], top: Place, remarks: Remarks) -> Action:
     if "defaultAction" not in table:
         top.context.fail(
             top.of("defaultAction").at, 'is missing: add "defaultAction": "SCMP_ACT_ERRNO"'
@@ -260,7 +260,7 @@ def _default(table: dict[str, Any], top: _Place, remarks: Remarks) -> Action:
     return _taken(table["defaultAction"], table.get("defaultErrnoRet"), place, remarks)
 
 
-def _taken(name: object, errno: object, place: _Place, remarks: Remarks) -> Action:
+def _taken(name: object, errno: object, place: Place, remarks: Remarks) -> Action:
     """The action by its name in the file."""
     if isinstance(name, str) and name in _ASKING:
         remarks.loss(
@@ -276,7 +276,7 @@ def _taken(name: object, errno: object, place: _Place, remarks: Remarks) -> Acti
     return _errno(errno, place, remarks)
 
 
-def _errno(errno: object, place: _Place, remarks: Remarks) -> Action:
+def _errno(errno: object, place: Place, remarks: Remarks) -> Action:
     number = _EPERM if errno is None else place.of("errnoRet").number(errno, 0xFFFF)
     name = syscalls.errno_name(number)
     if syscalls.errno_number(name) is None:
@@ -288,7 +288,7 @@ def _errno(errno: object, place: _Place, remarks: Remarks) -> Action:
     return Action("errno", name)
 
 
-def _abis(table: dict[str, Any], top: _Place, remarks: Remarks) -> tuple[str, ...]:
+def _abis(table: dict[str, Any], top: Place, remarks: Remarks) -> tuple[str, ...]:
     """The ABIs that are listed and that this machine serves."""
     native, context = top.context.abi, top.context
     if table.get("architectures") and table.get("archMap"):
@@ -313,7 +313,7 @@ def _abis(table: dict[str, Any], top: _Place, remarks: Remarks) -> tuple[str, ..
     return (native, *(abi for abi in served[1:] if abi in listed))
 
 
-def _abi(name: str, place: _Place, native: str) -> str | None:
+def _abi(name: str, place: Place, native: str) -> str | None:
     """The ABI of an architecture; None for one of other machines."""
     if name == "SCMP_ARCH_NATIVE":
         return native
@@ -322,7 +322,7 @@ def _abi(name: str, place: _Place, native: str) -> str | None:
     return _ABIS.get(name)
 
 
-def _entry(value: object, place: _Place, remarks: Remarks) -> Iterator[Entry]:
+def _entry(value: object, place: Place, remarks: Remarks) -> Iterator[Entry]:
     """What one entry says of calls; nothing where its includes and excludes do not hold here."""
     table = place.table(value, _ENTRY)
     names = _entry_names(table, place)
@@ -336,7 +336,7 @@ def _entry(value: object, place: _Place, remarks: Remarks) -> Iterator[Entry]:
         yield from (Entry(place.at, name, action, conditions) for name in names)
 
 
-def _entry_names(table: dict[str, Any], place: _Place) -> list[str]:
+def _entry_names(table: dict[str, Any], place: Place) -> list[str]:
     if "name" in table and "names" in table:
         place.context.fail(place.at, 'has both "name" and "names": take one of them out')
     if "name" in table:
@@ -351,7 +351,7 @@ def _entry_names(table: dict[str, Any], place: _Place) -> list[str]:
     return names
 
 
-def _left_out(table: dict[str, Any], place: _Place) -> str | None:
+def _left_out(table: dict[str, Any], place: Place) -> str | None:
     """Why an entry does not count here; None if it does. moby: setupSeccomp."""
     context = place.context
     arch = _GO_ARCHES.get(context.abi, context.abi)
@@ -373,7 +373,7 @@ def _left_out(table: dict[str, Any], place: _Place) -> str | None:
     return None
 
 
-def _kernel(value: object, place: _Place) -> tuple[int, int] | None:
+def _kernel(value: object, place: Place) -> tuple[int, int] | None:
     if value in (None, ""):
         return None
     match = re.fullmatch(r"(\d{1,3})\.(\d{1,3})", value) if isinstance(value, str) else None
@@ -382,7 +382,7 @@ def _kernel(value: object, place: _Place) -> tuple[int, int] | None:
     return int(match[1]), int(match[2])
 
 
-def _alternatives(value: object, place: _Place, remarks: Remarks) -> list[tuple[Condition, ...]]:
+def _alternatives(value: object, place: Place, remarks: Remarks) -> list[tuple[Condition, ...]]:
     """The conditions of an entry: together, or each by itself where two look at one argument.
 
     libseccomp refuses to look at an argument twice, so runc and crun make a rule of each then.
@@ -404,7 +404,7 @@ def _too_much(found: list[Condition]) -> str:
     return ", so two != hold for every value" if len(set(indexes)) < len(indexes) else ""
 
 
-def _condition(value: object, place: _Place) -> Condition:
+def _condition(value: object, place: Place) -> Condition:
     table = place.table(value, _ARG)
     for key in ("index", "value", "op"):
         if key not in table and (key == "op" or table.get("op") is None):
@@ -426,7 +426,7 @@ def _condition(value: object, place: _Place) -> Condition:
 
 
 def _looks_like(path: str, data: bytes) -> bool:
-    return path.endswith(".json") or data.lstrip()[:1] == b"{"
+    return b"SeccompProfile" not in data and (path.endswith(".json") or data.lstrip()[:1] == b"{")
 
 
 FORMAT = Format(

@@ -87,3 +87,14 @@ def named(names: Iterable[str], most: int = 6) -> str:
     found = sorted(names)
     more = len(found) - most
     return ", ".join(found) if more <= 1 else f"{', '.join(found[:most])} and {more} more"
+
+
+def without_arguments(call: Call, policy: Policy, remarks: Remarks) -> Call:
+    """The call as a format can say it that knows no arguments: refused where they decide."""
+    if not call.clauses:
+        return call
+    actions = (*(clause.action for clause in call.clauses), call.otherwise)
+    refusing = [action for action in (policy.default, *actions) if not action.permits]
+    action = refusing[0] if refusing else call.otherwise
+    remarks.loss(f'arguments of "{call.name}" cannot be said: {action} whatever they are')
+    return Call(call.name, (), action, call.place)
