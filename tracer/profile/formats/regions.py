@@ -43,10 +43,20 @@ def _simplified(call: Call, default: Action) -> Call:
             otherwise = clause.action
             break
         if not cubes.never(needed):
-            clauses.append(Clause(clause.action, needed))
+            clauses.append(Clause(clause.action, _once_each_if_possible(needed)))
     if _are_exclusive(clauses):
         clauses = [clause for clause in clauses if clause.action != otherwise]
     return call._replace(clauses=tuple(dict.fromkeys(clauses)), otherwise=otherwise)
+
+
+def _once_each_if_possible(conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    """With one condition for each argument, where one can say what several do."""
+    plain = all(c.op == "==" or c.mask == FULL_MASK for c in conditions)
+    if plain and len({c.index for c in conditions}) == len(conditions):
+        return conditions
+    one = [cubes.as_condition(index, found) for index, found in cubes.sides(conditions).items()]
+    whole = tuple(condition for condition in one if condition is not None)
+    return whole if len(whole) == len(one) else conditions
 
 
 def _is_sayable(call: Call, default: Action) -> bool:
