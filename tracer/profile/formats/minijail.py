@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _KILLS = ("kill_process", "kill_thread")
 _MOST_GROUPS = 128
+_NEWEST = 449  # of Linux 5.16: what is newer, older headers do not have
 _OPERATORS: tuple[Operator, ...] = ("==", "!=", "<", "<=", ">", ">=")
 _ATOM = re.compile(r"arg(\d+)\s*(==|!=|<=|>=|<|>|&|in\b)\s*(\S.*)")
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*")
@@ -46,10 +47,17 @@ def write(source: Source, remarks: Remarks) -> bytes:
 
 def _line(call: Call, policy: Policy, remarks: Remarks) -> str | None:
     """The line of a call; None for one that is not there, or killed anyway."""
-    number = syscalls.number(policy.abis[0], call.name)
+    name = call.name
+    number = syscalls.number(policy.abis[0], name)
     if number is None:
         return None
-    name = str(number) if call.name.startswith("syscall_0x") else call.name
+    if name.startswith("syscall_0x"):
+        remarks.loss(f"{name} without a name cannot be said: it kills")
+        return None
+    if number >= _NEWEST:
+        remarks.note(
+            f'minijail refuses the file if it was built without "{name}": take it out then'
+        )
     refusals = {a for a in runtimes.actions(call) if not a.permits}
     for action in {a for a in runtimes.actions(call) if a.kind in ("log", "trap")}:
         instead = "allow" if action.permits else "kill"
