@@ -18,6 +18,9 @@ BENCH_PEERS := strace linux-perf bpftrace bpfcc-tools
 # Programs that nobody here wrote, to be counted by strace and sbtrace at once.
 CORPUS_PACKAGES = strace stress-ng linux-source libcap-dev gcc-multilib \
   libpython$(shell $(PYTHON) -c "import sys; print('%d.%d' % sys.version_info[:2])")-testsuite
+# Who takes profiles that were exported, and Docker's own.
+CONSUMER_PACKAGES := bubblewrap firejail runc crun podman systemd-container \
+  golang-github-docker-docker-dev golang-github-containers-common gcc git make perl
 # `make kernels` boots other kernels in them; not needed for anything else.
 KERNEL_PACKAGES := qemu-system-x86 busybox-static cpio kmod e2fsprogs xz-utils zstd
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
@@ -103,6 +106,11 @@ steady: programs $(VENV)/.dev $(VENV)/.built ## every test 20 times beside two b
 distributions: $(VENV)/.dev ## set up and test in userlands of other releases, as root, for long; DISTRIBUTIONS="--suite trixie"
 	@.ci/packages debootstrap
 	@$(AS_ROOT) $(BIN)/python -m tests.bench.distributions $(DISTRIBUTIONS)
+
+.PHONY: consumers
+consumers: $(VENV)/.dev $(VENV)/.built ## exports in the hands of runtimes, Docker's profiles in ours, as root
+	@.ci/packages $(CONSUMER_PACKAGES) || echo "make: some consumers are not tried" >&2
+	@$(AS_ROOT) $(BIN)/python -m tests.bench.consumers
 
 .PHONY: format
 format: $(VENV)/.dev ## rewrite sources to the house format

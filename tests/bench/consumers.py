@@ -1,0 +1,361 @@
+"""Exports in the hands of those who take them, and Docker's profiles in ours: `make consumers`.
+
+Each consumer starts a program under a filter that refuses one call, and netlink sockets where it
+knows arguments; the program says what it got. Then Docker's and Podman's own profiles are imported,
+and programs that people use run under them as without. Last, random profiles go through every
+format and come back. As root; a consumer that is not installed is said to be missing.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from tests.unit.profile.formats import agree
+from tracer import syscalls
+from tracer.errors import ProfileError
+from tracer.profile import Profile, formats, load, parse
+from tracer.profile.formats import Context
+from tracer.profile.formats.context import context
+from tracer.sandbox import filter as filters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+REFUSED, BY_ARGUMENT = errno.EXFULL, errno.EACCES
+LISTED = f"""default_action = "allow"
+[errno]
+{errno.errorcode[REFUSED]} = ["getpgid"]
+"""
+# int is what the kernel takes: the upper half of the register does not count.
+WITH_ARGUMENTS = f"""{LISTED}[[rule]]
+syscalls = ["socket"]
+action = "errno:{errno.errorcode[BY_ARGUMENT]}"
+args = ["arg0 & 0xffffffff == 16"]
+"""
+PROBE = """#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int main(void) {
+  int listed = syscall(SYS_getpgid, 0) < 0 ? errno : 0;
+  int netlink = syscall(SYS_socket, AF_NETLINK, SOCK_RAW, 0) < 0 ? errno : 0;
+  int local = syscall(SYS_socket, AF_UNIX, SOCK_STREAM, 0) < 0 ? errno : 0;
+  printf("%d %d %d\\n", listed, netlink, local);
+  return 0;
+}
+"""
+DOCKER = {
+    "docker 20.10": Path(
+        "/usr/share/gocode/src/github.com/docker/docker/profiles/seccomp/default.json"
+    ),
+    "containers-common 0.50": Path("/usr/share/containers/seccomp.json"),
+}
+DOCKER_CAPABILITIES = (
+    "CHOWN,DAC_OVERRIDE,FSETID,FOWNER,MKNOD,NET_RAW,SETGID,SETUID,SETFCAP,SETPCAP,"
+    "NET_BIND_SERVICE,SYS_CHROOT,KILL,AUDIT_WRITE"
+)
+PROGRAMS = {
+    "ls": "ls -l /usr/bin | wc -l",
+    "find": "find /etc -name '*.conf' -type f | sort | head -20",
+    "tar and xz": "tar -C /etc -cf - passwd group | xz | xz -d | tar -tf -",
+    "sed and awk": "sed -n 1,9p /etc/passwd | awk -F: '{ print $1 }'",
+    "git": "git init -q . && git -c user.name=a -c user.email=b commit -q --allow-empty -m x"
+    " && git log --format=%s",
+    "gcc": "echo 'int main(void){return 7;}' > a.c && gcc a.c -o a && ./a; echo $?",
+    "make": "printf 'all: b\\nb:\\n\\ttouch b\\n' > Makefile && make -s && ls b",
+    "perl": "perl -e 'print join(q(,), map { $_ ** 2 } 1 .. 9)'",
+    "python threads": "python3 -c 'import threading as t; a=[t.Thread(target=print,args=(n,))"
+    " for n in range(3)]; [(x.start(), x.join()) for x in a]'",
+    "python sockets": 'python3 -c \'import socket as s; a=s.socket(); a.bind(("127.0.0.1",0));'
+    ' a.listen(); b=s.create_connection(a.getsockname()); c=a.accept()[0]; b.send(b"hi");'
+    " print(c.recv(9))'",
+    "sqlite": 'python3 -c \'import sqlite3; c=sqlite3.connect("x.db"); c.execute("create table'
+    ' t(a)"); c.execute("insert into t values(7)"); c.commit(); print(c.execute("select * from'
+    " t\").fetchall())'",
+    "shell": "for n in 1 2 3; do (echo $n; sleep 0) & wait; done; kill -0 $$ && id -u",
+}
+
+
+class Place(NamedTuple):
+    """What a consumer is given."""
+
+    folder: Path
+    listed: Path
+    """An export that knows no arguments, in the consumer's format."""
+    by_argument: Path
+    """One that does."""
+
+
+class Consumer(NamedTuple):
+    """A program that takes one format."""
+
+    name: str
+    format: str
+    command: Callable[[Place], str]
+    answers: tuple[int, int, int]
+    """What the probe is answered: getpgid, a netlink socket, a local one."""
+    version: str = "--version"
+
+
+_ALL, _LISTED = (REFUSED, BY_ARGUMENT, 0), (REFUSED, 0, 0)
+_BUNDLE = "{name} --root {folder}/{name} {more} run --no-pivot --bundle {folder} sbtrace-{name}"
+
+
+def _bundled(name: str, more: str = "") -> Callable[[Place], str]:
+    return lambda place: _BUNDLE.format(name=name, folder=place.folder, more=more)
+
+
+def _podman(place: Place) -> str:
+    storage = f"--root {place.folder}/store --runroot {place.folder}/store.run"
+    # Without CAP_SYS_RESOURCE no limit can be raised to Podman's own.
+    limits = "--ulimit nofile=1000:1000 --ulimit nproc=1000:1000"
+    return _in_pure_layout(
+        f"podman --runtime crun {storage} --storage-driver vfs --cgroup-manager cgroupfs run --rm "
+        f"--network none --cgroups=disabled {limits} --security-opt seccomp={place.by_argument} "
+        f"--rootfs {place.folder}/rootfs /probe"
+    )
+
+
+def _in_pure_layout(command: str) -> str:
+    """crun wants a pure cgroup layout: in a mount namespace of its own it has one."""
+    mounted = "umount -l /sys/fs/cgroup; mount -t cgroup2 cgroup2 /sys/fs/cgroup"
+    return f"unshare -m sh -c '{mounted}; exec {command}'"
+
+
+def _nspawn(place: Place) -> str:
+    """It knows names alone, and answers EPERM: they are those of the exported line."""
+    line = next(x for x in place.listed.read_text().splitlines() if "SystemCallFilter=" in x)
+    names = " ".join(word.partition(":")[0] for word in line.partition("=")[2].split())
+    return (
+        f"systemd-nspawn -q --register=no --keep-unit -D {place.folder}/rootfs "
+        f"'--system-call-filter={names}' /probe"
+    )
+
+
+CONSUMERS = (
+    Consumer(
+        "bwrap", "bpf",
+        lambda p: f"bwrap --ro-bind / / --seccomp 3 rootfs/probe 3<{p.by_argument}", _ALL,
+    ),
+    Consumer(
+        "firejail", "firejail",
+        lambda p: f"firejail --quiet --profile={p.listed} {p.folder}/rootfs/probe", _LISTED,
+    ),
+    Consumer("runc", "oci", _bundled("runc"), _ALL),
+    Consumer(
+        "crun", "oci",
+        lambda p: _in_pure_layout(_bundled("crun", "--cgroup-manager=disabled")(p)), _ALL,
+    ),
+    Consumer("podman", "oci", _podman, _ALL),
+    Consumer("systemd-nspawn", "systemd", _nspawn, (errno.EPERM, 0, 0)),
+)  # fmt: skip
+
+
+def consumers(folder: Path) -> bool:
+    """Start each consumer once; True if each refused what it was to refuse."""
+    _rootfs(folder)
+    good = True
+    for consumer in CONSUMERS:
+        if shutil.which(consumer.name) is None:
+            print(f"{consumer.name:16} not installed", flush=True)
+            continue
+        place = _exported(folder, consumer.format)
+        done = _shell(consumer.command(place), folder)
+        lines = done.stdout.split("\n")
+        wanted = " ".join(map(str, consumer.answers))
+        is_good = wanted in (line.strip() for line in lines)
+        said = "refuses what it was to refuse" if is_good else f"FAILS: {done.stderr[-300:]}"
+        good = good and is_good
+        print(f"{consumer.name:16} {consumer.format:9} {said} ({_version(consumer)})", flush=True)
+    return good
+
+
+def _version(consumer: Consumer) -> str:
+    shown = subprocess.run(
+        [consumer.name, consumer.version], capture_output=True, text=True, check=False
+    )
+    return (shown.stdout or shown.stderr).split("\n")[0].strip()
+
+
+def _shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", "-c", command],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def _rootfs(folder: Path) -> None:
+    """A root with the probe alone, and what systemd-nspawn looks for."""
+    for name in ("etc", "usr/lib", "proc", "sys", "dev", "tmp"):
+        (folder / "rootfs" / name).mkdir(parents=True)
+    (folder / "rootfs/etc/os-release").touch()
+    source = folder / "probe.c"
+    source.write_text(PROBE)
+    probe = folder / "rootfs/probe"
+    subprocess.run(["gcc", "-static", "-O2", "-o", probe, source], check=True)
+    config = {
+        "ociVersion": "1.0.2",
+        "process": {
+            "user": {"uid": 0, "gid": 0},
+            "args": ["/probe"],
+            "cwd": "/",
+            "env": ["PATH=/"],
+            "noNewPrivileges": True,
+        },
+        "root": {"path": "rootfs"},
+        "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
+        "linux": {
+            "namespaces": [{"type": kind} for kind in ("pid", "mount", "ipc", "uts")],
+            "seccomp": json.loads(_export(WITH_ARGUMENTS, "oci")),
+        },
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def _exported(folder: Path, format_: str) -> Place:
+    paths = []
+    for kind, text in (("listed", LISTED), ("by_argument", WITH_ARGUMENTS)):
+        suffix = {"firejail": ".profile", "oci": ".json"}.get(format_, f".{format_}")
+        path = folder / f"{kind}{suffix}"
+        path.write_bytes(_export(text, format_))
+        paths.append(path)
+    return Place(folder, *paths)
+
+
+def _export(text: str, format_: str) -> bytes:
+    profile = parse(text, "consumed.toml")
+    return formats.export(profile, format_, lambda: filters.compile(profile)).data
+
+
+def analyzed(folder: Path) -> bool:
+    """Whether systemd-analyze finds in STRICT's lines what STRICT refuses, and in none nothing."""
+    if shutil.which("systemd-analyze") is None:
+        print("systemd-analyze  not installed")
+        return True
+    strict = load("STRICT")
+    lines = formats.export(strict, "systemd", lambda: filters.compile(strict)).data.decode()
+    found = {name: _groups(folder, name, text) for name, text in (("strict", lines), ("none", ""))}
+    good = all(found["strict"].values()) and not any(found["none"].values())
+    said = f"of {len(found['strict'])} groups STRICT refuses {sum(found['strict'].values())}"
+    print(f"systemd-analyze  systemd   {said}, a unit without lines {sum(found['none'].values())}")
+    return good
+
+
+def _groups(folder: Path, name: str, lines: str) -> dict[str, bool]:
+    unit = folder / f"sbtrace-{name}.service"
+    unit.write_text(f"[Unit]\n[Service]\nExecStart=/bin/true\n{lines.replace('[Service]', '')}")
+    done = _shell(f"systemd-analyze security --offline=true --json=short {unit}", folder)
+    rows = json.loads(done.stdout)
+    return {
+        row["json_field"]: row["set"]
+        for row in rows
+        if (row["json_field"] or "").startswith("SystemCallFilter_")
+    }
+
+
+def docker(folder: Path) -> bool:
+    """Whether the programs do under the imported profiles as without a filter."""
+    good = True
+    plain = {name: _program(folder, name, []) for name in PROGRAMS}
+    sbtrace = [str(Path(sys.executable).parent / "sbtrace"), "run", "--json"]
+    for label, path in DOCKER.items():
+        if not path.exists():
+            print(f"{label}: not installed")
+            continue
+        made = formats.import_(path.read_bytes(), context(str(path), ("docker",)))
+        profile = folder / f"{path.stem}-{len(label)}.toml"
+        profile.write_text(made.text)
+        print(f"\n{label}: {_refused(made.text)}; {len(made.losses)} lost")
+        for name in PROGRAMS:
+            record = folder / "record.json"
+            under = [*sbtrace, "-o", str(record), "--profile", str(profile)]
+            done = _program(folder, name, [*under, "--cap", DOCKER_CAPABILITIES, "--"])
+            same = (done.returncode, done.stdout) == (plain[name].returncode, plain[name].stdout)
+            good = good and same and plain[name].returncode == 0
+            blocked = json.loads(record.read_text())["blocked_syscalls"]
+            how = "as without" if same else f"DIFFERENT: {done.stderr[-200:]}"
+            print(f"  {name:16} {how}, {blocked} blocked", flush=True)
+    return good
+
+
+def _program(folder: Path, name: str, before: list[str]) -> subprocess.CompletedProcess[str]:
+    with tempfile.TemporaryDirectory(dir=folder) as work:
+        return subprocess.run(
+            [*before, "sh", "-c", PROGRAMS[name]],
+            cwd=work,
+            env={**os.environ, "SBTRACE_DB": str(folder / "runs.duckdb"), "HOME": work},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+
+def _refused(text: str) -> str:
+    profile = parse(text, "docker.toml")
+    native = syscalls.native_abi()
+    names = syscalls.names(native)
+    decided = {n: profile.decide(native, syscalls.number(native, n) or 0) for n in names}
+    depends = {name for name in names if name in profile.conditional}
+    refused = {n for n, found in decided.items() if not found.action.permits} - depends
+    return f"of {len(names)} calls {len(refused)} are refused, {len(depends)} by arguments"
+
+
+def rounds(count: int) -> bool:
+    """Whether random profiles decide the same after each way out and in, or the loss is named."""
+    good = True
+    for format_ in ("oci", "bpf", "spo", "systemd", "firejail", "minijail"):
+        said = [_round(profile, format_) for profile in agree.random_profiles("bench", count)]
+        same, named = said.count("same"), said.count("named")
+        good = good and same + named == count
+        print(f"{format_:9} {same} of {count} decide the same, {named} with a named loss")
+    return good
+
+
+def _round(before: Profile, format_: str) -> str:
+    try:
+        made = formats.export(before, format_, lambda: filters.compile(before))
+        back = formats.import_(made.data, Context("own"), format_)
+    except ProfileError as error:
+        return f"FAILS: {error}"
+    abis = (agree.NATIVE,) if format_ in ("firejail", "minijail") else None
+    if not agree.differences(before, parse(back.text, "back.toml"), abis):
+        return "same"
+    return "named" if made.losses or back.losses else "FAILS"
+
+
+def main() -> int:
+    if os.geteuid() != 0:
+        print("consumers: as root", file=sys.stderr)
+        return 125
+    with tempfile.TemporaryDirectory(prefix="sbtrace-consumers-") as at:
+        folder = Path(at)
+        good = [consumers(folder), analyzed(folder), docker(folder), rounds(40)]
+        _unmount(folder)
+    return 0 if all(good) else 1
+
+
+def _unmount(folder: Path) -> None:
+    """What Podman leaves mounted, which is in the way of removing the folder."""
+    for line in reversed(Path("/proc/self/mounts").read_text().splitlines()):
+        if line.split()[1].startswith(str(folder)):
+            subprocess.run(["umount", "-l", line.split()[1]], check=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
