@@ -69,7 +69,7 @@ def import_(
         str | None, typer.Option("--format", metavar="F", help=f"One of: {_KNOWN}; else found out.")
     ] = None,
     pid: Annotated[
-        int | None, typer.Option(metavar="PID", help="The filters of a running process, as root.")
+        int | None, typer.Option(metavar="PID", min=1, help="The filters of a running process.")
     ] = None,
     cap: Annotated[
         list[str] | None,

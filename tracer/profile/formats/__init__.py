@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from tracer.errors import ProfileError
+from tracer.errors import ProfileError, UsageError
 from tracer.profile.formats import cubes
 from tracer.profile.formats.compose import compose
 from tracer.profile.formats.interface import Context, Source, hint, running_kernel
@@ -19,7 +19,7 @@ from tracer.profile.formats.policy import Remarks
 from tracer.profile.where import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from tracer.profile.formats.interface import Compiled, Format
     from tracer.profile.formats.policy import Policy
@@ -67,11 +67,12 @@ class Imported(NamedTuple):
 def export(profile: Profile, format_: str, compiled: Callable[[], Compiled]) -> Exported:
     """The profile in a format. ``compiled`` gives the filter that libseccomp makes of it.
 
-    Raises ProfileError for a format that is not known or only read.
+    Raises UsageError for a format that is not known or only read, ProfileError where it cannot say
+    the profile at all.
     """
     found = _format(format_)
     if found.write is None:
-        raise ProfileError(f'"{format_}" is only read; one of {", ".join(_written())} is written')
+        raise UsageError(f'--format: "{format_}" is only read; give another of {", ".join(NAMES)}')
     remarks = Remarks()
     _say_unsaid(profile, format_, remarks)
     data = found.write(Source(policy_of(profile), compiled), remarks)
@@ -89,11 +90,12 @@ def _say_unsaid(profile: Profile, format_: str, remarks: Remarks) -> None:
 def import_(data: bytes, context: Context, format_: str | None = None) -> Imported:
     """The profile that a file says. ``format_`` None: by its name and content.
 
-    Raises ProfileError, naming file, place and remedy, for what is no sound file of the format.
+    Raises ProfileError, naming file, place and remedy, for what is no sound file of the format,
+    UsageError for a format that is not known or only written.
     """
     found = _format(format_) if format_ else _recognised(data, context)
     if found.read is None:
-        raise ProfileError(f'"{found.name}" is only written; give another --format')
+        raise UsageError(f'--format: "{found.name}" is only written; give another')
     remarks = Remarks()
     try:
         policy = found.read(data, context, remarks)
@@ -121,7 +123,7 @@ def _composed(policy: Policy, context: Context, format_: str, remarks: Remarks) 
 
 def _format(name: str) -> Format:
     if name not in NAMES:
-        raise ProfileError(visible(f'unknown format "{name}"{hint(name, NAMES)}'))
+        raise UsageError(visible(f'--format: unknown format "{name}"{hint(name, NAMES)}'))
     found: Format = importlib.import_module(f"tracer.profile.formats.{name}").FORMAT
     return found
 
@@ -136,7 +138,3 @@ def _recognised(data: bytes, context: Context) -> Format:
             f"{context.path}: of no format that is known here; give --format: {', '.join(NAMES)}"
         )
     )
-
-
-def _written() -> Iterator[str]:
-    return (name for name in NAMES if _format(name).write is not None)

@@ -139,12 +139,12 @@ def share(one: Box, other: Box) -> bool:
     return all(both(one[at], other[at]) is not None for at in ARGUMENTS)
 
 
-def without(boxes: Iterable[Box], taken: Sequence[Box]) -> list[Box]:
+def without(boxes: Iterable[Box], taken: Sequence[Box], most: int = _MOST_BOXES) -> list[Box]:
     """What is left of ``boxes``; they share no call before, nor after. Raises TooMany."""
     left = list(boxes)
     for other in taken:
         left = [piece for box in left for piece in _less(box, other)]
-        if len(left) > _MOST_BOXES:
+        if len(left) > most:
             raise TooMany
     return left
 

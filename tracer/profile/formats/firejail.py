@@ -62,7 +62,10 @@ def _filter(policy: Policy, calls: Iterable[Call], remarks: Remarks) -> Iterator
         if call.otherwise not in (ALLOW, policy.default):
             instead = "allow" if call.otherwise.permits else str(policy.default)
             remarks.loss(f'"{call.name}" cannot be answered {call.otherwise}: {instead} instead')
-    yield f"seccomp.keep {','.join(c.name for c in calls if c.otherwise.permits)}"
+    kept = [call.name for call in calls if call.otherwise.permits]
+    if not kept:
+        raise ProfileError(f"{policy.name} allows no call, and firejail has no empty list to keep")
+    yield f"seccomp.keep {','.join(kept)}"
     yield f"seccomp-error-action {_word(policy.default, remarks)}"
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _KILLS = ("kill_process", "kill_thread")
-_MOST_GROUPS = 128
+_MOST_GROUPS = 32
 _NEWEST = 449  # of Linux 5.16: what is newer, older headers do not have
 _OPERATORS: tuple[Operator, ...] = ("==", "!=", "<", "<=", ">", ">=")
 _ATOM = re.compile(r"arg(\d+)\s*(==|!=|<=|>=|<|>|&|in\b)\s*(\S.*)")
@@ -104,7 +104,7 @@ def _allowed(call: Call) -> Iterator[tuple[Condition, ...]]:
         yield (opposite,)
         return
     boxes = [box for conditions in refused for box in cubes.of_conditions(conditions)]
-    for box in cubes.without([cubes.EVERYTHING], boxes):
+    for box in cubes.without([cubes.EVERYTHING], boxes, _MOST_GROUPS):
         yield tuple(
             Condition(index, "==", value, mask) for index, (mask, value) in enumerate(box) if mask
         )
@@ -233,7 +233,7 @@ def _constant(words: str, number: int, context: Context) -> int:
             context.fail(number, f'"{bare}" is not taken: write named constants as numbers')
         found = int(digits, 8 if re.fullmatch(r"0[0-7]+", digits) else 0)
         if found > FULL_MASK:
-            context.fail(number, f"{digits} is wider than the 64 bits of a register")
+            context.fail(number, f"{digits} is wider than the 64 bits of a register: give less")
         value |= ~found & FULL_MASK if minus else found
     return value
 

@@ -263,9 +263,7 @@ def _action(word: str, line: int, context: Context) -> Action:
         return KILL_PROCESS
     name = syscalls.errno_name(int(word)) if word.isdecimal() and len(word) < 5 else word
     if syscalls.errno_number(name) is None:
-        context.fail(
-            line, f'unknown error "{word}"{hint(word, syscalls.errno_names()[:1])}; or kill'
-        )
+        context.fail(line, f'unknown error "{word}": write kill, or one such as EPERM')
     return Action("errno", name)
 
 

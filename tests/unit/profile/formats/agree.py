@@ -96,15 +96,23 @@ _VALUES = (
 _MASKS = (0xFF, 0xFFFF_FFFF, 0x7E02_0000, 0xFFF7_F7FF, 1 << 33, 3)
 _OPERATORS = ("==", "==", "!=", "<", "<=", ">", ">=")
 _NAMES = sorted(syscalls.names(NATIVE) - UNKNOWN_TO_2_5)
-_ACTIONS = (
+ACTIONS = (
     *(kind for kind in ACTION_KINDS if kind != "errno"),
     *("errno:EPERM", "errno:EACCES", "errno:ENOSYS"),
 )
 
+# What a format can say of all calls, so that few profiles of these lose anything.
+SAYABLE = {
+    "systemd": ("allow", "errno:EPERM"),
+    "firejail": ("allow", "errno:EPERM"),
+    "minijail": ("allow", "kill_process"),
+    "spo": ("allow", "log", "kill_process", "errno:EPERM", "errno:EACCES"),
+}
+
 
 @cache
 def random_profiles(
-    seed: str, count: int, actions: tuple[str, ...] = _ACTIONS, *, by_arguments: bool = True
+    seed: str, count: int, actions: tuple[str, ...] = ACTIONS, *, by_arguments: bool = True
 ) -> tuple[Profile, ...]:
     """Valid profiles, the same for a seed."""
     chooser = random.Random(seed)  # noqa: S311 - a test's, the same each time

@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.profile.formats.agree import NATIVE, SHIPPED, differences, random_profiles
 from tracer import syscalls
-from tracer.errors import ProfileError
+from tracer.errors import ProfileError, UsageError
 from tracer.profile import Profile, formats, load, machine, parse
 from tracer.profile.formats import Context
 from tracer.sandbox import filter as filters
@@ -36,7 +36,7 @@ def loaded(at: int) -> tuple[int, int, int, int]:
     return (machine.LOAD, 0, 0, at)
 
 
-@pytest.mark.parametrize("name", SHIPPED[:2])
+@pytest.mark.parametrize("name", SHIPPED[:1])
 def test_a_shipped_profiles_filter_decides_the_same_as_a_profile_again(name: str) -> None:
     before = load(name)
     back = formats.import_(exported(before).data, Context(f"{name}.bpf"))
@@ -45,7 +45,7 @@ def test_a_shipped_profiles_filter_decides_the_same_as_a_profile_again(name: str
 
 
 def test_filters_of_random_profiles_decide_the_same_as_profiles_again() -> None:
-    for before in random_profiles("bpf", 5):
+    for before in random_profiles("bpf", 3):
         back = formats.import_(exported(before).data, Context("p.bpf"))
         assert back.losses == (), before.source
         assert differences(before, parse(back.text, "back.toml")) == [], before.source
@@ -115,5 +115,5 @@ def test_a_profile_that_restricts_nothing_has_no_filter_to_write() -> None:
 def test_the_listing_names_calls_and_is_only_written() -> None:
     profile = parse('default_action = "errno:EPERM"\nallow = ["read"]', "p.toml")
     assert b'filter for syscall "read"' in exported(profile, "pfc").data
-    with pytest.raises(ProfileError, match='"pfc" is only written'):
+    with pytest.raises(UsageError, match='"pfc" is only written'):
         formats.import_(b"", Context("p"), "pfc")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.unit.profile.formats import agree
 from tests.unit.profile.formats.agree import NATIVE, SHIPPED, differences, random_profiles
 from tracer import syscalls
 from tracer.errors import ProfileError
@@ -18,13 +19,6 @@ if TYPE_CHECKING:
     from tracer.profile.formats import Exported, Imported
 
 READABLE = ("systemd", "firejail", "minijail", "spo")
-# What a format can say of all calls, so that most profiles of these lose nothing.
-SAYABLE = {
-    "systemd": ("allow", "errno:EPERM"),
-    "firejail": ("allow", "errno:EPERM"),
-    "minijail": ("allow", "kill_process"),
-    "spo": ("allow", "log", "kill_process", "errno:EPERM", "errno:EACCES"),
-}
 
 
 def exported(profile: Profile, format_: str) -> Exported:
@@ -58,7 +52,7 @@ def test_what_is_answered_differently_after_export_and_import_is_named_as_lost(
     format_: str,
 ) -> None:
     """Of random profiles, and those that are shipped; LEARNING refuses nothing."""
-    profiles = (*map(load, SHIPPED[:2]), *random_profiles("any", 3))
+    profiles = (*map(load, SHIPPED[:2]), *random_profiles("any", 2))
     found = {profile.name: compared(profile, format_) for profile in profiles}
     assert [name for name, (different, lost) in found.items() if different and not lost] == []
 
@@ -68,7 +62,7 @@ def test_a_profile_of_what_a_format_can_say_decides_the_same_and_loses_nothing(
     format_: str,
 ) -> None:
     by_arguments = format_ in ("minijail", "spo")
-    profiles = random_profiles(f"{format_}2", 5, SAYABLE[format_], by_arguments=by_arguments)
+    profiles = random_profiles(f"{format_}2", 3, agree.SAYABLE[format_], by_arguments=by_arguments)
     found = [compared(profile, format_) for profile in profiles]
     assert all(different == [] for different, lost in found if not lost)
     assert sum(not lost for _, lost in found) >= 2  # of minijail, those that do not kill by default

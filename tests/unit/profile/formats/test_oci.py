@@ -54,7 +54,7 @@ def test_a_shipped_profile_decides_the_same_after_export_and_import(name: str) -
 
 
 def test_random_profiles_decide_the_same_after_export_and_import() -> None:
-    for before in random_profiles("oci", 12):
+    for before in random_profiles("oci", 8):
         made = exported(before)
         back = formats.import_(made.data, Context("p.json"))
         assert made.losses == back.losses == (), before.source
@@ -128,7 +128,7 @@ def test_an_invented_name_is_a_loss_and_one_of_another_machine_a_note() -> None:
 def test_an_empty_list_of_names_is_an_error_and_never_written() -> None:
     with pytest.raises(ProfileError, match=r"^p.json: syscalls\[0\].names: is empty, so"):
         imported(table(entry()))
-    for profile in (*map(load, SHIPPED), *random_profiles("oci", 12)):
+    for profile in (*map(load, SHIPPED), *random_profiles("oci", 8)):
         assert all(e["names"] for e in json.loads(exported(profile).data)["syscalls"])
 
 
