@@ -31,7 +31,10 @@ linux/sockios.h linux/stat.h linux/tcp.h linux/time.h linux/timerfd.h linux/tioc
 linux/userfaultfd.h linux/vm_sockets.h linux/vt.h linux/wait.h linux/xattr.h
 """.split()  # noqa: SIM905 - so many are easier to read so
 # The C library's: the kernel has these for itself alone (include/linux/socket.h, net.h, fs.h).
-_LIBRARY = ("sys/socket.h", "sys/epoll.h", "sys/mount.h", "sys/file.h", "unistd.h", "sched.h")
+_LIBRARY = (
+    *("sys/socket.h", "sys/epoll.h", "sys/mount.h", "sys/file.h", "unistd.h", "sched.h"),
+    *("netinet/in.h", "netinet/tcp.h", "netinet/udp.h", "sys/shm.h"),
+)
 _PREFIXES = """
 ADDR_ AF_ ARCH_ AT_ BLK BPF_ CLOCK_ CLONE_ DN_ EFD_ EPOLL FALLOC_FL_ FAN_ FD_ FIC FID FIO FIG FIN
 FIF FSCONFIG_ FSMOUNT_ FSOPEN_ FSPICK_ FS_IOC_ FUTEX F_ GRND_ IN_ IOPRIO_ IORING_ IPC_ IPPROTO_
