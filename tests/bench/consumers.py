@@ -239,7 +239,7 @@ def _exported(folder: Path, format_: str) -> Place:
 
 def _export(text: str, format_: str) -> bytes:
     profile = parse(text, "consumed.toml")
-    return formats.export(profile, format_, lambda: filters.compile(profile)).data
+    return formats.export(profile, format_, filters.compile).data
 
 
 def analyzed(folder: Path) -> bool:
@@ -248,7 +248,7 @@ def analyzed(folder: Path) -> bool:
         print("systemd-analyze  not installed")
         return True
     strict = load("STRICT")
-    lines = formats.export(strict, "systemd", lambda: filters.compile(strict)).data.decode()
+    lines = formats.export(strict, "systemd", filters.compile).data.decode()
     found = {name: _groups(folder, name, text) for name, text in (("strict", lines), ("none", ""))}
     good = all(found["strict"].values()) and not any(found["none"].values())
     said = f"of {len(found['strict'])} groups STRICT refuses {sum(found['strict'].values())}"
@@ -333,7 +333,7 @@ def rounds(count: int) -> bool:
 
 def _round(before: Profile, format_: str) -> str:
     try:
-        made = formats.export(before, format_, lambda: filters.compile(before))
+        made = formats.export(before, format_, filters.compile)
     except ProfileError:  # firejail has no line for a profile that refuses, or allows, no call
         return "named"
     back = formats.import_(made.data, Context("own"), format_)
@@ -389,7 +389,7 @@ def _compiled(
 ) -> bool:
     taken = refused = same = different = 0
     for profile in profiles:
-        made = formats.export(profile, format_, _compiles(profile))
+        made = formats.export(profile, format_, filters.compile)
         theirs, mine = compile_(made.data), filters.compile(profile).program()
         refused += theirs is None
         taken += theirs is not None
@@ -399,10 +399,6 @@ def _compiled(
             same, different = same + alike, different + (not alike and not made.losses)
     print(f"{format_:9} takes {taken}, refuses {refused}; {same} calls alike, {different} not")
     return different == 0
-
-
-def _compiles(profile: Profile) -> Callable[[], filters.CompiledFilter]:
-    return lambda: filters.compile(profile)
 
 
 def _one_kill(answer: str) -> str:

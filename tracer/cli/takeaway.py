@@ -56,7 +56,7 @@ def export(
     from tracer.sandbox import filter as filters
 
     found = load(profile)
-    made = formats.export(found, format_, lambda: filters.compile(found))
+    made = formats.export(found, format_, filters.compile)
     _say(made.notes, made.losses, f"{profile} as {format_}", lossy=lossy)
     _write(made.data, output)
 

@@ -14,7 +14,7 @@ from tracer.errors import ProfileError, UsageError
 from tracer.profile.formats import cubes
 from tracer.profile.formats.compose import compose
 from tracer.profile.formats.interface import Context, Source, hint, running_kernel
-from tracer.profile.formats.lower import policy_of
+from tracer.profile.formats.lower import policy_of, without_the_unsaid
 from tracer.profile.formats.policy import Remarks
 from tracer.profile.where import visible
 
@@ -64,8 +64,8 @@ class Imported(NamedTuple):
     """What the profile does otherwise than the file."""
 
 
-def export(profile: Profile, format_: str, compiled: Callable[[], Compiled]) -> Exported:
-    """The profile in a format. ``compiled`` gives the filter that libseccomp makes of it.
+def export(profile: Profile, format_: str, compile_: Callable[[Profile], Compiled]) -> Exported:
+    """The profile in a format. ``compile_`` gives the filter that libseccomp makes of a profile.
 
     Raises UsageError for a format that is not known or only read, ProfileError where it cannot say
     the profile at all.
@@ -75,7 +75,8 @@ def export(profile: Profile, format_: str, compiled: Callable[[], Compiled]) -> 
         raise UsageError(f'--format: "{format_}" is only read; give another of {", ".join(NAMES)}')
     remarks = Remarks()
     _say_unsaid(profile, format_, remarks)
-    data = found.write(Source(policy_of(profile), compiled), remarks)
+    said = without_the_unsaid(profile, remarks)
+    data = found.write(Source(policy_of(said), lambda: compile_(said)), remarks)
     return Exported(data, tuple(remarks.notes), tuple(remarks.losses))
 
 

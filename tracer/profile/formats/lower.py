@@ -8,10 +8,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer.profile.formats.policy import Call, Clause, Policy
+from tracer.profile.formats.policy import Call, Clause, Policy, Remarks
+from tracer.profile.records import Profile
 
 if TYPE_CHECKING:
-    from tracer.profile.records import Profile
+    from typing import Any
+
+_SAID = frozenset(
+    (
+        *("name", "description", "path", "source", "digest", "default_action", "abis", "any_abi"),
+        *("rules", "unconditional", "conditional", "limits", "capabilities", "skipped"),
+        *("extends", "knows"),
+    )
+)
+"""Fields of a profile that an export says, or that are about its text."""
+
+
+def without_the_unsaid(profile: Profile, remarks: Remarks) -> Profile:
+    """The profile without what no export says, which is a loss: what is new in the language too."""
+    defaults: dict[str, Any] = Profile._field_defaults
+    unsaid = {name: defaults[name] for name in defaults if name not in _SAID}
+    for name, default in unsaid.items():
+        if getattr(profile, name) != default:
+            remarks.loss(f'"{name}" of a profile cannot be said in other formats: it is left out')
+    return profile._replace(**unsaid)
 
 
 def policy_of(profile: Profile) -> Policy:

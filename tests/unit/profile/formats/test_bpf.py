@@ -20,7 +20,7 @@ ALLOW, EPERM, ENOSYS, KILL_THREAD, USER_NOTIF = (
 
 
 def exported(profile: Profile, format_: str = "bpf") -> formats.Exported:
-    return formats.export(profile, format_, lambda: filters.compile(profile))
+    return formats.export(profile, format_, filters.compile)
 
 
 def imported(*instructions: tuple[int, int, int, int]) -> formats.Imported:

@@ -22,7 +22,7 @@ READABLE = ("systemd", "firejail", "minijail", "spo")
 
 
 def exported(profile: Profile, format_: str) -> Exported:
-    return formats.export(profile, format_, lambda: filters.compile(profile))
+    return formats.export(profile, format_, filters.compile)
 
 
 def imported(text: str, format_: str, name: str = "own") -> Imported:

@@ -11,7 +11,7 @@ from tests.unit.profile.formats.agree import NATIVE, SHIPPED, differences, rando
 from tracer import syscalls
 from tracer.errors import ProfileError
 from tracer.profile import Profile, formats, load, parse
-from tracer.profile.formats import Context
+from tracer.profile.formats import Context, lower
 from tracer.sandbox import filter as filters
 
 ARCH = {"x86_64": "SCMP_ARCH_X86_64", "arm64": "SCMP_ARCH_AARCH64"}[NATIVE]
@@ -20,7 +20,7 @@ PERSONALITY = syscalls.number(NATIVE, "personality") or 0
 
 
 def exported(profile: Profile, format_: str = "oci") -> formats.Exported:
-    return formats.export(profile, format_, lambda: filters.compile(profile))
+    return formats.export(profile, format_, filters.compile)
 
 
 def imported(table: Any, **context: Any) -> formats.Imported:
@@ -244,3 +244,24 @@ def test_a_single_execve_and_an_answer_for_newer_calls_are_losses() -> None:
     losses = exported(parse(text, "once.toml")).losses
     assert any(loss.startswith('exec = "once"') for loss in losses)
     assert any(loss.startswith('unknown = "errno:ENOSYS"') for loss in losses)
+
+
+def test_what_is_new_in_the_language_is_a_loss_and_not_compiled_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever a later profile can have, none of it is left out in silence."""
+    fields = Profile._field_defaults
+    text = 'default_action = "errno:EPERM"\nallow = ["read"]'
+    compiled: list[Profile] = []
+
+    def compile_(profile: Profile) -> filters.CompiledFilter:
+        compiled.append(profile)
+        return filters.compile(profile)
+
+    monkeypatch.setattr(lower, "_SAID", lower._SAID - {"capabilities"})
+    profile = parse(text, "p.toml")._replace(capabilities=1)
+    made = formats.export(profile, "bpf", compile_)
+    assert made.losses == (
+        '"capabilities" of a profile cannot be said in other formats: it is left out',
+    )
+    assert [each.capabilities for each in compiled] == [fields["capabilities"]]
