@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tracer.session.front import Front
 
-VERBS = ("run", "show", "why", "runs", "query", "profile", "filter", "db", "doctor")
+VERBS = ("run", "show", "why", "runs", "query", "profile", "filter", "check", "db", "doctor")
 
 _OF_STDOUT = frozenset(
     {errno.EPIPE, errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}

@@ -17,6 +17,8 @@ class Order(NamedTuple):
     require_exact: bool
     verdict: bool = False
     """Whether the run is to prove a profile: a verdict in place of the summary and the status."""
+    guard: tuple[str, str, bool] | None = None
+    """Of ``check``: the baseline, the format, and whether to accept; None for other verbs."""
 
     def dump(self) -> bytes:
         """Return the order as bytes for ``parse``; words that are not UTF-8 survive."""

@@ -17,8 +17,11 @@ from tracer.session.guard import leave
 from tracer.store.deputy import Deputy
 
 if TYPE_CHECKING:
+    from tracer.cli.guarding import Guarding
     from tracer.model import RunRecord
+    from tracer.report.delivery import Delivery
     from tracer.session.guard import Guard
+    from tracer.session.run import Finished
 
 _SCARCE = (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN)
 """What no fault of sbtrace's own says, but how little it was given."""
@@ -51,6 +54,7 @@ def _run(guard: Guard) -> int:
         if order is None:
             return EXIT_FAILED
         planned = plan(Request(**order.request))
+        guarding = _guarding(order, planned.database)
         output = None if order.output is None else Path(order.output)
         delivery = Delivery.open(
             output,
@@ -61,11 +65,32 @@ def _run(guard: Guard) -> int:
         )
     deputy = Deputy(guard.orders_fd, guard.answers_fd)
     finished = run(planned, LiveLine(sys.stderr, quiet=order.quiet), guard, deputy)
+    if guarding:
+        return _guarded(guarding, delivery, finished)
     delivery.write(finished.record)  # while the run goes into the database
     delivery.tell([*finished.unprotected, *finished.settle()])
     if order.require_exact and not finished.record.run.exact:
         raise InexactRun(finished.record.run.run_id)
     return _verdict(finished.record) if order.verdict else finished.exit_status
+
+
+def _guarded(guarding: Guarding, delivery: Delivery, finished: Finished) -> int:
+    """Say what is beyond the baseline, which the database knows more of, and keep it."""
+    delivery.tell([*finished.unprotected, *finished.settle()])
+    record, own = finished.record, finished.exit_status
+    found = guarding.find(record)
+    width, colour = delivery.page()
+    delivery.give(guarding.text(record, found, own, width=width, colour=colour))
+    return guarding.settle(record, found, own)
+
+
+def _guarding(order: Order, database: Path) -> Guarding | None:
+    if order.guard is None:
+        return None
+    from tracer.cli.guarding import Guarding
+
+    path, style, update = order.guard
+    return Guarding.open(path, style, database, update=update)
 
 
 def _verdict(record: RunRecord) -> int:

@@ -51,10 +51,15 @@ class Delivery:
 
     def write(self, record: RunRecord) -> None:
         """Give out the summary."""
+        if self._place is not None or not self._quiet:
+            self.give(self._text(record))
+
+    def give(self, text: str) -> None:
+        """Give out another text in its place."""
         if self._place is not None:
-            self._save(self._place, self._text(record))
-        elif not self._quiet:
-            _print(self._text(record))
+            self._save(self._place, text)
+        else:
+            _print(text)
 
     def tell(self, troubles: Sequence[str]) -> None:
         """Say on stderr, also if quiet, what went otherwise than promised."""
@@ -74,11 +79,7 @@ class Delivery:
         return as_json.dumps(as_json.run_object(record, remedies.of_run(record.run)))
 
     def _words(self, record: RunRecord) -> str:
-        from tracer.report import style
-
-        on_terminal = self._place is None and sys.stderr is not None and sys.stderr.isatty()
-        width = _columns() if on_terminal else 80
-        colour = on_terminal and style.wants_colour(sys.stderr)
+        width, colour = self.page()
         if self._verdict:
             from tracer.report import verdict
 
@@ -87,6 +88,14 @@ class Delivery:
 
         remedy = remedies.of_run(record.run)
         return summary.render(record, width, colour=colour, remedy=remedy)
+
+    def page(self) -> tuple[int, bool]:
+        """Columns of where it goes, and whether colours are wanted there."""
+        from tracer.report import style
+
+        on_terminal = self._place is None and sys.stderr is not None and sys.stderr.isatty()
+        width = _columns() if on_terminal else 80
+        return width, on_terminal and style.wants_colour(sys.stderr)
 
     def _save(self, place: Destination, text: str) -> None:
         try:

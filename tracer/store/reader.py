@@ -51,6 +51,14 @@ _KINDS: Mapping[str, type[NamedTuple]] = {
 }
 
 
+_CALLERS = """
+    SELECT s.abi, s.name, p.comm, p.executable, p.argv, p.argv_truncated
+    FROM syscalls s JOIN processes p USING (run_id, process_id, image)
+    WHERE s.run_id = ? AND list_contains(?, s.name)
+    GROUP BY ALL ORDER BY min(p.process_id), min(p.image) LIMIT 10000
+"""
+
+
 class _TooOld(Exception):
     """The database is of an older schema version."""
 
@@ -186,6 +194,20 @@ class Reader:
             for table, order in _ORDER.items()
         }
         return RunRecord(run=run, **rest)
+
+    def callers(self, run_id: str, names: Sequence[str]) -> dict[tuple[str, str], list[Process]]:
+        """Return which programs made a call, by ABI and name: each command once, the first first.
+
+        Calls that were let through and refused ones alike; of each program only what names it.
+        """
+        rows = self.execute(_CALLERS, [run_id, list(names)])
+        found: dict[tuple[str, str], list[Process]] = {}
+        for abi, name, *process in rows:
+            comm, executable, argv, cut = map(_decoded, process)
+            found.setdefault((abi, name), []).append(
+                Process(0, 0, 0, None, None, comm, executable, argv, bool(cut), 0, None, None, None)  # type: ignore[arg-type] # texts of columns
+            )
+        return found
 
     def _records(self, kind: type[NamedTuple], table: str, run_id: str, order: str) -> list[Any]:
         names = kind._fields

@@ -35,7 +35,7 @@ WORDS = {
     "filter": (str(os.getpid()),),
 }
 OF_THE_USERS_OWN_SQL = {"query"}
-NEEDS_THE_KERNEL = {"run", "profile verify"}
+NEEDS_THE_KERNEL = {"run", "profile verify", "check"}
 VIEWS = [("--tree",), ("--by", "process"), ("--histogram", "clone")]
 
 

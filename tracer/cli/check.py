@@ -1,0 +1,96 @@
+"""``sbtrace check``: whether a command asks no more of the kernel than was accepted."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tracer.cli.examples import examples
+from tracer.cli.main import split
+from tracer.cli.order import Order
+from tracer.cli.run import Daemons
+
+
+class Format(StrEnum):
+    """How the finding is written."""
+
+    JSON = "json"
+    GITHUB = "github"
+    JUNIT = "junit"
+    TEXT = "text"
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``check`` to ``app``. Options behind the command are the command's own."""
+    app.command(
+        context_settings={"allow_interspersed_args": False},
+        short_help="Run a command, and fail if it asks for more than was accepted.",
+        epilog=examples(
+            "sbtrace check --baseline surface.toml --update -- make test",
+            "sbtrace check --baseline surface.toml -- make test",
+            "sbtrace check --baseline s.toml --format junit -o report.xml -- ./program",
+        ),
+    )(check)
+
+
+def check(
+    context: typer.Context,
+    command: Annotated[list[str], typer.Argument(metavar="CMD [ARG]...", help="What to run.")],
+    baseline: Annotated[
+        str, typer.Option(metavar="FILE", help="What the command was accepted to ask for.")
+    ],
+    update: Annotated[
+        bool, typer.Option("--update", help="Accept what it asks for: write the baseline.")
+    ] = False,
+    profile: Annotated[
+        str, typer.Option("--profile", "-p", metavar="NAME|FILE", help="To run it under.")
+    ] = "LEARNING",
+    style: Annotated[
+        Format, typer.Option("--format", help="For a person, a program or a build server.")
+    ] = Format.TEXT,
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="There, not on stderr; - is stdout."),
+    ] = None,
+    db: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Where to record it (or SBTRACE_DB).")
+    ] = None,
+    user: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|UID", help="Run it as this user; under sudo: as you."),
+    ] = None,
+    cap: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME,…|keep|none", help="Capabilities it has, at most."),
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="End the whole target after this long.")
+    ] = None,
+    daemons: Annotated[
+        Daemons, typer.Option(help="Wait for processes that the command left, or end them.")
+    ] = Daemons.WAIT,
+) -> None:
+    """Run a command, and fail if it calls, or is refused, what its baseline does not have.
+
+    Exit status: 1 if it does, 125 if the run is not exact, else the command's own. What was found
+    beyond the baseline is kept beside it (FILE.grown), so that a second try does not pass.
+    """
+    request = {
+        "command": command,
+        "profile": profile,
+        "database": db,
+        "user": user,
+        "capabilities": cap or None,
+        "timeout_s": timeout,
+        "trace": "full",
+        "daemons": daemons.value,
+        "closed": context.obj.closed,
+    }
+    place = None if output is None else str(output)
+    guard = (baseline, Format.JSON.value if json else style.value, update)
+    order = Order(request, place, json, quiet=False, require_exact=False, guard=guard)
+    (context.obj.front or split()).hand_over(order.dump())
