@@ -76,6 +76,10 @@ bench: $(VENV)/.dev $(VENV)/.built ## measure cost beside other tools, as root; 
 	@.ci/packages $(BENCH_PEERS) || echo "make: some peers are not measured" >&2
 	@$(AS_ROOT) $(BIN)/python -m tests.bench $(BENCH)
 
+.PHONY: comparison
+comparison: programs $(VENV)/.dev $(VENV)/.built ## profiles over real programs, beside Docker's, systemd's and Landlock, as root; for docs/comparison.md
+	@$(AS_ROOT) $(BIN)/python -m tests.bench.comparison $(COMPARISON)
+
 .PHONY: compat
 compat: $(VENV)/.dev $(VENV)/.built ## older releases of DuckDB read what is recorded; needs a package registry
 	@$(AS_ROOT) $(BIN)/python -m tests.bench.compat

@@ -1,10 +1,12 @@
-// Times getppid, a call that does next to nothing: call_loop OUT BATCHES CALLS.
-// Writes to the file OUT how many nanoseconds each of BATCHES times CALLS calls took, one
-// number a line, after the last of them. It keeps to the last CPU it may use, so that what
-// observes it can have the others. The first batch warms up and is not written.
+// Times getppid, a call that does next to nothing, or another one without effect:
+// call_loop OUT BATCHES CALLS [NUMBER [ARG0 [ARG1]]].
+// Writes to the file OUT (-: stdout) how many nanoseconds each of BATCHES times CALLS calls
+// took, one number a line, after the last of them. It keeps to the last CPU it may use, so that
+// what observes it can have the others. The first batch warms up and is not written.
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,6 +16,8 @@ static void pin(void) {
     int last = CPU_SETSIZE - 1;
     if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
         exit(99);
+    if (CPU_COUNT(&allowed) == 1) // by who started it: a filter may refuse to set it
+        return;
     while (last > 0 && !CPU_ISSET(last, &allowed))
         last--;
     CPU_ZERO(&one);
@@ -28,16 +32,22 @@ static long long now_ns(void) {
     return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
+static long number = SYS_getppid, args[2];
+
 static long long batch_ns(long calls) {
     long long start = now_ns();
     for (long i = 0; i < calls; i++)
-        syscall(SYS_getppid);
+        syscall(number, args[0], args[1]);
     return now_ns() - start;
 }
 
 int main(int argc, char **argv) {
-    if (argc != 4)
+    if (argc < 4 || argc > 7)
         return 99;
+    if (argc > 4)
+        number = atol(argv[4]);
+    for (int i = 5; i < argc; i++)
+        args[i - 5] = atol(argv[i]);
     long batches = atol(argv[2]), calls = atol(argv[3]);
     long long *took = calloc(batches, sizeof(*took));
     if (!took)
@@ -46,7 +56,7 @@ int main(int argc, char **argv) {
     batch_ns(calls);
     for (long i = 0; i < batches; i++)
         took[i] = batch_ns(calls);
-    FILE *out = fopen(argv[1], "w");
+    FILE *out = strcmp(argv[1], "-") == 0 ? stdout : fopen(argv[1], "w");
     if (!out)
         return 99;
     for (long i = 0; i < batches; i++)

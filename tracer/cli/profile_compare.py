@@ -1,4 +1,4 @@
-"""``sbtrace profile diff``: what two of them let through otherwise."""
+"""``sbtrace profile diff`` and ``score``: what they let through, beside each other."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import typer
 
 from tracer.cli.examples import examples
 
-_WHAT = "A profile's name or file, a group (@file-system), or a pid."
+_WHAT = "A profile's name or file, Docker's JSON, a group (@file-system), or a pid."
 
 
 def register(commands: typer.Typer) -> None:
-    """Add ``diff`` to ``profile``."""
+    """Add ``diff`` and ``score`` to ``profile``."""
     commands.command(
         short_help="Say what two profiles, groups or processes answer otherwise.",
         epilog=examples(
@@ -21,6 +21,10 @@ def register(commands: typer.Typer) -> None:
             "sbtrace profile diff ./own.toml @system-service",
         ),
     )(diff)
+    commands.command(
+        short_help="Say what profiles leave open, class by class.",
+        epilog=examples("sbtrace profile score STRICT RESOURCE-AWARE @system-service"),
+    )(score)
 
 
 def diff(
@@ -43,3 +47,31 @@ def diff(
         width = shutil.get_terminal_size().columns
         typer.echo(difference.render(found, width, whole=everything), nl=False)
     raise typer.Exit(0 if found.are_alike else 1)
+
+
+def score(
+    profiles: Annotated[list[str], typer.Argument(metavar="PROFILE...", help=_WHAT)],
+    everything: Annotated[
+        bool, typer.Option("--all", help="What each class is, who says so, and open CVEs.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """Say what profiles leave open of the kernel: modules, mounts, ptrace and so on.
+
+    There is no mark: each class names its calls, and each number what it counts.
+    """
+    from tracer.host import systemd
+    from tracer.profile.score import score as scored
+    from tracer.report import as_json
+    from tracer.report import score as report
+    from tracer.sandbox import sources
+
+    found = []
+    for source in map(sources.source, profiles):
+        result = scored(source.filters)
+        weights = systemd.weights((*result.calls.open, *result.calls.partly))
+        found.append((source.label, result, weights))
+    if json:
+        return typer.echo(as_json.dumps(report.to_object(found)), nl=False)
+    width = shutil.get_terminal_size().columns
+    return typer.echo(report.render(found, width, whole=everything), nl=False)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.errors import FilterError
-from tracer.profile import load, parse, render
+from tracer.profile import formats, load, parse, render
+from tracer.profile.formats.context import context
+from tracer.profile.locate import read_bytes
 from tracer.sandbox import filter as filters
 from tracer.sandbox import in_force
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 _GROUP = """default_action = "errno:EPERM"
 allow = ["@default", "{group}"]
 """
+
+_FOREIGN = (".json", ".bpf")
 
 
 class Source(NamedTuple):
@@ -32,6 +36,8 @@ class Source(NamedTuple):
 def source(text: str) -> Source:
     """The source that a word stands for: a profile's name or file, ``@group``, or a pid.
 
+    A file that ends in .json or .bpf is imported first, for a container with Docker's capabilities.
+
     A group is what systemd makes of ``SystemCallFilter=@group``: @default is allowed as well, and
     other calls get EPERM. Raises ProfileError and FilterError as ``load`` and ``in_force.read`` do.
     """
@@ -40,8 +46,18 @@ def source(text: str) -> Source:
     if text.startswith("@"):
         render.group(text)  # an unknown one is named
         return _compiled(text, parse(_GROUP.format(group=text), text))._replace(profile=None)
+    if text.endswith(_FOREIGN):
+        return _imported(text)
     found = load(text)
     return _compiled(found.name, found)
+
+
+def _imported(path: str) -> Source:
+    """A file of Docker's or another's, as ``profile import --cap docker --lossy`` reads it."""
+    found = formats.import_(read_bytes(path), context(path, ("docker",)))
+    count = len(found.losses)
+    lost = f" (without {count} that a profile cannot say: see profile import)" if count else ""
+    return _compiled(f"{path}{lost}", parse(found.text, path))._replace(profile=None)
 
 
 def _compiled(label: str, profile: Profile) -> Source:

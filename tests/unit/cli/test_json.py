@@ -32,6 +32,7 @@ WORDS = {
     "profile test": ("STRICT", str(Path(__file__).with_name("calls.toml"))),
     "profile diff": ("STRICT", "LEARNING"),
     "profile replay": ("STRICT",),
+    "profile score": ("STRICT",),
     "filter": (str(os.getpid()),),
 }
 OF_THE_USERS_OWN_SQL = {"query"}

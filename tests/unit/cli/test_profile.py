@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,10 @@ def test_list_names_every_shipped_profile_with_its_purpose() -> None:
     shipped = [
         entry["name"] for entry in as_json("list")["profiles"] if entry["origin"] == "shipped"
     ]
-    assert shipped == ["LEARNING", "RESOURCE-AWARE", "STRICT"]
+    assert shipped == [
+        *("BUILD", "DOCKER-DEFAULT", "INTERPRETER", "LEARNING", "NETWORK-CLIENT"),
+        *("NETWORK-SERVER", "RESOURCE-AWARE", "STRICT"),
+    ]
 
 
 def test_show_says_what_the_profile_amounts_to() -> None:
@@ -221,3 +225,13 @@ def test_diff_says_what_differs_and_exits_with_1(tmp_path: Path) -> None:
 def test_diff_names_what_is_not_there(word: str, reason: str) -> None:
     done = sbtrace("diff", "STRICT", word)
     assert reason in str(done.exception)
+
+
+def test_score_names_what_each_number_counts() -> None:
+    """A column a profile, then the calls themselves."""
+    shown = printed("score", "STRICT", "@system-service")
+    assert re.search(r"keyrings +0/3 +3/3\n", shown)
+    assert "open, all: add_key, request_key, keyctl\n" in shown
+    assert "of the 29 that Confine's authors list are closed" in shown
+    (found,) = as_json("score", "STRICT")["profiles"]
+    assert all(each["sources"] and each["why"] for each in found["classes"])

@@ -60,7 +60,7 @@ def test_a_file_is_given_by_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_a_name_that_is_nowhere_is_refused_with_what_there_is(folder: Path) -> None:
     """With the nearest name, or all of them."""
     assert refused("strct") == 'profile "strct": not found (did you mean "STRICT"?)'
-    assert "there are LEARNING, RESOURCE-AWARE, STRICT" in refused("zzzzzz")
+    assert "there are BUILD, DOCKER-DEFAULT, INTERPRETER, LEARNING" in refused("zzzzzz")
     for hostile in ("a\nb", "a\0b", "a" * 5000, "\udcff", ""):
         assert "not found" in refused(hostile)
         assert refused(hostile).isprintable()

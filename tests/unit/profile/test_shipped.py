@@ -9,7 +9,10 @@ import pytest
 from tracer.profile import load
 from tracer.profile.records import FULL_MASK
 
-RESTRICTING = ["STRICT", "RESOURCE-AWARE"]
+RESTRICTING = [
+    *("STRICT", "RESOURCE-AWARE", "NETWORK-CLIENT", "NETWORK-SERVER"),
+    *("BUILD", "INTERPRETER", "DOCKER-DEFAULT"),
+]
 REASON = re.compile(r"""^[^#]*["\]],?\s+\# (?P<reason>\S.*)$""")
 
 
