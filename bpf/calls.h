@@ -43,6 +43,25 @@ static __always_inline bool was_cut_short(struct thread *thread,
     return ret == -EINTR || (ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK);
 }
 
+/* Remembers a call that a signal cut short, before it is counted: its thread may die of that
+ * without having seen the result (kernel/signal.c: get_signal). A tracer has seen it. */
+static __always_inline void note_cut(struct thread *thread, struct bpf_raw_tracepoint_args *ctx) {
+    struct table *table = element(thread->head.table);
+    user_regs *regs = (user_regs *)ctx->args[0];
+
+    if (!table || thread->head.table == NO_TABLE || is_traced((void *)bpf_get_current_task()))
+        return;
+    struct slot *slot = slot_in_use(thread, table);
+    u64 from = slot ? (u64)&slot->times : 0;
+    asm volatile("" : : "r"(&from) : "memory"); /* as in errno_key */
+    bpf_probe_read_kernel(&table->cut.times, sizeof(table->cut.times), (void *)from);
+    table->cut.start_ns = thread->head.call_ns;
+    table->cut.returned = thread->head.returned + 1;
+    table->cut.ip = READ(u64, &REGS_IP(regs));
+    table->cut.ret = result_of(thread->head.call_abi, ctx);
+    thread->head.flags |= THREAD_CUT_SHORT;
+}
+
 /* A call that did not go into a table, nor beyond it. */
 static __always_inline void lose_call(struct thread *thread, u32 nr) {
     /* A tracer writes -1 to have a call skipped: that the program made none of that number
@@ -117,13 +136,41 @@ static __always_inline void returned(struct thread *thread, u64 start,
         return;
     }
     slot->histogram[bucket_of(ns)]++;
-    slot->total_ns += ns;
-    if (ns < slot->min_ns)
-        slot->min_ns = ns;
-    if (ns > slot->max_ns)
-        slot->max_ns = ns;
+    slot->times.total_ns += ns;
+    if (ns < slot->times.min_ns)
+        slot->times.min_ns = ns;
+    if (ns > slot->times.max_ns)
+        slot->times.max_ns = ns;
     if (UNLIKELY(may_be_error(ctx)))
         count_error(thread, table, slot, abi, nr, result_of(abi, ctx));
+}
+
+/* Takes a call back that its thread died in: it never returned. */
+static __always_inline void take_back(struct thread *thread, struct table *table) {
+    struct slot *slot = slot_in_use(thread, table);
+
+    if (!slot)
+        return;
+    slot->histogram[bucket_of(slot->times.total_ns - table->cut.times.total_ns)]--;
+    slot->times = table->cut.times;
+    slot->errors--;
+}
+
+/* In the dying thread. What a signal would do cannot be foretold where a call ends, neither by the
+ * thread's handlers nor by its masks: a tracer decides, or the next signal. */
+static __always_inline void take_back_if_inside(struct thread *thread, void *kernel_regs,
+                                                struct scratch *work) {
+    struct table *table = element(thread->head.table);
+
+    if (!table || !work || thread->head.call_ns || table->cut.returned != thread->head.returned)
+        return;
+    bpf_probe_read_kernel(&work->regs, sizeof(work->regs), kernel_regs);
+    if (is_still_inside(&work->regs, table->cut.ip, table->cut.ret)) {
+        thread->head.call_ns = table->cut.start_ns;
+        thread->head.returned--;
+        uncount_errno(thread, table, -table->cut.ret);
+        take_back(thread, table);
+    }
 }
 
 #endif

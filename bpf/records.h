@@ -58,9 +58,10 @@
 #define END_EXIT     2
 
 /* head.flags */
-#define THREAD_LAST        2 /* the process ended with this thread */
-#define THREAD_GROUP_EXIT  4 /* exit_code is that of the whole process */
-#define THREAD_KILLED_HERE 8 /* seccomp ends it, and the refused call is counted */
+#define THREAD_LAST        2  /* the process ended with this thread */
+#define THREAD_GROUP_EXIT  4  /* exit_code is that of the whole process */
+#define THREAD_KILLED_HERE 8  /* seccomp ends it, and the refused call is counted */
+#define THREAD_CUT_SHORT   16 /* table->cut tells of a call that a signal cut short */
 
 /* How a refused call came back. */
 #define REFUSED_RETURN 0 /* a return value: ERRNO, or a tracer or notifier said so */
@@ -68,14 +69,18 @@
 #define REFUSED_EXIT   2 /* the thread just ended: KILL_THREAD beside others, or strict mode */
 #define REFUSED_LOG    3 /* not refused: SECCOMP_RET_LOG let it through */
 
+struct times {
+    u64 total_ns;
+    u64 min_ns;
+    u64 max_ns;
+};
+
 struct slot {
     u32 nr;
     u32 abi;
     u64 errors;
     u64 blocked;
-    u64 total_ns;
-    u64 min_ns;
-    u64 max_ns;
+    struct times times;
     u64 histogram[HISTOGRAM_BUCKETS];
 };
 
@@ -145,13 +150,25 @@ struct written {
     struct head head;
 };
 
+/* The last call that a signal cut short, and what its slot said before it came back. */
+struct cut {
+    u64 returned; /* of the thread, with it */
+    u64 start_ns;
+    struct times times;
+    u64 ip;
+    s64 ret;
+};
+
 struct table {
     u8 direct[2 * DIRECT_NRS]; /* number, native then compat -> 1 + slot; 0 = none yet */
     /* From here on it is written out as it stands, up to the last slot in use; a further element
      * from `written` on. */
     u64 kind;
     struct errno_slot errnos[ERRNO_SLOTS];
-    struct written written;
+    union {
+        struct written written; /* only as it is written out */
+        struct cut cut;         /* before */
+    };
     struct slot slots[SLOTS];
     u64 reserved;
 };

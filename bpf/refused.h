@@ -270,6 +270,7 @@ static __always_inline void exit_without_entry(struct bpf_raw_tracepoint_args *c
 
     if (!work)
         return;
+    thread->head.flags &= ~THREAD_CUT_SHORT; /* it is over */
     bpf_probe_read_kernel(&work->regs, sizeof(work->regs), kernel_regs);
     u32 nr = refused_nr(&work->regs, kernel_regs);
     u32 abi = abi_of(bpf_get_current_task_btf(), nr);

@@ -223,9 +223,11 @@ ON(sys_exit) {
         tails.call(ctx, TAIL_NOTE_TEXTS);
         return 0;
     }
-    if (UNLIKELY(may_be_error(ctx)) && was_cut_short(thread, ctx) &&
-        is_killed(bpf_get_current_task_btf()))
-        return 0; /* it stays in flight, as the program sees it: unfinished */
+    if (UNLIKELY(may_be_error(ctx)) && was_cut_short(thread, ctx)) {
+        if (is_killed(bpf_get_current_task_btf()))
+            return 0; /* it stays in flight, as the program sees it: unfinished */
+        note_cut(thread, ctx);
+    }
     /* Cleared here, or the next refused call would inherit it. */
     thread->head.call_ns = 0;
     returned(thread, start, ctx);
@@ -292,6 +294,8 @@ static __always_inline void ended(struct bpf_raw_tracepoint_args *ctx, u32 progr
     if (work)
         work->row_ns = 0;
     count_if_ended_by_seccomp(ctx, thread, (void *)regs, program);
+    if (UNLIKELY(thread->head.flags & THREAD_CUT_SHORT))
+        take_back_if_inside(thread, (void *)regs, work);
     if (group_flags(task) & SIGNAL_GROUP_EXIT) {
         flags |= THREAD_GROUP_EXIT;
         thread->head.exit_code = FIELD(s32, signal, OFFSET_signal_struct_group_exit_code);

@@ -42,6 +42,20 @@ static __always_inline u64 wakeup_of_start(u64 bytes) {
     return wakeup(bytes);
 }
 
+static __always_inline struct slot *overflow_in_use(struct thread *thread, u16 errno) {
+    struct overflow_key key = {};
+
+    key.process_ns = thread->head.process_ns;
+    key.thread_ns = thread->head.thread_ns;
+    key.pid = thread->head.pid;
+    key.tid = thread->head.tid;
+    key.image = thread->head.image;
+    key.nr = thread->head.call_nr;
+    key.abi = thread->head.call_abi;
+    key.errno_blocked = errno;
+    return overflow.lookup(&key);
+}
+
 static __always_inline struct slot *overflow_slot(struct head *head, u32 abi, u32 nr,
                                                   u16 errno_blocked) {
     struct overflow_key key = {};
@@ -60,7 +74,7 @@ static __always_inline struct slot *overflow_slot(struct head *head, u32 abi, u3
 
         if (!blank)
             return NULL;
-        blank->min_ns = ~0ULL; /* of all alike */
+        blank->times.min_ns = ~0ULL; /* of all alike */
         overflow.update(&key, blank);
     }
     /* Looked up again also where it was there: from here on there is one path to verify. */
@@ -87,6 +101,7 @@ static __always_inline struct slot *slot_at(struct table *table, u64 index) {
     BOUNDED(index);
     if (index >= SLOTS)
         return NULL;
+    BOUNDED(index);
     return &table->slots[index];
 }
 
@@ -115,7 +130,7 @@ static __always_inline void begin_slot(struct thread *thread, struct table *tabl
     clear(slot, sizeof(*slot)); /* a table before this one may have used it */
     slot->nr = nr;
     slot->abi = abi;
-    slot->min_ns = ~0ULL;
+    slot->times.min_ns = ~0ULL;
 }
 
 /* The slot of that index or, where there is none yet, a new one. NULL where it has to be in
@@ -164,6 +179,21 @@ static __always_inline struct slot *slot_of(struct thread *thread, struct table 
     return slot;
 }
 
+/* The slot of the call that the thread made last; NULL if there is none. */
+static __always_inline struct slot *slot_in_use(struct thread *thread, struct table *table) {
+    u32 nr = thread->head.call_nr, abi = thread->head.call_abi;
+    u64 index = ALL_SLOTS;
+
+    if (nr < DIRECT_NRS)
+        index = table->direct[direct_index(abi, nr)] - 1ULL;
+    BOUNDED(index);
+    if (LIKELY(index < SLOTS))
+        return &table->slots[index];
+    if (index < ALL_SLOTS)
+        return further_slot(thread, index);
+    return overflow_in_use(thread, 0);
+}
+
 /* The key as one number. By way of the stack, where the verifier forgets what it knew of its
  * parts: what comes after is one path, whatever they are. */
 static __always_inline u64 errno_key(u32 abi, u32 nr, u16 errno_blocked) {
@@ -196,6 +226,26 @@ static __always_inline void count_errno(struct thread *thread, struct table *tab
         slot->errors++;
     else
         lose(LOST_ERRNOS, 1);
+}
+
+/* One less of an error of the last call. */
+static __always_inline void uncount_errno(struct thread *thread, struct table *table, u16 errno) {
+    u32 nr = thread->head.call_nr, abi = thread->head.call_abi;
+    u64 key = errno_key(abi, nr, errno);
+    u64 at = key * 0x9e3779b97f4a7c15 >> (64 - ERRNO_BITS);
+
+#pragma unroll
+    for (int try = 0; try < ERRNO_TRIES; try++) {
+        struct errno_slot *entry = &table->errnos[(at + try) % ERRNO_SLOTS];
+
+        if (entry->whole == key && entry->count) {
+            entry->count--;
+            return;
+        }
+    }
+    struct slot *slot = overflow_in_use(thread, errno);
+    if (slot)
+        slot->errors--;
 }
 
 /* floor(log2(ns)) by halves, moved so that bucket 0 ends at 2^HISTOGRAM_FIRST_SHIFT. Whether v
@@ -231,6 +281,7 @@ static __always_inline void begin_image(struct thread *thread, u64 now) {
         thread->head.slots = ALL_SLOTS;
     }
     thread->head.errnos = 0;
+    thread->head.flags &= ~THREAD_CUT_SHORT;
     thread->head.returned = 0;
     thread->head.image_ns = now;
 }

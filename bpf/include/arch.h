@@ -81,6 +81,12 @@ static __always_inline long refused_nr(user_regs *regs, void *kernel_regs) {
     return (long)regs->orig_rax;
 }
 
+/* Whether the task went into the kernel by the call that gave `ret`, and is still there: a handler
+ * would have other registers, and a fault or interrupt has no number. */
+static __always_inline bool is_still_inside(user_regs *regs, u64 ip, long ret) {
+    return (s64)regs->orig_rax != -1 && (s64)regs->rax == ret;
+}
+
 static __always_inline void arguments(user_regs *regs, u32 abi, void *kernel_regs, u64 *args) {
     if (abi == ABI_COMPAT) {
         args[0] = (u32)regs->rbx;
@@ -146,6 +152,12 @@ static __always_inline long refused_nr(user_regs *regs, void *kernel_regs) {
 
     bpf_probe_read_kernel(&nr, sizeof(nr), AT(kernel_regs, OFFSET_pt_regs_syscallno));
     return nr;
+}
+
+/* Whether the task is still in the kernel by the call that ended at `ip`: there is no number any
+ * more, but it was made ready to be made again (arch/arm64/kernel/signal.c: do_signal). */
+static __always_inline bool is_still_inside(user_regs *regs, u64 ip, long ret) {
+    return ip - regs->pc <= 4;
 }
 
 static __always_inline void arguments(user_regs *regs, u32 abi, void *kernel_regs, u64 *args) {

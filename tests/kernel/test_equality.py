@@ -17,6 +17,8 @@ from tests.bench.equality import Bench, Comparison, lines
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.support import Programs
+
 pytestmark = pytest.mark.kernel
 
 
@@ -47,6 +49,13 @@ def test_of_one_execution_both_count_the_same(bench: Bench, command: Command) ->
     same count; what differs from run to run is no exception."""
     require(command)
     hold(bench.together(command))
+
+
+def test_where_a_tracer_is_asked_first_a_fatal_signal_lets_the_call_return(
+    bench: Bench, programs: Programs
+) -> None:
+    """The tracer has seen its result, so both count it as an error; without one it never does."""
+    hold(bench.together(Command("cut_short", (str(programs["cut_short"]),))))
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)

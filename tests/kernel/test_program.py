@@ -357,11 +357,11 @@ def verified(fd: int) -> int:
 @pytest.mark.parametrize(
     ("logged", "verdicts", "most"),
     [
-        ((), (), 12_000),
-        ((1,), (), 12_500),
+        ((), (), 13_200),
+        ((1,), (), 13_600),
         # What gives a call of the vsyscall page an errno; no shipped profile does.
-        ((), (0, wire.VERDICT_ERRNO + 1, 0), 13_500),
-        ((1,), (0, wire.VERDICT_ERRNO + 1, 0), 14_500),
+        ((), (0, wire.VERDICT_ERRNO + 1, 0), 14_700),
+        ((1,), (0, wire.VERDICT_ERRNO + 1, 0), 15_100),
     ],
     ids=["usual", "logged", "vsyscall", "both"],
 )

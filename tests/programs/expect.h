@@ -4,6 +4,7 @@
 //
 //   calls      by name, of the whole program and its descendants, x86-64 numbers: entered
 //   errors     of these, failed by the kernel
+//   traced     further ones that fail because a tracer is there
 //   unfinished of these, never returned to the program
 //   i386, x32  like calls, of the other ABIs
 //   blocked    refused by the seccomp filter, not in calls

@@ -118,6 +118,8 @@ class Accounts:
     def overflowed(self, pairs: Iterable[tuple[wire.OverflowKey, wire.Slot]]) -> None:
         """Take what was too much for a thread's own table: further syscalls and errnos."""
         for key, slot in pairs:
+            if not (slot.errors or slot.blocked or any(slot.histogram)):
+                continue  # its only call never returned
             life = self._life(key)
             where = (life.process_id, key.pid, key.image, self._thread_id(life, key.thread_ns))
             if key.errno_blocked:
