@@ -52,9 +52,9 @@ static __always_inline void note_cut(struct thread *thread, struct bpf_raw_trace
     if (!table || thread->head.table == NO_TABLE || is_traced((void *)bpf_get_current_task()))
         return;
     struct slot *slot = slot_in_use(thread, table);
-    u64 from = slot ? (u64)&slot->times : 0;
+    u64 from = slot ? (u64)&slot->total_ns : 0;
     asm volatile("" : : "r"(&from) : "memory"); /* as in errno_key */
-    bpf_probe_read_kernel(&table->cut.times, sizeof(table->cut.times), (void *)from);
+    bpf_probe_read_kernel(&table->cut.total_ns, 3 * sizeof(u64), (void *)from);
     table->cut.start_ns = thread->head.call_ns;
     table->cut.returned = thread->head.returned + 1;
     table->cut.ip = READ(u64, &REGS_IP(regs));
@@ -136,11 +136,11 @@ static __always_inline void returned(struct thread *thread, u64 start,
         return;
     }
     slot->histogram[bucket_of(ns)]++;
-    slot->times.total_ns += ns;
-    if (ns < slot->times.min_ns)
-        slot->times.min_ns = ns;
-    if (ns > slot->times.max_ns)
-        slot->times.max_ns = ns;
+    slot->total_ns += ns;
+    if (ns < slot->min_ns)
+        slot->min_ns = ns;
+    if (ns > slot->max_ns)
+        slot->max_ns = ns;
     if (UNLIKELY(may_be_error(ctx)))
         count_error(thread, table, slot, abi, nr, result_of(abi, ctx));
 }
@@ -151,8 +151,10 @@ static __always_inline void take_back(struct thread *thread, struct table *table
 
     if (!slot)
         return;
-    slot->histogram[bucket_of(slot->times.total_ns - table->cut.times.total_ns)]--;
-    slot->times = table->cut.times;
+    slot->histogram[bucket_of(slot->total_ns - table->cut.total_ns)]--;
+    slot->total_ns = table->cut.total_ns;
+    slot->min_ns = table->cut.min_ns;
+    slot->max_ns = table->cut.max_ns;
     slot->errors--;
 }
 

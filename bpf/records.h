@@ -69,18 +69,14 @@
 #define REFUSED_EXIT   2 /* the thread just ended: KILL_THREAD beside others, or strict mode */
 #define REFUSED_LOG    3 /* not refused: SECCOMP_RET_LOG let it through */
 
-struct times {
-    u64 total_ns;
-    u64 min_ns;
-    u64 max_ns;
-};
-
 struct slot {
     u32 nr;
     u32 abi;
     u64 errors;
     u64 blocked;
-    struct times times;
+    u64 total_ns;
+    u64 min_ns;
+    u64 max_ns;
     u64 histogram[HISTOGRAM_BUCKETS];
 };
 
@@ -154,7 +150,9 @@ struct written {
 struct cut {
     u64 returned; /* of the thread, with it */
     u64 start_ns;
-    struct times times;
+    u64 total_ns; /* these three as in the slot */
+    u64 min_ns;
+    u64 max_ns;
     u64 ip;
     s64 ret;
 };

@@ -74,7 +74,7 @@ static __always_inline struct slot *overflow_slot(struct head *head, u32 abi, u3
 
         if (!blank)
             return NULL;
-        blank->times.min_ns = ~0ULL; /* of all alike */
+        blank->min_ns = ~0ULL; /* of all alike */
         overflow.update(&key, blank);
     }
     /* Looked up again also where it was there: from here on there is one path to verify. */
@@ -130,7 +130,7 @@ static __always_inline void begin_slot(struct thread *thread, struct table *tabl
     clear(slot, sizeof(*slot)); /* a table before this one may have used it */
     slot->nr = nr;
     slot->abi = abi;
-    slot->times.min_ns = ~0ULL;
+    slot->min_ns = ~0ULL;
 }
 
 /* The slot of that index or, where there is none yet, a new one. NULL where it has to be in

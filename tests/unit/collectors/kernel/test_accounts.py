@@ -141,6 +141,8 @@ def test_what_overflowed_is_added_to_its_thread() -> None:
             (key, slot(READ, 4, errors=3)),
             (key._replace(errno_blocked=13), slot(READ, errors=3)),
             (key._replace(errno_blocked=wire.ERRNO_BLOCKED | 13, nr=GETPPID), slot(0, errors=2)),
+            (key._replace(nr=GETPPID), slot(GETPPID)),  # its only call was taken back
+            (key._replace(errno_blocked=13, nr=GETPPID), slot(GETPPID)),
         ]
     )
     rows = accounts.take_final()
