@@ -119,7 +119,9 @@ def _answer(
 
     with (
         guarded.translated(),
-        guarded.guarded_reader(database, bounds.memory_bytes) as reader,
+        guarded.guarded_reader(
+            database, bounds.memory_bytes, as_made=_is_saved(question)
+        ) as reader,
         bounded.telling(send),
         guarded.translated(),
     ):
@@ -152,7 +154,9 @@ def _write_parquet(
 
     with (
         guarded.translated(),
-        guarded.guarded_reader(database, bounds.memory_bytes, exports=made.parent) as reader,
+        guarded.guarded_reader(
+            database, bounds.memory_bytes, as_made=_is_saved(question), exports=made.parent
+        ) as reader,
         bounded.telling(send),
         guarded.translated(),
     ):
@@ -162,15 +166,19 @@ def _write_parquet(
         )
 
 
+def _is_saved(question: Question) -> bool:
+    return saved.NAME.fullmatch(question.text.strip()) is not None
+
+
 def _sql(question: Question) -> str:
     text = question.text.strip()
-    return saved.find(text).sql if saved.NAME.fullmatch(text) else text
+    return saved.find(text).sql if _is_saved(question) else text
 
 
 def _bind(reader: Reader, question: Question, wanted: set[str]) -> dict[str, object]:
     """Return the value of each parameter, in the type that it is declared with."""
     text = question.text.strip()
-    declared = saved.find(text).parameters if saved.NAME.fullmatch(text) else ()
+    declared = saved.find(text).parameters if _is_saved(question) else ()
     kinds = {parameter.name: parameter.kind for parameter in declared}
     given = {
         **{item.name: item.default for item in declared if item.default is not None},

@@ -32,10 +32,11 @@ _REFUSED = (
 
 @contextmanager
 def guarded_reader(
-    database: Path, memory_bytes: int, *, exports: Path | None = None
+    database: Path, memory_bytes: int, *, as_made: bool, exports: Path | None = None
 ) -> Iterator[Reader]:
     """Open ``database`` for SQL that is not trusted; DuckDB's buffers have ``memory_bytes``.
 
+    ``as_made``: whether it is to have the tables and views that saved queries read.
     ``exports``: the one folder that ``write_parquet`` may write to. Raises StoreError.
     """
     config = {"temp_directory": "", **_THREADS, "allow_community_extensions": "false"}
@@ -47,7 +48,9 @@ def guarded_reader(
             connection.execute("SET allowed_directories = ?", [[os.fspath(exports) + "/"]])
         files.confine(connection)
 
-    with Reader(database, config, confine) as reader:
+    with Reader(database, config, confine, as_made=as_made) as reader:
+        if as_made:
+            reader.require_views()
         yield reader
 
 

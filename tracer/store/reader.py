@@ -19,7 +19,7 @@ from tracer.model import (
     SyscallError,
     SyscallStat,
 )
-from tracer.store import locks, rows, schema, undo, writer
+from tracer.store import locks, rows, schema, shape, undo, writer
 from tracer.store.encode import decode_text, map_text
 from tracer.store.location import check_readable
 
@@ -79,14 +79,18 @@ class Reader:
         database: Path,
         config: Mapping[str, str] | None = None,
         confine: Callable[[duckdb.DuckDBPyConnection], None] | None = None,
+        *,
+        as_made: bool = True,
     ) -> None:
         """``config``: further DuckDB settings.
 
         ``confine``: called before anything is read, in place of ``database.confine``.
+        ``as_made``: StoreError on entry if somebody altered the tables.
         """
         self._database = database
         self._config = config or {}
         self._confine = confine
+        self._as_made = as_made
         self._stack = ExitStack()
         self.waiting: tuple[writer.Waiting, ...] = ()
         """Runs that could not be taken in, and so are not seen here."""
@@ -142,6 +146,18 @@ class Reader:
             found = schema.version(self._connection)
         if schema.check(found, self._database):
             raise _TooOld(found)
+        if self._as_made:
+            self.require_shape()
+
+    def require_shape(self) -> None:
+        """Raise StoreError unless the tables are as sbtrace made them."""
+        with writer.as_store_error(self._database, "read"):
+            shape.require(self._connection, self._database)
+
+    def require_views(self) -> None:
+        """Raise StoreError unless the views are there, which saved queries read."""
+        with writer.as_store_error(self._database, "read"):
+            shape.require_views(self._connection, self._database)
 
     def _owner(self) -> int:
         try:

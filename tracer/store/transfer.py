@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     import duckdb
 
 
+_RUN_ID = "[0-9a-f]{12}"
+
+
 def export_to(database: Path, target: Path, progress: Callable[[str], None]) -> int:
     """Write every table to ``target/<table>.parquet``; return how many runs that were.
 
@@ -99,10 +102,25 @@ def import_from(database: Path, source: Path, progress: Callable[[str], None]) -
     ):
         load = _folder if source.is_dir() else _database
         relations = load(connection, source, stack)
+        _require_run_ids(connection, source, relations["runs"])
         connection.execute("BEGIN")
         count = _copy_new_runs(connection, relations, progress)
         connection.execute("COMMIT")
         return count
+
+
+def _require_run_ids(connection: duckdb.DuckDBPyConnection, source: Path, runs: str) -> None:
+    """Raise StoreError unless each run has a name as sbtrace gives them, and one of its own."""
+    rows = connection.execute(
+        "SELECT run_id::VARCHAR AS name, count(*)"  # noqa: S608 - names of ours
+        f" FROM {runs} GROUP BY name"
+        " HAVING name IS NULL OR count(*) > 1 OR NOT regexp_full_match(name, ?)"
+        " ORDER BY name LIMIT 1",
+        [_RUN_ID],
+    ).fetchall()
+    for name, count in rows:
+        how = f"is there {count} times" if count > 1 else "is not 12 hexadecimal digits"
+        raise StoreError(f"{source}: run_id {name!r} {how}: nothing was imported: mend the source")
 
 
 def _copy_new_runs(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.errors import StoreError
 from tracer.identity import Identity, as_invoking_user
-from tracer.store import aside, folder, location, locks, spool, waiting
+from tracer.store import aside, folder, location, locks, shape, spool, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -126,6 +126,8 @@ def as_store_error(database: Path, done: str = "written") -> Iterator[None]:
         yield
     except duckdb.Error as error:
         reason = str(error).partition("\n")[0]
+        if isinstance(error, (duckdb.CatalogException, duckdb.BinderException)):
+            reason = f"{reason.removesuffix('!')}: somebody altered its tables: {shape.REMEDY}"
         raise StoreError(f"{database}: cannot be {done}: {reason}") from error
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
@@ -22,6 +22,7 @@ from tracer import identity
 from tracer.completeness import counts_are_exact, samples_are_complete
 from tracer.errors import StoreError
 from tracer.model import Loss
+from tracer.query.ask import Question, asking
 from tracer.store import database as files
 from tracer.store import location, maintain, schema, transfer
 from tracer.store.reader import Reader
@@ -378,6 +379,102 @@ def test_why_an_import_fails_is_said_of_its_source(database: Path, tmp_path: Pat
     reason = rf"^{re.escape(str(source))}: cannot be read: (?!.*aborted).*profile_source"
     with pytest.raises(StoreError, match=reason):
         transfer.import_from(database, source, lambda _step: None)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("ab\x1b[2Jcd", r"run_id 'ab\\x1b\[2Jcd' is not 12 hexadecimal digits"),
+        ("ABCDEF012345", "run_id 'ABCDEF012345' is not 12 hexadecimal digits"),
+        ("last", "run_id 'last' is not 12 hexadecimal digits"),
+        ("", "run_id '' is not 12 hexadecimal digits"),
+    ],
+)
+def test_a_run_with_an_odd_name_is_not_imported(
+    database: Path, tmp_path: Path, name: str, reason: str
+) -> None:
+    """Every verb takes part of a run_id, and prints it; nothing of the source comes in."""
+    recorded(database)
+    odd = recorded(database).run.run_id
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("UPDATE runs SET run_id = ? WHERE run_id = ?", [name, odd])
+    other = tmp_path / "other" / "x.duckdb"
+    other.parent.mkdir(mode=0o700)
+    mine = recorded(other)
+    with pytest.raises(StoreError, match=reason):
+        transfer.import_from(other, database, lambda _: None)
+    with Reader(other) as reader:
+        assert reader.load("last") == mine
+        assert reader.execute("SELECT count(*) FROM runs") == [(1,)]
+
+
+def test_a_run_that_is_there_twice_is_not_imported(database: Path, tmp_path: Path) -> None:
+    """A Parquet file has no keys."""
+    run_id = recorded(database).run.run_id
+    transfer.export_to(database, tmp_path / "out", lambda _: None)
+    runs, twice = tmp_path / "out" / "runs.parquet", tmp_path / "twice.parquet"
+    duckdb.execute(f"COPY (FROM '{runs}' UNION ALL FROM '{runs}') TO '{twice}'")
+    twice.rename(runs)
+    other = tmp_path / "other" / "x.duckdb"
+    other.parent.mkdir(mode=0o700)
+    with pytest.raises(StoreError, match=f"run_id '{run_id}' is there 2 times"):
+        transfer.import_from(other, tmp_path / "out", lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("altered", "reason"),
+    [
+        (
+            "ALTER TABLE runs ALTER wall_ns TYPE VARCHAR",
+            "has runs.wall_ns as VARCHAR, not as BIGINT",
+        ),
+        ("ALTER TABLE runs ALTER argv DROP NOT NULL", "lets runs.argv be NULL"),
+        ("ALTER TABLE runs DROP COLUMN tags", "has no column runs.tags"),
+        ("ALTER TABLE blocked_calls DROP COLUMN frames", "has no column blocked_calls.frames"),
+        ("DROP TABLE losses", "has no table losses"),
+    ],
+)
+def test_a_database_whose_tables_somebody_altered_is_said_to_be_so(
+    database: Path, altered: str, reason: str
+) -> None:
+    """By each verb but SQL of one's own, which may be what is to mend it."""
+    recorded(database)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(altered)
+    reason = rf"^{re.escape(str(database))}: {reason}, as somebody altered its tables: restore"
+    for read in (
+        lambda: Reader(database).__enter__(),
+        lambda: maintain.info(database),
+        lambda: transfer.export_to(database, database.with_name("out"), lambda _: None),
+        lambda: asked(database, "top-syscalls"),
+    ):
+        with pytest.raises(StoreError, match=reason):
+            read()
+    assert asked(database, "SELECT 23") == [(23,)]
+
+
+def test_a_saved_query_without_its_views_says_how_to_have_them_anew(database: Path) -> None:
+    recorded(database)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("DROP VIEW syscall_totals")
+    with pytest.raises(StoreError, match=r"has no view syscall_totals, .*: `sbtrace db vacuum`"):
+        asked(database, "top-syscalls")
+    maintain.vacuum(database, lambda _: None)
+    assert asked(database, "top-syscalls")
+
+
+def test_tables_that_somebody_added_to_are_read(database: Path) -> None:
+    record = recorded(database)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("ALTER TABLE runs ADD COLUMN mine INTEGER")
+        connection.execute("CREATE TABLE notes (text VARCHAR)")
+    with Reader(database) as reader:
+        assert reader.load("last") == record
+
+
+def asked(database: Path, text: str) -> list[tuple[Any, ...]]:
+    with asking(database, Question(text, {})) as answer:
+        return list(answer.rows)
 
 
 def test_another_database_is_imported_whole(database: Path, tmp_path: Path) -> None:
