@@ -2,6 +2,7 @@
 -- Param before (run) = last~1: the earlier run
 -- Param after (run) = last: the later run
 -- Units: calls; a syscall that a run did not make counts 0 there
+-- Table: name, abi, calls_before as before, calls_after as after, change, more_errors, more_blocked
 SELECT
     coalesce(a.name, b.name) AS name,
     coalesce(a.abi, b.abi) AS abi,

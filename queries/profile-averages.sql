@@ -1,5 +1,6 @@
 -- Purpose: What an average run under each profile does, and what the profile blocked in total.
 -- Units: wall_ns in nanoseconds, rss_bytes in bytes; reads, writes and syscalls in calls a run; blocked in calls over all runs
+-- Table: profile, runs, reads, writes, syscalls, wall_ns, blocked
 SELECT
     profile,
     count(*) AS runs,

@@ -1,6 +1,7 @@
 -- Purpose: How often each command was run, how it ended, and how long it took.
 -- Param limit (integer) = 20: how many commands
 -- Units: avg_wall_ns in nanoseconds, the others in runs
+-- Table: executable cut, runs, ok, blocked, failed, avg_wall_ns
 SELECT
     executable,
     count(*) AS runs,

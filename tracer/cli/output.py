@@ -49,7 +49,8 @@ def answer(path: Path, question: Question, style: str, output: Path | None) -> N
             # Not before: a child would inherit it. A row takes memory here as well.
             bounded.restrict_memory(ask.limits(question).memory_bytes)
             say_waiting(found.waiting)
-            rows(found.columns, found.rows, style, place)
+            shown = ask.as_table(question, found) if style == "table" else found
+            rows(shown.columns, shown.rows, style, place, shown.cut)
 
 
 def destination(output: Path | None, database: Path | None) -> Destination | None:
@@ -89,17 +90,18 @@ def rows(
     found: Iterator[Sequence[object]] | Sequence[Sequence[object]],
     style: str,
     place: Destination | None = None,
+    cut: frozenset[str] = frozenset(),
 ) -> None:
     """Write rows to ``place`` or stdout. A reader that goes away ends it in silence."""
     from tracer.report.rows import write
 
     if place is None:
         with _stdout() as out:
-            write(columns, found, cast("Format", style), out, width())
+            write(columns, found, cast("Format", style), out, width(), cut)
         return
     with place.writing() as binary:
         out = io.TextIOWrapper(binary, encoding="utf-8", write_through=True)
-        write(columns, found, cast("Format", style), out, width())
+        write(columns, found, cast("Format", style), out, width(), cut)
         out.detach()
 
 

@@ -69,7 +69,8 @@ def query(
     """Ask the recorded runs a question in SQL, or by the name of a saved query.
 
     A query only reads. Give the parameters of a query as --param NAME=VALUE; a run is given
-    as its id, the beginning of one, last, or last~1.
+    as its id, the beginning of one, last, or last~1. A table of a saved query has the columns
+    that fit; every other format has all.
     """
     from tracer.cli import output as out
     from tracer.query import ask

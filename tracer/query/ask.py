@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -50,6 +50,8 @@ class Answer:
     rows: Iterator[tuple[Any, ...]]
     waiting: tuple[Waiting, ...]
     """Runs that are recorded but not in the database yet."""
+    cut: frozenset[str] = frozenset()
+    """Columns that a table cuts off where they are too wide."""
 
 
 def parse_params(pairs: list[str]) -> dict[str, str]:
@@ -109,6 +111,21 @@ def asking(database: Path, question: Question) -> Iterator[Answer]:
         head = cast("_Head", next(items))
         batches = cast("Iterator[list[tuple[Any, ...]]]", items)
         yield Answer(head.columns, (row for batch in batches for row in batch), head.waiting)
+
+
+def as_table(question: Question, answer: Answer) -> Answer:
+    """Return what a table for eyes shows of it: of a saved query the columns that it names."""
+    text = question.text.strip()
+    shown = saved.find(text).table if _is_saved(question) else ()
+    if not shown:
+        return answer
+    at = [answer.columns.index(item.column) for item in shown]
+    return replace(
+        answer,
+        columns=tuple(item.title for item in shown),
+        rows=(tuple(row[index] for index in at) for row in answer.rows),
+        cut=frozenset(item.title for item in shown if item.is_cut),
+    )
 
 
 def _answer(

@@ -6,7 +6,10 @@ The header is the comment lines at the top of the file::
     -- Param run (run) = last: which run
     -- Param limit (integer) = 20: how many rows
     -- Units: total_ns and avg_ns in nanoseconds
+    -- Table: name, calls, total_ns as time, argv cut
 
+``Table`` has the columns that 80 columns of a terminal have room for, where that is not all of
+them; what says ``cut`` is cut off where it is too wide. Other formats have all.
 A parameter without ``= default`` must be given. A ``run`` is given as a run_id, a unique
 prefix of one, ``last`` or ``last~N``.
 """
@@ -28,6 +31,16 @@ Kind = Literal["run", "integer", "number", "text"]
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 """What is looked up as the name of a saved query; anything else is SQL."""
 _PARAM = re.compile(r"(\w+) \((\w+)\)(?: = (.*?))?: (.+)")
+_SHOWN = re.compile(r"(\w+)(?: as (\w+))?( cut)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A column that a table for eyes has."""
+
+    column: str
+    title: str
+    is_cut: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +62,8 @@ class SavedQuery:
     purpose: str
     parameters: tuple[Parameter, ...]
     units: str
+    table: tuple[Shown, ...]
+    """Empty: all columns."""
     sql: str
 
 
@@ -73,7 +88,7 @@ def _read(path: Path) -> SavedQuery:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise QueryError(f"{path}: cannot be read: {error}: install sbtrace again") from error
-    header = {"Purpose": "", "Units": ""}
+    header = {"Purpose": "", "Units": "", "Table": ""}
     parameters = []
     for line in text.splitlines():
         if not line.startswith("-- "):
@@ -83,7 +98,19 @@ def _read(path: Path) -> SavedQuery:
             parameters.append(_parameter(path, line.removeprefix("-- Param ")))
         elif key in header:
             header[key] = value
-    return SavedQuery(path.stem, header["Purpose"], tuple(parameters), header["Units"], text)
+    shown = _table(path, header["Table"])
+    return SavedQuery(path.stem, header["Purpose"], tuple(parameters), header["Units"], shown, text)
+
+
+def _table(path: Path, text: str) -> tuple[Shown, ...]:
+    shown = []
+    for part in text.split(", ") if text else ():
+        match = _SHOWN.fullmatch(part)
+        if match is None:
+            raise QueryError(f"{path}: header {part!r}: write COLUMN [as TITLE] [cut]")
+        column, title, cut = match.groups()
+        shown.append(Shown(column, title or column, cut is not None))
+    return tuple(shown)
 
 
 def _parameter(path: Path, text: str) -> Parameter:

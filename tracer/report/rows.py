@@ -26,14 +26,16 @@ def write(
     style: Format,
     out: TextIO,
     width: int = 80,
+    cut: frozenset[str] = frozenset(),
 ) -> None:
     """Write the rows to ``out`` as they come; a table is laid out by the first ones.
 
+    ``cut``: columns that a table cuts off where they are too wide.
     NULL is ``NULL`` in a table and in Markdown, null in JSON, an empty field in CSV.
     """
     match style:
         case "table":
-            out.writelines(stream(columns, rows, width))
+            out.writelines(stream(columns, rows, width, cut))
         case "markdown":
             out.writelines(_markdown(columns, rows))
         case "csv":

@@ -62,7 +62,10 @@ def render(
 
 
 def stream(
-    names: Sequence[str], rows: Iterable[Sequence[object]], width: int | None = 80
+    names: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    width: int | None = 80,
+    cut: frozenset[str] = frozenset(),
 ) -> Iterator[str]:
     """Yield the lines of a table of rows of unknown types, however many there are.
 
@@ -70,7 +73,7 @@ def stream(
     """
     rest = iter(rows)
     first = sample(rest)
-    columns = columns_for(names, first)
+    columns = [column._replace(cut=column.title in cut) for column in columns_for(names, first)]
     layout = _layout(columns, [[cell(value) for value in row] for row in first], width)
     yield from _lines(layout, ([cell(value) for value in row] for row in chain(first, rest)))
 

@@ -31,7 +31,7 @@ from tracer.errors import (
     UsageError,
 )
 from tracer.query import saved
-from tracer.query.ask import Answer, Question, asking, parse_params, to_parquet
+from tracer.query.ask import Answer, Question, as_table, asking, parse_params, to_parquet
 from tracer.query.runs import Filter, list_runs, parse_age, parse_since, parse_tags
 from tracer.report.rows import Format, write
 from tracer.store.destination import Destination
@@ -75,6 +75,41 @@ def test_there_are_the_saved_queries_that_were_promised() -> None:
     names = {query.name for query in saved.all_queries()}
     promised = "top-syscalls errors blocked-by-profile runs-by-command slowest-runs"
     assert names >= {*promised.split(), "profile-averages", "changes", "new-syscalls"}
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs whose figures and names are about as wide as real ones come."""
+    path = tmp_path_factory.mktemp("large") / "sbtrace.duckdb"
+    program = "/usr/lib/x86_64-linux-gnu/libexec/a-program-with-a-long-name"
+    for run_id in (OLD, NEW):
+        finished(path, a_record(run_id=run_id, executable=program, argv=(program, "x" * 60)))
+    take_in(path)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("UPDATE runs SET wall_ns = 123456789012, outcome = 'interrupted'")
+        connection.execute(
+            "UPDATE syscalls SET abi = 'x86_64', name = 'rt_sigtimedwait', total_ns = 98765432101,"
+            " max_ns = 9876543210, calls = if(run_id = ?, 12345, 1234567), blocked = 12345",
+            [OLD],
+        )
+        connection.execute("UPDATE losses SET kind = 'untold_peak_contained', count = 12345")
+    return path
+
+
+@pytest.mark.parametrize("query", saved.all_queries(), ids=lambda query: query.name)
+def test_a_saved_query_is_a_table_of_80_columns_and_json_has_all_it_found(
+    large: Path, query: saved.SavedQuery
+) -> None:
+    """No block of lines a row; the columns that a table leaves out are in the other formats."""
+    question, table = Question(query.name, {}), io.StringIO()
+    with asking(large, question) as answer:
+        columns = answer.columns
+        shown = as_table(question, answer)
+        write(shown.columns, shown.rows, "table", table, 80, shown.cut)
+    lines = table.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert set(lines[1]) <= {"-", " "}  # under the titles
+    assert {item.column for item in query.table} <= set(columns)
 
 
 def test_changes_are_between_the_two_runs_that_are_named(database: Path) -> None:
