@@ -107,6 +107,56 @@ def test_a_command_that_a_signal_ended_takes_what_it_left_with_it(
         assert run.wait() == 128 + number
 
 
+@pytest.mark.parametrize("options", [[], NONE], ids=["full", "none"])
+def test_a_second_sigterm_kills_a_command_that_goes_on_and_what_it_left(
+    sbtrace: Sbtrace, options: list[str]
+) -> None:
+    """The first one is its own affair."""
+    script = f"trap 'echo asked' TERM; {DEAF}; while :; do sleep 1000 & wait; done"
+    with started(sbtrace.db, script, options) as run:
+        assert run.line() == "there"
+        os.kill(run.front, signal.SIGTERM)
+        assert run.line() == "asked"
+        os.kill(run.front, signal.SIGTERM)
+        assert run.wait() == 128 + signal.SIGTERM
+        assert run.target() == []
+    assert sbtrace.sql("SELECT outcome FROM runs") == [{"outcome": "interrupted"}]
+
+
+@pytest.mark.parametrize("options", [[], NONE], ids=["full", "none"])
+def test_a_command_that_ignores_sigterm_ends_at_the_second_one(
+    sbtrace: Sbtrace, options: list[str]
+) -> None:
+    with started(sbtrace.db, "trap '' TERM; echo there; sleep 1000", options) as run:
+        assert run.line() == "there"
+
+        def has_ended() -> bool:
+            os.kill(run.front, signal.SIGTERM)  # not reaped yet, so nobody else's
+            return run.process.poll() is not None
+
+        until(has_ended, "the run is over")
+        assert run.wait() == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGHUP, signal.SIGQUIT], ids=lambda n: n.name
+)
+def test_other_signals_stay_the_commands_own_affair_however_often_they_come(
+    sbtrace: Sbtrace, number: signal.Signals
+) -> None:
+    """A key of an editor, a reload, a list of threads."""
+    name = number.name.removeprefix("SIG")
+    traps = f"trap 'echo asked' {name}; trap 'exit 7' TERM"
+    script = f"{traps}; echo there; while :; do sleep 1000 & wait; done"
+    with started(sbtrace.db, script, NONE) as run:
+        assert run.line() == "there"
+        for _ in range(3):
+            os.kill(run.front, number)
+            assert run.line() == "asked"
+        os.kill(run.front, signal.SIGTERM)
+        assert run.wait() == 7
+
+
 def test_a_command_that_was_asked_to_end_and_did_so_in_order_takes_the_rest_with_it(
     sbtrace: Sbtrace,
 ) -> None:

@@ -94,9 +94,10 @@ def run(
     """Run a command under a seccomp profile and record every syscall it makes.
 
     The command keeps stdin and stdout; the summary goes to stderr. The exit status is the
-    command's own. Signals are passed on to it. When it has ended, a signal (Ctrl-C, SIGTERM,
-    SIGHUP, SIGQUIT) ends what it left behind: it is asked first and killed after 2 seconds, or
-    at a second signal. The exit status is then 128 and the signal's number.
+    command's own. Signals are passed on to it; a second SIGTERM kills it and all that descends
+    from it, also if it ignores the first. When it has ended, a signal (Ctrl-C, SIGTERM, SIGHUP,
+    SIGQUIT) ends what it left behind: it is asked first and killed after 2 seconds, or at a
+    second signal. The exit status is then 128 and the signal's number.
     """
     order = Order(
         {

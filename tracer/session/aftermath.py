@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from typing import TYPE_CHECKING, Literal
 
@@ -23,7 +24,9 @@ class Aftermath:
     """Decides when the whole target is to end.
 
     While the command lives, a signal is its own affair: it is passed on, and the command does
-    with it what it likes, as without sbtrace. Once it is gone nobody but sbtrace can be asked.
+    with it what it likes, as without sbtrace. Nobody sends SIGTERM twice but to have an end of
+    it; SIGINT may be typed as a key, daemons reload at each SIGHUP, Java tells its threads at
+    each SIGQUIT. Once the command is gone nobody but sbtrace can be asked.
     """
 
     def __init__(self, ending: Ending, daemons: Daemons, controls: Controls) -> None:
@@ -32,7 +35,7 @@ class Aftermath:
         self._decided = False
         self._note_at: float | None = None
         self.ended_by: int | None = None
-        """The signal that ended what the command had left behind; None if none did."""
+        """The signal that ended the target, or what was left of it; None if none did."""
 
     def hear(self, numbers: Iterable[int]) -> None:
         """Take signals by which somebody wants the end: the second one does not ask again."""
@@ -42,6 +45,9 @@ class Aftermath:
             elif self._decided:
                 self.ended_by = number
                 self._ending.begin()
+            elif number == signal.SIGTERM and number in self._before:
+                self.ended_by = number
+                self._ending.at_once()
             else:
                 self._before.add(number)
 
