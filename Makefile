@@ -48,7 +48,7 @@ test: lint programs $(VENV)/.built ## every gate and every test (the kernel test
 	$(AS_ROOT) $(PYTEST)
 
 .PHONY: check
-check: lint unit ## every gate and test that needs neither root nor BPF
+check: lint unit ## every gate and test that needs neither root nor BPF; bpf/ is compiled, not loaded
 
 .PHONY: lint
 lint: $(VENV)/.dev ## formatters, linters, types, import rules
