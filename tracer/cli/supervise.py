@@ -14,6 +14,7 @@ from tracer.cli.order import Order
 from tracer.errors import EXIT_FAILED, InexactRun, SbtraceError
 from tracer.session.early import endable
 from tracer.session.guard import leave
+from tracer.session.own_limits import own_limits, say_what_changed
 from tracer.store.deputy import Deputy
 
 if TYPE_CHECKING:
@@ -29,15 +30,18 @@ _SCARCE = (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN)
 
 def supervise(guard: Guard) -> NoReturn:
     """Run what the front hands over, and end with the exit status for it."""
+    before = own_limits()
     try:
         status = _run(guard)
     except SbtraceError as error:
-        failure.say(error)
+        if not say_what_changed(before):  # what fails for want of it does not know why
+            failure.say(error)
         status = error.exit_status
     except OSError as error:
         if error.errno not in _SCARCE:
             raise
-        failure.say(f"cannot go on: {error.strerror}: look at the limits (ulimit -a)")
+        if not say_what_changed(before):
+            failure.say(f"cannot go on: {error.strerror}: look at the limits (ulimit -a)")
         status = EXIT_FAILED
     leave(status)
 

@@ -8,8 +8,8 @@ from contextlib import suppress
 _MOST_CHARACTERS = 200
 _NO_MEMORY = (
     b"sbtrace: it got no more memory while it ran: look at the limit on memory (ulimit -v), which "
-    b"a target of the same user can lower: the command was ended with it; what was recorded until "
-    b"then is in `sbtrace runs`\n"
+    b"a target of the same user can lower: the command was ended with it; `sbtrace runs` takes in "
+    b"what was recorded until then, from the folder .spool beside the database, and lists it\n"
 )
 """Made before it is needed, as nothing can be made then."""
 

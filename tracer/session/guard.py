@@ -171,9 +171,11 @@ def _leave_to(supervise: Callable[[Guard], NoReturn], guard: Guard) -> NoReturn:
 
 def _say_why(error: BaseException, before: Limits) -> None:
     try:
+        if say_what_changed(before):
+            return
         if isinstance(error, MemoryError):
             say_no_memory()
-        elif not say_what_changed(before):
+        else:
             say_fault(error)
     except MemoryError:  # a call failed for want of it, and there is too little for a sentence
         say_no_memory()

@@ -35,7 +35,8 @@ def say_what_changed(before: Limits) -> bool:
             os.write(
                 2,
                 f"sbtrace: somebody lowered its own {', '.join(lowered)} while it ran: the command "
-                "was ended with it; what was recorded until then is in `sbtrace runs`\n".encode(),
+                "was ended with it; `sbtrace runs` takes in what was recorded until then, from the "
+                "folder .spool beside the database, and lists it\n".encode(),
             )
     return bool(lowered)
 

@@ -36,6 +36,7 @@ def require(connection: duckdb.DuckDBPyConnection, database: Path) -> None:
         for table, column, kind, nullable in connection.execute(
             "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns()"
             " WHERE schema_name = 'main' AND database_name = current_database()"
+            " AND table_oid IN (SELECT table_oid FROM duckdb_tables())"  # and no view in its place
         ).fetchall()
     }
     tables = {table for table, _ in found}
