@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 from collections import Counter
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from tests.kernel import oracle
 from tests.support import NATIVE, Programs, Recorded, Sbtrace, expectation
+from tracer import syscalls
 
 pytestmark = pytest.mark.kernel
 
@@ -237,6 +239,32 @@ def test_resource_aware_lets_threads_and_processes_work(
     calls["clone"] -= expected["threads"] - expected["processes"]  # those of clone3
     assert calls["clone"] == expected["calls"].get("clone", 0)
     assert named(calls, expected["calls"]) == expected["calls"]
+
+
+CLONE_PARENT = """
+import ctypes, os, signal
+CLONE_PARENT = 0x8000
+maker = os.fork()
+if maker == 0:
+    made = ctypes.CDLL(None).syscall(CLONE, CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0)
+    if made == 0:
+        os._exit(23)
+    os._exit(29)
+codes = {os.waitstatus_to_exitcode(os.wait()[1]) for _ in range(2)}  # both are its children
+os._exit(0 if codes == {23, 29} else 99)
+"""
+
+
+def test_who_made_a_process_is_its_parent_also_with_clone_parent(sbtrace: Sbtrace) -> None:
+    """To the kernel it is a sibling of its maker, and their parent waits for both."""
+    script = CLONE_PARENT.replace("CLONE,", f"{syscalls.number(NATIVE, 'clone')},")
+    recorded = sbtrace.run(sys.executable, "-S", "-c", script)
+    assert recorded.process.returncode == 0
+    (pair,) = sbtrace.sql(
+        "SELECT made.parent_id = maker.process_id AS known, made.ppid = maker.pid AS told "
+        "FROM processes made, processes maker WHERE made.exit_code = 23 AND maker.exit_code = 29"
+    )
+    assert pair == {"known": True, "told": True}
 
 
 def test_rude_names_are_shown_not_obeyed(sbtrace: Sbtrace, programs: Programs) -> None:
