@@ -252,6 +252,14 @@ def test_a_folder_that_everybody_writes_to_holds_no_database(tmp_path: Path, uid
         location.check_trusted(shared, Identity(uid, uid))
 
 
+def test_a_private_file_in_such_a_folder_is_no_database_to_write(tmp_path: Path) -> None:
+    """What DuckDB makes beside it, anybody can have made before."""
+    recorded(tmp_path / "db")
+    tmp_path.chmod(0o1777)
+    with pytest.raises(StoreError, match="others can put files there"):
+        location.check_writable(tmp_path / "db")
+
+
 def test_a_folder_of_ones_own_below_it_is_made_and_will_do(tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     shared.mkdir()
