@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import signal
+import subprocess
 from pathlib import Path
 from typing import NoReturn
 
@@ -152,6 +153,26 @@ def test_peaks_of_a_short_and_small_program_are_exact_and_not_its_launchers(
     assert vm is not None
     assert 3 << 20 <= rss < 5 << 20
     assert 5 << 20 <= vm < 8 << 20
+
+
+SMALL = """
+__attribute__((naked)) void _start(void) {
+    __asm__("mov $60, %eax; xor %edi, %edi; syscall");
+}
+"""
+
+
+def test_a_small_program_has_an_address_space_and_no_known_peak_of_memory(tmp_path: Path) -> None:
+    """The kernel's count of so few pages reads 0, which is no peak: unknown, and a loss says so."""
+    source, program = tmp_path / "small.c", tmp_path / "small"
+    source.write_text(SMALL)
+    subprocess.run(["gcc", "-static", "-nostdlib", "-o", program, source], check=True)
+    seen = observe([str(program)])
+    assert seen.baseline.peak_vm_bytes is not None
+    assert 0 < seen.baseline.peak_vm_bytes < 1 << 20
+    told = [one.kind for one in seen.losses if one.kind.startswith("untold_peak")]
+    assert told == ([exits.SMALL] if seen.baseline.max_rss_bytes is None else [])
+    assert seen.baseline.max_rss_bytes != 0
 
 
 def test_peak_memory_is_that_of_the_largest_process_however_deep_and_short(claims: Path) -> None:

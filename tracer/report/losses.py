@@ -86,6 +86,7 @@ _WORDS = {
             "untold_peak_contained": "as the kernel tells none in this container, or at all",
             "untold_peak_overrun": "as too many processes ended at once to hear of each",
             "untold_peak_unsaid": "as asking the kernel for it failed",
+            "untold_peak_small": "as the kernel counts none of so few pages",
         }.items()
     },
     ("procfs", "unread_account"): (

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.collectors.procfs.accounts import Accounts
 from tracer.collectors.procfs.cpu import CpuMeter, When
-from tracer.collectors.procfs.exits import ExitPeaks
+from tracer.collectors.procfs.exits import SMALL, ExitPeaks
 from tracer.collectors.procfs.files import (
     Io,
     Stat,
@@ -88,6 +88,7 @@ class ProcfsCollector:
         self._last_reaped_ns: int | None = None
         self._late, self._unaccounted, self._unread = _Span(), _Span(), _Span()
         self._untold: dict[str, _Span] = {}
+        self._small = _Span()
         self._peak_vm: int | None = None
         self._peak_rss: int | None = None
         self._minor = self._major = self._user_ns = self._system_ns = self._sigsys = 0
@@ -172,6 +173,8 @@ class ProcfsCollector:
         self._exits.drain()
         if (cause := self._exits.untold) is not None:
             self._untold.setdefault(cause, _Span()).add(self._now())
+        elif self._exits.is_small:
+            self._small.add(self._now())
         self._accounts.forget(pid)
         self._seen.pop(pid, None)
         self._cpu.add_reaped(pid, user_ns + system_ns)
@@ -206,6 +209,7 @@ class ProcfsCollector:
             "unaccounted_child": self._unaccounted,
             "unread_account": self._unread,
             **self._untold,
+            SMALL: self._small if not self._untold and self._max_rss() is None else _Span(),
         }
         return [
             Loss("procfs", kind, span.count, span.first_ns, span.last_ns)
@@ -260,7 +264,7 @@ class ProcfsCollector:
         reaped = self._reaped_rss if self._reaped_rss > self._launcher_rss else None
         if reaped is None and self._untold:
             return None
-        return _larger(_larger(self._peak_rss, self._exits.rss_bytes), reaped)
+        return _larger(_larger(self._peak_rss, self._exits.rss_bytes), reaped) or None
 
 
 def _larger(one: int | None, other: int | None) -> int | None:

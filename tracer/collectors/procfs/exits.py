@@ -42,6 +42,10 @@ OVERRUN = "untold_peak_overrun"
 """The machine's processes ended faster than sbtrace could hear of: ENOBUFS, netlink(7)."""
 UNSAID = "untold_peak_unsaid"
 """Asking it failed in another way."""
+SMALL = "untold_peak_small"
+"""Of no process so far was there any in the kernel's count, which is kept by CPU and added up in
+batches of 32 pages and more since Linux 6.2 (include/linux/mm.h: get_mm_counter): that of a small
+static program reads 0. Its address space is exact, and told."""
 CAUSES = (FORBIDDEN, CONTAINED, OVERRUN, UNSAID)
 """Why a peak is not known: kinds of losses."""
 
@@ -90,6 +94,11 @@ class ExitPeaks:
             return CONTAINED
         return self._deaf
 
+    @property
+    def is_small(self) -> bool:
+        """Whether all that was told so far is too small to have a peak of resident memory."""
+        return self.rss_bytes is None and self.vm_bytes is not None
+
     def know(self, pids: Iterable[int]) -> None:
         """Take these for the processes of the target that are alive now."""
         self._alive = set(pids)
@@ -127,7 +136,7 @@ class ExitPeaks:
             for one in ours:
                 del self._strangers[one.pid]
                 self._dead[one.pid] = None
-                self.rss_bytes = max(one.rss_bytes, self.rss_bytes or 0)
+                self.rss_bytes = max(one.rss_bytes, self.rss_bytes or 0) or None
                 self.vm_bytes = max(one.vm_bytes, self.vm_bytes or 0)
         # The kernel gives numbers out in turn, so an old one may soon be somebody else's.
         _drop_oldest(self._dead)
@@ -226,7 +235,7 @@ def _exits(data: bytes) -> list[_Exit]:
         for inner, stats in _attributes(nested):
             if inner == _TYPE_STATS and len(stats) >= _PEAKS_AT + _PEAKS.size:
                 rss, vm = _PEAKS.unpack_from(stats, _PEAKS_AT)
-                if rss:
+                if vm:
                     pid, parent = _IDS.unpack_from(stats, _IDS_AT)
                     found.append(_Exit(pid, parent, rss * 1024, vm * 1024))
     return found

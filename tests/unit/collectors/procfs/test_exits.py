@@ -134,6 +134,20 @@ def test_threads_without_memory_are_the_kernels(monkeypatch: pytest.MonkeyPatch)
     assert found.rss_bytes is None
 
 
+def test_what_is_too_small_to_be_counted_has_its_address_space_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The kernel's count of few pages reads 0; one that is larger settles it."""
+    heard = peaks(monkeypatch, message(stats(ROOT, 1, 0, 16)))
+    heard.drain()
+    assert (heard.rss_bytes, heard.vm_bytes, heard.untold) == (None, 16 * KIB, None)
+    assert heard.is_small
+    heard = peaks(monkeypatch, message(stats(ROOT, 1, 0, 16), stats(101, ROOT, 900, 12)))
+    heard.drain()
+    assert (heard.rss_bytes, heard.vm_bytes) == (900 * KIB, 16 * KIB)
+    assert not heard.is_small
+
+
 def test_other_messages_and_older_kernels_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = stats(ROOT, 1, 1009, 1013)
     short = message(stats(ROOT, 1, 1009, 1013, size=HIWATER_VM + 7))
