@@ -81,9 +81,16 @@ def test_once_the_command_is_gone_a_signal_asks_and_a_second_one_kills(number: i
 
 def test_while_the_command_lives_signals_are_its_own() -> None:
     setting = _Setting()
-    setting.aftermath.hear([TERM, TERM, INT])
+    setting.aftermath.hear([TERM, INT, INT, HUP, HUP, QUIT, QUIT])
     assert setting.ending.told == []
     assert setting.aftermath.ended_by is None
+
+
+def test_while_the_command_lives_a_second_sigterm_kills_all() -> None:
+    setting = _Setting()
+    setting.aftermath.hear([TERM, INT, TERM])
+    assert setting.ending.told == ["kill"]
+    assert setting.aftermath.ended_by == TERM
 
 
 @pytest.mark.parametrize(
