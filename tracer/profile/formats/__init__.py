@@ -102,6 +102,8 @@ def import_(data: bytes, context: Context, format_: str | None = None) -> Import
         policy = found.read(data, context, remarks)
     except cubes.TooMany:
         context.fail(None, "conditions that compare this much cannot be followed: compare fewer")
+    except ValueError:  # of thousands of digits Python makes no number, of some dates no date
+        context.fail(None, "has a number or a date that is none: no register is that wide")
     return _composed(policy, context, found.name, remarks)
 
 

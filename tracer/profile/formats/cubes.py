@@ -22,7 +22,7 @@ ANY: Cube = (0, 0)
 EVERYTHING: Box = (ANY,) * 6
 ARGUMENTS = range(6)
 _WIDTH = 64
-_MOST_BOXES = 8192
+_MOST_BOXES = 2048
 _MOST_PAIRS = 1 << 17
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from tracer.profile.formats.policy import Remarks
     from tracer.profile.records import Action, Condition
 
+_MOST_ENTRIES = 512
+
 
 class Entry(NamedTuple):
     """One call, one action, the conditions that all must hold; and where that stands."""
@@ -59,6 +61,11 @@ def _call(
 
 def _by_arguments(name: str, found: Sequence[Entry], default: Action, context: Context) -> Call:
     """A condition that always holds gives way to the others, as ``tracer.sandbox.filter`` knows."""
+    if len(found) > _MOST_ENTRIES:
+        context.fail(
+            found[_MOST_ENTRIES].place,
+            f'is one more than the {_MOST_ENTRIES} conditions that "{name}" may have: drop some',
+        )
     always = [entry for entry in found if cubes.always(entry.conditions)]
     others = [entry for entry in found if entry not in always]
     _check_exclusive(others, context)

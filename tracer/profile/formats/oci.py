@@ -203,6 +203,8 @@ def _parsed(data: bytes, context: Context) -> object:
         context.fail(
             error.lineno, f"not valid JSON: {error.msg} (column {error.colno}); mend it there"
         )
+    except ValueError:  # of more than 4,300 digits Python makes no number
+        context.fail(None, "has a number that is wider than 64 bits: give a smaller one")
     except RecursionError:
         context.fail(None, "not a seccomp profile: nested too deep")
 

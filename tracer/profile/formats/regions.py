@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tracer.profile.formats.cubes import Box, Cube
 
 _MOST_CLAUSES = 512
+_MOST_REBUILT = 32
 
 
 def sayable(call: Call, default: Action) -> Call:
@@ -29,6 +30,8 @@ def sayable(call: Call, default: Action) -> Call:
 
     Raises cubes.TooMany where that takes too many of them.
     """
+    if len(call.clauses) > _MOST_CLAUSES:
+        raise cubes.TooMany
     simple = _simplified(call, default)
     return simple if _is_sayable(simple, default) else _rebuilt(call, default)
 
@@ -85,6 +88,8 @@ def _are_exclusive(clauses: Sequence[Clause]) -> bool:
 
 
 def _rebuilt(call: Call, default: Action) -> Call:
+    if len(call.clauses) > _MOST_REBUILT:
+        raise cubes.TooMany
     sets = _sets(call, default)
     if len(sets) == 1 and cubes.volume(next(iter(sets.values()))) == cubes.WHOLE:
         return call._replace(clauses=(), otherwise=next(iter(sets)))

@@ -164,3 +164,19 @@ def test_a_malformed_file_is_one_line_with_its_name_the_place_and_the_remedy() -
 def test_bytes_that_are_no_text_are_an_error_too(format_: str) -> None:
     with pytest.raises(ProfileError, match=r"^own"):
         formats.import_(b"\xff\xfe\x00read: 1", Context("own"), format_)
+
+
+@pytest.mark.parametrize(
+    ("format_", "text", "said"),
+    [
+        ("oci", '{"defaultAction": ' + "9" * 5000 + "}", "wider than 64 bits"),
+        ("oci", "[" * 100_000, "nested too deep"),
+        ("oci", json.dumps(_oci({**_ENTRY, "args": [_ARG]} | {"names": ["mmap"] * 600})), "512"),
+        ("minijail", "read: " + " || ".join(f"arg0 != {n}" for n in range(600)), "too many"),
+        ("minijail", "read: return " + "9" * 5000, "no register is that wide"),
+        ("minijail", "read: arg" + "9" * 5000 + " == 1", "no register is that wide"),
+    ],
+)
+def test_what_would_take_for_ever_is_refused_at_once(format_: str, text: str, said: str) -> None:
+    with pytest.raises(ProfileError, match=said):
+        formats.import_(text.encode(), Context("own"), format_)
