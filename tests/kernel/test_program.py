@@ -316,6 +316,27 @@ def test_where_no_tables_can_be_added_the_run_goes_on_and_says_what_is_lost(
     assert not losses
 
 
+ARRAY, ARRAY_OF_MAPS = 2, 12
+"""Of enum bpf_map_type, include/uapi/linux/bpf.h."""
+
+
+def test_maps_are_put_one_by_one_where_the_kernel_does_not_take_them_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(libbpf.lib, "bpf_map_update_batch", lambda *_: -errno.EOPNOTSUPP)
+    inner = [libbpf.create_map(ARRAY, "inner", (4, 8, 1), 0) for _ in range(2)]
+    outer = libbpf.create_map(ARRAY_OF_MAPS, "outer", (4, 4, 3), 0, inner=inner[0])
+    try:
+        libbpf.put_maps(outer, 1, inner)
+        none, first, second = (libbpf.inner_map(outer, key) for key in range(3))
+        assert none is None
+        assert None not in (first, second)
+        assert first != second
+    finally:
+        for fd in (*inner, outer):
+            os.close(fd)
+
+
 def test_what_is_for_kernels_that_preempt_in_it_loads_here_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

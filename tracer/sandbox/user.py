@@ -36,7 +36,7 @@ def target_user(spec: str | None) -> TargetUser:
     entry = _named(spec)
     if entry is None and not spec.isdecimal():
         raise UserError(f"--user {spec}: no such user: give a name or a uid of getent passwd")
-    uid = entry.pw_uid if entry is not None else int(spec)
+    uid = entry.pw_uid if entry is not None else _number(spec)
     if uid >= 2**32 - 1:
         raise UserError(f"--user {spec}: not a uid: the largest is {2**32 - 2}")
     if uid == os.geteuid():
@@ -74,7 +74,12 @@ def _named(spec: str) -> pwd.struct_passwd | None:
     try:
         return pwd.getpwnam(spec)
     except (KeyError, ValueError):
-        return _entry_of(int(spec)) if spec.isdecimal() and int(spec) < 2**32 else None
+        return _entry_of(_number(spec)) if spec.isdecimal() else None
+
+
+def _number(spec: str) -> int:
+    """Of a decimal word of any length, of which eleven digits are too large for a uid already."""
+    return int(spec.lstrip("0")[:11] or "0")
 
 
 def _entry_of(uid: int) -> pwd.struct_passwd | None:

@@ -66,3 +66,16 @@ def test_the_largest_uid_is_one_below_the_one_that_means_none(
     assert target_user(str(2**32 - 2)).uid == 2**32 - 2
     with pytest.raises(UserError, match="the largest is 4294967294"):
         target_user(str(2**32 - 1))
+
+
+@pytest.mark.parametrize("digits", ["4294967296", "9" * 5000])
+def test_a_number_of_any_length_that_is_no_uid_is_said_to_be_none(digits: str) -> None:
+    """Python itself makes no number of more than 4,300 digits."""
+    with pytest.raises(UserError, match="not a uid: the largest is 4294967294"):
+        target_user(digits)
+
+
+def test_zeros_before_a_uid_are_of_no_weight(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert target_user("0" * 5000).uid == 0
+    assert target_user("0" * 20 + "65533").uid == 65533

@@ -23,6 +23,13 @@ def test_limits_are_told_from_signals_and_from_refused_forks() -> None:
     assert "refused 7 times" in (hit(Limits(processes=4), refused=7) or "")
 
 
+@pytest.mark.parametrize(("used_ns", "is_hit"), [(2_999_999_999, False), (3 * 10**9, True)])
+def test_a_kill_is_the_cpu_limits_if_so_much_time_was_used(used_ns: int, is_hit: bool) -> None:
+    limits = Limits(cpu_seconds=3)
+    said = limit_hit(limits, [signal.SIGKILL], (), used_ns, out_of_time=False)
+    assert (said is not None) is is_hit
+
+
 def test_no_limit_is_told_without_a_trace_of_one() -> None:
     assert hit(Limits(cpu_seconds=3, processes=4), signal.SIGKILL, refused=0) is None
     assert hit(Limits(), signal.SIGXCPU, refused=None) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -25,11 +25,12 @@ class Procfs:
     def __init__(self) -> None:
         self.asked: list[int] = []
         self.told: dict[int, int] = {}
+        self.rows: dict[int, Sample] = {}
 
     def final(self, pid: int) -> Sample | None:
         assert pid not in self.told, "its account is read before it is gone"
         self.asked.append(pid)
-        return None
+        return self.rows.get(pid)
 
     def reaped(self, pid: int, status: int, _usage: resource.struct_rusage) -> None:
         self.told[pid] = status
@@ -50,6 +51,20 @@ def child(do: Callable[[], object]) -> int:
 def alone(do: Callable[[], None]) -> None:
     """Run a test in a child, which has no other children than the test's."""
     assert os.waitpid(child(do), 0)[1] == 0
+
+
+def test_reaping_gives_the_last_rows_of_those_of_whom_there_is_one() -> None:
+    def do() -> None:
+        pids = [child(lambda: None), child(lambda: None)]
+        procfs, row = Procfs(), cast("Sample", object())
+        procfs.rows[pids[0]] = row
+        rows: list[Sample] = []
+        found = Reaper(pids[1], procfs)  # type: ignore[arg-type]  # as much of it as is used
+        while not found.gone:
+            rows += found.reap()
+        assert rows == [row]
+
+    alone(do)
 
 
 def test_whoever_is_dead_is_reaped_after_its_account_was_read() -> None:

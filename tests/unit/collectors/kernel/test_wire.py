@@ -12,6 +12,7 @@ import pytest
 
 from tests.support import ROOT
 from tracer.collectors.kernel import wire
+from tracer.collectors.kernel.paths import DIRECT_NUMBERS
 from tracer.collectors.kernel.refusals import REGISTER_BYTES
 from tracer.collectors.kernel.variant import TAILS
 from tracer.model import HISTOGRAM_BUCKETS, HISTOGRAM_FIRST_SHIFT, Loss
@@ -148,6 +149,7 @@ CONSTANTS = {
     if isinstance(value := getattr(wire, name, None), int)
 }
 CONSTANTS |= {
+    "DIRECT_NRS": DIRECT_NUMBERS,
     "HISTOGRAM_FIRST_SHIFT": HISTOGRAM_FIRST_SHIFT,
     "LOSSES": len(wire.LOSSES),
     "TAILS": len(TAILS),
