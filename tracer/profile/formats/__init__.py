@@ -75,7 +75,7 @@ def export(profile: Profile, format_: str, compile_: Callable[[Profile], Compile
         raise UsageError(f'--format: "{format_}" is only read; give another of {", ".join(NAMES)}')
     remarks = Remarks()
     _say_unsaid(profile, format_, remarks)
-    said = without_the_unsaid(profile, remarks)
+    said = without_the_unsaid(profile, found.keeps, remarks)
     data = found.write(Source(policy_of(said), lambda: compile_(said)), remarks)
     return Exported(data, tuple(remarks.notes), tuple(remarks.losses))
 

@@ -189,5 +189,10 @@ def _looks_like(path: str, data: bytes) -> bool:
 
 
 FORMAT = Format(
-    "bpf", "the filter itself, as bubblewrap's --seccomp takes it", write, read, _looks_like
+    "bpf",
+    "the filter itself, as bubblewrap's --seccomp takes it",
+    write,
+    read,
+    _looks_like,
+    frozenset({"unknown"}),
 )

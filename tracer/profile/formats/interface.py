@@ -66,6 +66,8 @@ class Format(NamedTuple):
     """The policy of a file. Raises ProfileError, naming file and place. None: only written."""
     looks_like: Callable[[str, bytes], bool]
     """Whether a file is of this format, by its name and content."""
+    keeps: frozenset[str] = frozenset()
+    """Fields of a profile that are in the compiled filter, and so in this format alone."""
 
 
 def running_kernel() -> Kernel:

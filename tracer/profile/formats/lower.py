@@ -24,10 +24,10 @@ _SAID = frozenset(
 """Fields of a profile that an export says, or that are about its text."""
 
 
-def without_the_unsaid(profile: Profile, remarks: Remarks) -> Profile:
+def without_the_unsaid(profile: Profile, keeps: frozenset[str], remarks: Remarks) -> Profile:
     """The profile without what no export says, which is a loss: what is new in the language too."""
     defaults: dict[str, Any] = Profile._field_defaults
-    unsaid = {name: defaults[name] for name in defaults if name not in _SAID}
+    unsaid = {name: defaults[name] for name in defaults if name not in _SAID | keeps}
     for name, default in unsaid.items():
         if getattr(profile, name) != default:
             remarks.loss(f'"{name}" of a profile cannot be said in other formats: it is left out')

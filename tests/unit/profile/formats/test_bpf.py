@@ -117,3 +117,19 @@ def test_the_listing_names_calls_and_is_only_written() -> None:
     assert b'filter for syscall "read"' in exported(profile, "pfc").data
     with pytest.raises(UsageError, match='"pfc" is only written'):
         formats.import_(b"", Context("p"), "pfc")
+
+
+def test_the_answer_for_newer_calls_is_in_the_filter_and_comes_back_as_the_default() -> None:
+    text = 'default_action = "errno:EPERM"\nunknown = "errno:ENOSYS"\nallow = ["read"]'
+    made = exported(parse(text, "p.toml"))
+    assert made.losses == ()
+    back = parse(formats.import_(made.data, Context("p.bpf")).text, "back.toml")
+    newest = max(syscalls.number(NATIVE, name) or 0 for name in syscalls.names(NATIVE))
+    asked = (
+        syscalls.number(NATIVE, "read") or 0,
+        syscalls.number(NATIVE, "write") or 0,
+        newest + 9,
+    )
+    assert [str(back.decide(NATIVE, nr).action) for nr in asked] == [
+        *("allow", "errno:EPERM", "errno:ENOSYS"),
+    ]
