@@ -188,7 +188,7 @@ static __always_inline struct slot *slot_in_use(struct thread *thread, struct ta
         index = table->direct[direct_index(abi, nr)] - 1ULL;
     BOUNDED(index);
     if (LIKELY(index < SLOTS))
-        return &table->slots[index];
+        return slot_at(table, index); /* it may wait on the stack until here */
     if (index < ALL_SLOTS)
         return further_slot(thread, index);
     return overflow_in_use(thread, 0);
