@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 NAMES = ("bpf", "pfc", "oci", "spo", "systemd", "firejail", "minijail", "kafel")
 """Of the modules here, in the order in which a file is looked at."""
 
-_PROGRAMS = ("bpf", "pfc")
-"""Those that are the compiled filter, which knows of ranges of numbers."""
 
 __all__ = [
     "NAMES",
@@ -74,18 +72,9 @@ def export(profile: Profile, format_: str, compile_: Callable[[Profile], Compile
     if found.write is None:
         raise UsageError(f'--format: "{format_}" is only read; give another of {", ".join(NAMES)}')
     remarks = Remarks()
-    _say_unsaid(profile, format_, remarks)
     said = without_the_unsaid(profile, found.keeps, remarks)
     data = found.write(Source(policy_of(said), lambda: compile_(said)), remarks)
     return Exported(data, tuple(remarks.notes), tuple(remarks.losses))
-
-
-def _say_unsaid(profile: Profile, format_: str, remarks: Remarks) -> None:
-    """What no list of names and arguments can say."""
-    if profile.exec_once:
-        remarks.loss('exec = "once": only sbtrace\'s launcher knows what lets its execve through')
-    if profile.unknown is not None and format_ not in _PROGRAMS:
-        remarks.loss(f'unknown = "{profile.unknown}": newer calls get the default action')
 
 
 def import_(data: bytes, context: Context, format_: str | None = None) -> Imported:

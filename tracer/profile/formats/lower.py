@@ -23,6 +23,11 @@ _SAID = frozenset(
 )
 """Fields of a profile that an export says, or that are about its text."""
 
+_WHY = {
+    "exec_once": 'exec = "once": only sbtrace\'s launcher knows what lets its execve through',
+    "unknown": 'unknown = "{}": newer calls get the default action',
+}
+
 
 def without_the_unsaid(profile: Profile, keeps: frozenset[str], remarks: Remarks) -> Profile:
     """The profile without what no export says, which is a loss: what is new in the language too."""
@@ -30,7 +35,8 @@ def without_the_unsaid(profile: Profile, keeps: frozenset[str], remarks: Remarks
     unsaid = {name: defaults[name] for name in defaults if name not in _SAID | keeps}
     for name, default in unsaid.items():
         if getattr(profile, name) != default:
-            remarks.loss(f'"{name}" of a profile cannot be said in other formats: it is left out')
+            other = f'"{name}" of a profile cannot be said in other formats: it is left out'
+            remarks.loss(_WHY.get(name, other).format(getattr(profile, name)))
     return profile._replace(**unsaid)
 
 
