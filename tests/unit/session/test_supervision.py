@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tracer.collectors.procfs import ProcfsCollector
     from tracer.model import Sample
     from tracer.session.controls import Controls
+    from tracer.session.guard import Guard
     from tracer.session.journal import Journal
     from tracer.session.supervision import Watcher
 
@@ -41,7 +42,7 @@ class _Reaper:
 class _Nothing:
     """Of every part: it takes what it is given, and has nothing to say."""
 
-    descriptors = ()
+    descriptors: tuple[int, ...] = ()
     wait_s = None
     enabled = False
     asked_to_end: frozenset[int] = frozenset()
@@ -102,3 +103,66 @@ def test_the_terminal_is_drawn_on_only_by_whom_it_belongs_to(
     monkeypatch.setattr(os, "tcgetpgrp", foreground)
     monkeypatch.setattr(os, "getpgrp", lambda: 1009)
     assert supervision._in_foreground() is ours
+
+
+class _Gone:
+    """A guard that has been killed."""
+
+    broken = True
+
+    def __init__(self, watched: int, relay: int) -> None:
+        self.watched, self.relay_fd = (watched,), relay
+
+
+def test_the_target_is_killed_at_once_when_the_guard_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """There is nobody left who would end it: once, however many turns are to come."""
+    killed: list[None] = []
+    monkeypatch.setattr(supervision, "Reaper", _Reaper)
+    monkeypatch.setattr(supervision.Ending, "at_once", lambda _ending: killed.append(None))
+    nothing, (watched, relay) = _Nothing(), os.pipe()
+    nothing.descriptors = (relay,)
+    try:
+        run = Supervision(
+            1,
+            0.0,
+            cast("ProcfsCollector", nothing),
+            None,
+            cast("Controls", nothing),
+            cast("Guard", _Gone(watched, relay)),
+        )
+        run.watch(0, None, cast("Journal", nothing), lambda: None, cast("Watcher", nothing))
+    finally:
+        os.close(watched)
+        os.close(relay)
+    assert run.broken_off
+    assert len(killed) == 1
+
+
+class _Shown(_Nothing):
+    """A terminal, which notes what it is to say of processes left behind."""
+
+    enabled = True
+    stopped = False
+
+    def __init__(self) -> None:
+        self.left: list[int] = []
+
+    def left_behind(self, processes: int) -> None:
+        self.left.append(processes)
+
+    def update(self, *_figures: object) -> None: ...
+
+
+def test_how_many_are_left_behind_is_shown_when_it_is_time_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    times = iter([False, True])
+    monkeypatch.setattr(supervision, "Reaper", _Reaper)
+    monkeypatch.setattr(supervision, "_in_foreground", lambda: True)
+    monkeypatch.setattr(supervision.Aftermath, "waits", lambda _self: next(times, False))
+    shown = _Shown()
+    run = Supervision(1, 0.0, cast("ProcfsCollector", shown), None, cast("Controls", shown), None)
+    run.watch(0, None, cast("Journal", shown), lambda: None, cast("Watcher", shown))
+    assert shown.left == [0]
