@@ -92,6 +92,8 @@ static __always_inline struct slot *count_untimed(struct thread *thread) {
     if (!table)
         return NULL;
     slot = slot_of(thread, table, abi, nr);
+    lose(LOST_VALUES, thread->head.noting / ARGUMENT_SPEC);
+    thread->head.noting = 0;
     thread->head.returned++;
     if (!slot) {
         lose_call(thread, nr);

@@ -17,17 +17,14 @@ static __always_inline struct walk *walk_of(struct thread *thread, u32 kind, u32
     return walk;
 }
 
-/* Notes the file behind a new executable mapping; false if it is none. */
-static __always_inline bool note_map(struct thread *thread, void *kernel_regs, long start) {
+/* Notes the file behind a new executable mapping, a call with these arguments; false if it is none.
+ */
+static __always_inline bool note_map(struct thread *thread, u64 *args, long start) {
     void *task = (void *)bpf_get_current_task();
     struct walk *walk = walk_of(thread, RECORD_MAP, WALK_EXIT);
-    struct scratch *work = scratch(SCRATCH_EXIT);
-    u64 args[6] = {};
 
-    if (!work || !walk)
+    if (!walk)
         return false;
-    bpf_probe_read_kernel(&work->regs, sizeof(work->regs), kernel_regs);
-    arguments(&work->regs, ABI_NATIVE, kernel_regs, args);
     if (!(args[2] & PROT_EXEC) || args[3] & MAP_ANONYMOUS)
         return false;
     walk->record.start = start;

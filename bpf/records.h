@@ -20,6 +20,7 @@
 #define ERRNO_SLOTS (1 << ERRNO_BITS)
 #define ERRNO_TRIES 6
 #define DIRECT_NRS  512
+#define NOTED       128 /* in table->direct: the arguments of this number are noted */
 
 /* The pool grows by chunks that sbtrace adds; element 0 is no table but `no_table`. */
 #define CHUNK_BITS   10
@@ -51,6 +52,7 @@
 #define RECORD_FURTHER 7 /* slots of a thread whose RECORD_THREAD follows */
 #define RECORD_BARE    8 /* in place of RECORD_THREAD for one that had no table */
 #define RECORD_PLAIN   9 /* the same for one that had no errnos */
+#define RECORD_VALUES  10
 
 /* Why a thread's table was written out. */
 #define END_SNAPSHOT 0
@@ -98,7 +100,8 @@ struct errno_slot {
 struct head {
     u32 table; /* in the pool; NO_TABLE where that had none left */
     u32 slots; /* in use, those of further elements too */
-    u32 flags;
+    u16 flags;
+    u16 noting; /* ARGUMENT_… of the call that has just returned; 0: its are not noted */
     u32 call_nr;
     u32 call_abi;
     u32 sigsys;   /* the SIGSYS of the refused call under way: 1 + its si_errno */
@@ -158,7 +161,8 @@ struct cut {
 };
 
 struct table {
-    u8 direct[2 * DIRECT_NRS]; /* number, native then compat -> 1 + slot; 0 = none yet */
+    /* Number, native then compat -> 1 + slot, and NOTED; 0 = none yet. */
+    u8 direct[2 * DIRECT_NRS];
     /* From here on it is written out as it stands, up to the last slot in use; a further element
      * from `written` on. */
     u64 kind;
@@ -318,6 +322,38 @@ struct path_table {
     u8 of[2 * DIRECT_NRS];
 };
 
+/* Which arguments of a call are noted: up to three, each in three bits. */
+#define ARGUMENT_SPEC     0x8000 /* any at all */
+#define ARGUMENT_NONE     7
+#define MOST_COMBINATIONS 64 /* of one call in one process image */
+
+struct argument_table {
+    u16 of[2 * DIRECT_NRS];
+};
+
+struct argument_key {
+    u64 process_ns;
+    u32 pid;
+    u32 image;
+    u32 nr;
+    u32 abi;
+    u64 values[3]; /* 0 for those that the spec has none for */
+};
+
+struct argument_set {
+    u64 process_ns;
+    u32 pid;
+    u32 image;
+    u32 nr;
+    u32 abi;
+};
+
+struct argument_record {
+    u32 kind;
+    u32 spec; /* 0: there are more than MOST_COMBINATIONS */
+    struct argument_key key;
+};
+
 /* Working room beyond the 512 bytes of a BPF stack. */
 struct scratch {
     user_regs regs;
@@ -325,6 +361,7 @@ struct scratch {
     u64 row_ns;      /* of the row that it went into; 0: none */
     u64 row_last_ns; /* and when */
     struct text_key text;
+    u64 args[ARGUMENT_NONE + 1]; /* of a call, and zeros behind them */
 };
 
 /* Indices into `scratches`: the programs that need one. Of those with an AGAIN, see sbtrace.c. */
@@ -358,12 +395,14 @@ struct scratch {
 #define LOST_UNSEEN   11 /* calls by the vsyscall page that a filter may have refused unseen */
 #define LOST_STARTS   12 /* calls counted at their exit, as the kernel skipped us at their entry */
 #define LOST_RESULTS  13 /* calls counted at the next entry, as it skipped us at their exit */
-#define LOSSES        14
+#define LOST_VALUES   14 /* combinations of arguments that could not be told */
+#define LOSSES        15
 
 /* Indices into `tails`: programs that others end in, so that the verifier walks each only once. */
 #define TAIL_WALK_PATH  0
 #define TAIL_NOTE_TEXTS 1
-#define TAILS           2
+#define TAIL_ARGUMENTS  2
+#define TAILS           3
 
 /* Indices into `marks`. */
 #define MARK_STACKS    0 /* bytes that records of refused calls took in the ring buffer so far */

@@ -160,6 +160,7 @@ static __always_inline void count_refused(void *ctx, struct thread *thread, void
     u32 nr = *(volatile u32 *)&work->refused.nr, abi = *(volatile u32 *)&work->refused.abi;
 
     slot = slot_of(thread, table, abi, nr);
+    thread->head.noting = 0; /* `refused` has all its arguments */
     if (slot)
         slot->blocked++;
     else

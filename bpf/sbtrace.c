@@ -46,6 +46,9 @@ BPF_ARRAY(written_bytes, u64, 1);
 BPF_PERCPU_ARRAY(walks, struct walk, WALKS);
 BPF_TABLE("hash", struct text_key, struct text_count, texts, 2048);
 BPF_ARRAY(path_arguments_of, struct path_table, 1);
+BPF_ARRAY(argument_specs, struct argument_table, 1);
+BPF_TABLE("lru_hash", struct argument_key, u8, told_arguments, 4096);
+BPF_TABLE("lru_hash", struct argument_set, u32, argument_sets, 2048);
 BPF_PROG_ARRAY(tails, TAILS);
 BPF_RINGBUF_OUTPUT(records, RING_PAGES);
 
@@ -58,6 +61,8 @@ BPF_RINGBUF_OUTPUT(records, RING_PAGES);
 #include "calls.h"
 
 #include "files.h"
+
+#include "arguments.h"
 
 #include "texts.h"
 
@@ -231,9 +236,8 @@ ON(sys_exit) {
     /* Cleared here, or the next refused call would inherit it. */
     thread->head.call_ns = 0;
     returned(thread, start, ctx);
-    if (UNLIKELY(thread->head.call_nr == NR_EXEC_MAP) && result(ctx) > 0 &&
-        thread->head.call_abi == ABI_NATIVE && note_map(thread, regs, result(ctx)))
-        tails.call(ctx, TAIL_WALK_PATH);
+    if (UNLIKELY(thread->head.noting))
+        tails.call(ctx, TAIL_ARGUMENTS);
     return 0;
 }
 
@@ -363,5 +367,24 @@ ON(note_texts) {
         return 0;
     note_texts(work);
     work->row_ns = 0;
+    return 0;
+}
+
+/* After a call of a few that are told apart by their arguments. */
+ON(note_arguments) {
+    void *regs = (void *)ctx->args[0];
+    struct thread *thread = followed((u64)regs);
+    struct scratch *work = scratch(SCRATCH_EXIT);
+
+    if (!thread || !work)
+        return 0;
+    u32 spec = thread->head.noting;
+    thread->head.noting = 0;
+    bpf_probe_read_kernel(&work->regs, sizeof(work->regs), regs);
+    arguments(&work->regs, thread->head.call_abi, regs, work->args);
+    note_arguments(thread, work, spec);
+    if (thread->head.call_nr == NR_EXEC_MAP && thread->head.call_abi == ABI_NATIVE &&
+        result(ctx) > 0 && note_map(thread, work->args, result(ctx)))
+        tails.call(ctx, TAIL_WALK_PATH);
     return 0;
 }

@@ -126,7 +126,8 @@ static __always_inline struct slot *further_slot(struct thread *thread, u64 inde
 
 static __always_inline void begin_slot(struct thread *thread, struct table *table,
                                        struct slot *slot, u32 abi, u32 nr) {
-    table->direct[direct_index(abi, nr)] = ++thread->head.slots;
+    table->direct[direct_index(abi, nr)] =
+        ++thread->head.slots | (thread->head.noting / ARGUMENT_SPEC * NOTED);
     clear(slot, sizeof(*slot)); /* a table before this one may have used it */
     slot->nr = nr;
     slot->abi = abi;
@@ -161,7 +162,21 @@ static __always_inline bool is_skipped(u32 nr) {
     return nr == (u32)-1 && is_traced((void *)bpf_get_current_task());
 }
 
-/* NULL where `overflow` has no room, and for what is no call. */
+/* Which arguments of a call are to be noted: ARGUMENT_…, or 0. */
+static __always_inline u32 argument_spec(u32 abi, u32 nr) {
+    u32 zero = 0;
+    struct argument_table *table = argument_specs.lookup(&zero);
+
+    if (!table)
+        return 0;
+    u64 index = direct_index(abi, nr) * (1 - ((u64)(DIRECT_NRS - 1 - (u64)nr) >> 63));
+
+    BOUNDED(index);
+    return table->of[index % (2 * DIRECT_NRS)];
+}
+
+/* NULL where `overflow` has no room, and for what is no call. Of a call whose arguments are noted
+ * the index has NOTED in it, so that no other call is asked about it on the way that most take. */
 static __always_inline struct slot *slot_of(struct thread *thread, struct table *table, u32 abi,
                                             u32 nr) {
     struct slot *slot;
@@ -173,6 +188,11 @@ static __always_inline struct slot *slot_of(struct thread *thread, struct table 
     BOUNDED(index);
     if (LIKELY(index < SLOTS))
         return &table->slots[index];
+    if (index >= NOTED) {
+        thread->head.noting = argument_spec(abi, nr);
+        index -= (~index >> 63) * NOTED; /* but for 0 - 1 */
+    }
+    BOUNDED(index);
     slot = uncommon_slot(thread, table, index, abi, nr);
     if (!slot && !is_skipped(nr))
         slot = overflow_slot(&thread->head, abi, nr, 0);

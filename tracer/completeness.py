@@ -27,6 +27,7 @@ NO_COUNTS = frozenset(
         ("kernel", "lost_events"),
         ("kernel", "lost_stacks"),
         ("kernel", "lost_texts"),
+        ("kernel", "lost_arguments"),
         ("kernel", "untimed_calls"),
         ("store", "torn_samples"),
         ("store", "samples_missing"),

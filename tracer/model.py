@@ -217,6 +217,28 @@ class BlockedCall(NamedTuple):
     room to keep them; None in runs recorded before they were read."""
 
 
+class Argument(NamedTuple):
+    """One argument of one combination that a call was made with: a row of ``arguments``.
+
+    Of calls whose danger is in an argument, each distinct combination of a process image is kept
+    once, refused calls aside. ``combination``, ``argument`` and ``value`` None: there were more
+    than are kept.
+    """
+
+    process_id: int
+    pid: int
+    image: int
+    abi: str
+    nr: int
+    name: str
+    combination: int | None
+    """1, 2, 3…: rows of one image and call with the same one belong together."""
+    argument: int | None
+    """0 to 5."""
+    value: int | None
+    """The register, unsigned."""
+
+
 class Sample(NamedTuple):
     """One process at one instant, from /proc: a row of ``samples``. None = not readable."""
 

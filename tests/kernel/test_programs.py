@@ -19,6 +19,7 @@ pytestmark = pytest.mark.kernel
 # One line a way to call a program. Those with --self bring the filter that they expect.
 CASES = [
     "all_numbers",
+    "arguments",
     "blocked_errno --self",
     "blocked_kill --self",
     "blocked_kill_thread --self",

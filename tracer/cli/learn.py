@@ -46,6 +46,9 @@ def learn(
     only_seen: Annotated[
         bool, typer.Option("--only-seen", help="Add nothing that no run shows.")
     ] = False,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="By every bit of an argument, not the dangerous alone.")
+    ] = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Say what stood in the way of a tighter one.")
     ] = False,
@@ -63,6 +66,7 @@ def learn(
     is said on stderr.
     """
     from tracer.cli import output as out
+    from tracer.profile.learn import Wish
     from tracer.query import observed, select
     from tracer.report import learned
 
@@ -70,7 +74,7 @@ def learn(
     place = out.destination(output, path)
     with out.interruptible():
         found = observed.observe(path, *select.runs(run or [], command, tag or [], since))
-    made = learned.profile(found, default, name, only_seen=only_seen)
+    made = learned.profile(found, default, name, Wish(only_seen, exact))
     out.say_waiting(found.waiting)
     out.deliver(made.json() if json else made.text, place)
     sys.stderr.write(made.coverage(out.width(), explain=explain))

@@ -5,18 +5,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracer import syscalls
-from tracer.profile import toml
-from tracer.profile.unseen import CONTAINER, FALLBACKS, RUNTIME
-from tracer.profile.where import visible
+from tracer.profile.deciding import ARGUMENTS, bits
+from tracer.profile.records import MULTIPLEXED
+from tracer.profile.unseen import CONTAINER, FALLBACKS, NO_NAMESPACES, RUNTIME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-_NAMESPACES = 0x7E020000
-"""CLONE_NEW* of include/uapi/linux/sched.h, but CLONE_NEWTIME, which is no flag of clone."""
 _ENOSYS = "ENOSYS"
 _MOST_PROGRAMS = 3
-_COMMENT_AT = 28
+_MOST_RULES = 48
+"""A call that was made in more ways than these is allowed whole."""
+_BY_PATH = ("open", "openat", "openat2", "unlink", "unlinkat", "rename", "renameat", "execve")
+
+Values = tuple[tuple[int, int, int], ...]
+"""(argument, mask, value) each: all of them hold for one way to make a call."""
+
+
+class Way(NamedTuple):
+    """Arguments that a call was made with."""
+
+    values: tuple[tuple[int, int], ...]
+    """(argument, register) of those that are recorded."""
+    runs: frozenset[str]
+    errno: str | None = None
+    """What a filter answered; None if the kernel took it, or it is to be allowed."""
 
 
 class Use(NamedTuple):
@@ -35,32 +48,22 @@ class Use(NamedTuple):
     """What a filter answered, most often first; ``ENOSYS``. Empty: nothing with an error."""
     deadly: bool = False
     """Whether a filter refused it in another way: by a signal, or it is not known."""
-
-
-class Sources(NamedTuple):
-    """The runs that a profile is learned from."""
-
-    run_ids: tuple[str, ...]
-    """The oldest first."""
-    command: str
-    """What they ran, as one line."""
-    when: str
-    """From when to when, as text."""
-    capabilities: tuple[str, ...] | None
-    """Those that the commands began with; None: all that their user has."""
-    by: str
-    """The sbtrace that writes this, with its version."""
+    ways: tuple[Way, ...] = ()
+    unknown: str | None = "its arguments were not recorded"
+    """Why ``ways`` are not all; None if they are."""
 
 
 class Entry(NamedTuple):
-    """One line of the learned profile."""
+    """One entry of the learned profile."""
 
     name: str
     action: str
     """``allow``, or ``errno:ENOSYS``."""
     comment: str
-    args: tuple[tuple[str, ...], ...] = ()
-    """Alternatives of conditions; empty: whatever the arguments."""
+    ways: tuple[Values, ...] = ()
+    """Alternatives, of which one must hold; empty: whatever the arguments."""
+    runs: tuple[int, ...] = ()
+    """In how many runs each of ``ways`` was needed."""
 
 
 class Learned(NamedTuple):
@@ -75,28 +78,51 @@ class Learned(NamedTuple):
     obstacles: tuple[str, ...]
     """What stood in the way of a tighter one."""
 
-    def of(self, name: str) -> Entry | None:
-        """The entry of a call; None if it has none."""
-        return next((each for each in (*self.entries, *self.unseen) if each.name == name), None)
+
+class Wish(NamedTuple):
+    """How tight it is to be."""
+
+    only_seen: bool = False
+    """Without what no run shows."""
+    exact: bool = False
+    """By every recorded bit of the arguments, not by the dangerous ones alone."""
 
 
-def learn(uses: Sequence[Use], run_ids: Sequence[str], *, only_seen: bool = False) -> Learned:
-    """The entries for what the runs did. ``only_seen``: without what no run shows.
+def learn(uses: Sequence[Use], run_ids: Sequence[str], wish: Wish = Wish()) -> Learned:  # noqa: B008 - it cannot be changed
+    """The entries for what the runs did.
 
     A call that the kernel took is allowed. One that filters answered with an error each time gets
     that error again, as the program went on with it; one that was refused otherwise is allowed.
     """
     native = syscalls.native_abi()
+    abis = tuple(dict.fromkeys(use.abi for use in uses if use.abi != native))
     names: dict[str, list[Use]] = {}
     for use in uses:
         names.setdefault(use.name, []).append(use)
-    entries = [_entry(alike, run_ids) for _, alike in sorted(names.items())]
-    abis = dict.fromkeys(use.abi for use in uses if use.abi != native)
-    unseen = () if only_seen else tuple(_unseen(entries))
-    return Learned(tuple(entries), unseen, tuple(abis), tuple(_obstacles(entries, names)))
+    obstacles: list[str] = []
+    entries: list[Entry] = []
+    for name, alike in sorted(names.items()):
+        whole = _whole(alike, run_ids)
+        why = _not_by_values(name, alike, abis) if name in ARGUMENTS else ""
+        narrow = _by_values(name, alike, run_ids, exact=wish.exact) if why is None else [whole]
+        if len(narrow) > 2 or sum(len(entry.ways) for entry in narrow) > _MOST_RULES:
+            narrow, why = [whole], f"it was made in more than {_MOST_RULES} ways"
+        if why and whole.action == "allow":
+            obstacles.append(f"{name} is allowed whole: {why}")
+        entries += narrow
+    unseen = () if wish.only_seen else tuple(_unseen(entries))
+    return Learned(tuple(entries), unseen, abis, (*obstacles, *_obstacles(entries, names)))
 
 
-def _entry(uses: Sequence[Use], run_ids: Sequence[str]) -> Entry:
+def _not_by_values(name: str, uses: Sequence[Use], abis: Sequence[str]) -> str | None:
+    """Why a call cannot be told apart by its arguments; None if it can."""
+    if "i386" in abis and name in MULTIPLEXED:
+        return "i386 was used, whose socketcall has the arguments in memory"
+    return next((use.unknown for use in uses if use.unknown), None)
+
+
+def _whole(uses: Sequence[Use], run_ids: Sequence[str]) -> Entry:
+    """The entry of a call whatever its arguments."""
     name, comment = uses[0].name, _why(uses, run_ids)
     if name == "clone3":
         return Entry(name, f"errno:{_ENOSYS}", f"{comment}; flags in memory: libc takes clone")
@@ -114,8 +140,36 @@ def _only_errno(uses: Sequence[Use]) -> str | None:
     return uses[0].errnos[0]
 
 
+def _by_values(
+    name: str, uses: Sequence[Use], run_ids: Sequence[str], *, exact: bool
+) -> list[Entry]:
+    """An entry for each answer that the ways of a call had: allowed, or one error."""
+    looked_at = bits(name, exact=exact)
+    answers: dict[str, dict[Values, frozenset[str]]] = {}
+    for way in (way for use in uses for way in use.ways):
+        action = "allow" if way.errno is None else f"errno:{way.errno}"
+        values = tuple(
+            (index, looked_at[index], register & looked_at[index])
+            for index, register in way.values
+            if index in looked_at
+        )
+        found = answers.setdefault(action, {})
+        found[values] = found.get(values, frozenset()) | way.runs
+    allowed = answers.pop("allow", {})
+    refused = {
+        action: {values: runs for values, runs in ways.items() if values not in allowed}
+        for action, ways in answers.items()
+    }
+    comment = _why(uses, run_ids)
+    return [
+        Entry(name, action, comment, tuple(sorted(ways)), tuple(len(ways[w]) for w in sorted(ways)))
+        for action, ways in {"allow": allowed, **refused}.items()
+        if ways
+    ]
+
+
 def _why(uses: Sequence[Use], run_ids: Sequence[str]) -> str:
-    runs = frozenset[str]().union(*(use.runs for use in uses))
+    runs = _runs(uses)
     programs = list(dict.fromkeys(program for use in uses for program in use.programs))
     more = len(programs) - _MOST_PROGRAMS
     by = ", ".join(programs[:_MOST_PROGRAMS]) + (f" and {more} more" if more > 0 else "")
@@ -123,9 +177,13 @@ def _why(uses: Sequence[Use], run_ids: Sequence[str]) -> str:
     return f"{once}{len(runs)} of {len(run_ids)}{': ' if by else ''}{by}"
 
 
+def _runs(uses: Iterable[Use]) -> frozenset[str]:
+    return frozenset[str]().union(*(use.runs for use in uses))
+
+
 def is_rare(uses: Sequence[Use], count: int) -> bool:
     """Whether a call was needed in one of several runs only."""
-    return count > 1 and len(frozenset[str]().union(*(use.runs for use in uses))) == 1
+    return count > 1 and len(_runs(uses)) == 1
 
 
 def _unseen(entries: Sequence[Entry]) -> Iterator[Entry]:
@@ -136,29 +194,32 @@ def _unseen(entries: Sequence[Entry]) -> Iterator[Entry]:
             yield Entry(each.name, "allow", each.reason)
     for entry in entries:
         wanted = FALLBACKS.get(entry.name)
-        if wanted and entry.action == f"errno:{_ENOSYS}" and wanted.name not in there:
-            args = ((f"arg0 & {_NAMESPACES:#x} == 0",),) if wanted.name == "clone" else ()
-            yield Entry(wanted.name, "allow", wanted.reason, args)
+        if wanted and entry.action == f"errno:{_ENOSYS}":
+            plain = Entry(wanted.name, "allow", wanted.reason, (NO_NAMESPACES,))
+            if not any(_covers(other, plain) for other in entries):
+                yield plain
+
+
+def _covers(entry: Entry, other: Entry) -> bool:
+    """Whether an entry allows what another one is for."""
+    same = (entry.name, entry.action) == (other.name, other.action)
+    return same and (not entry.ways or set(other.ways) <= set(entry.ways))
 
 
 def _obstacles(entries: Sequence[Entry], names: Mapping[str, Sequence[Use]]) -> Iterator[str]:
-    """What keeps the profile from being tighter."""
+    """What else keeps the profile from being tighter."""
     there = {entry.name for entry in entries if entry.action == "allow"}
-    whole = [each for each in DANGEROUS if each in there]
-    if whole:
-        yield f"allowed whole, as no argument of theirs was recorded: {', '.join(whole)}"
     paths = [each for each in _BY_PATH if each in there]
     if paths:
-        yield f"take paths, which no filter can look at (Landlock can): {', '.join(paths)}"
+        yield f"they take paths, which no filter can look at (Landlock can): {', '.join(paths)}"
     if "clone3" in names:
         yield "clone3 has its flags in memory, so it is answered with ENOSYS: libc takes clone"
-    programs = dict.fromkeys(p for uses in names.values() for use in uses for p in use.programs)
+    by_name = {name: {p for use in uses for p in use.programs} for name, uses in names.items()}
+    programs = frozenset[str]().union(*by_name.values())
     if len(programs) > 1:
-        few = [
-            n for n, uses in names.items() if len({p for use in uses for p in use.programs}) == 1
-        ]
+        few = sum(len(makers) == 1 for makers in by_name.values())
         yield (
-            f"one filter holds for all {len(programs)} programs that ran: {len(few)} calls were "
+            f"one filter holds for all {len(programs)} programs that ran: {few} calls were "
             "needed by one of them alone"
         )
     deadly = [name for name, uses in names.items() if any(use.deadly for use in uses)]
@@ -167,74 +228,3 @@ def _obstacles(entries: Sequence[Entry], names: Mapping[str, Sequence[Use]]) -> 
             "refused with a signal in the runs, which says nothing of whether they are needed: "
             f"{', '.join(deadly)}"
         )
-
-
-DANGEROUS = (
-    *("socket", "socketpair", "prctl", "ioctl", "clone", "unshare", "mmap", "mprotect", "fcntl"),
-    *("kill", "personality", "setsockopt", "bpf", "keyctl"),
-)
-"""Calls whose danger is in an argument."""
-_BY_PATH = ("open", "openat", "openat2", "unlink", "unlinkat", "rename", "renameat", "execve")
-
-
-def toml_text(found: Learned, sources: Sources, name: str, default_action: str) -> str:
-    """The profile as a file: an entry a line, with why it is there beside it."""
-    count = len(sources.run_ids)
-    runs = f"{count} {'run' if count == 1 else 'runs'} of {visible(sources.command)}"
-    lines = [
-        f"# Learned by {sources.by} from {runs},",
-        f"# {sources.when}. Beside each call: in how many of the runs it was",
-        "# needed, and by which program. What never ran is not in it.",
-        f"name = {toml.text(name)}",
-        f"default_action = {toml.text(default_action)}",
-    ]
-    if found.abis:
-        lines.append(f"abis = {toml.text_list(('native', *found.abis))}")
-    lines += ["", *_lists(found), *_rules(found), *_privileges(sources)]
-    return "\n".join(lines) + "\n"
-
-
-def _lists(found: Learned) -> Iterator[str]:
-    plain = [entry for entry in found.entries if entry.action == "allow" and not entry.args]
-    unseen = [entry for entry in found.unseen if not entry.args]
-    yield "allow = ["
-    yield from _lines(plain)
-    if unseen:
-        yield "    # Not seen in the runs, and needed all the same:"
-        yield from _lines(unseen)
-    yield "]"
-    refused: dict[str, list[Entry]] = {}
-    for entry in found.entries:
-        if entry.action.startswith("errno:"):
-            refused.setdefault(entry.action.removeprefix("errno:"), []).append(entry)
-    if refused:
-        yield "\n[errno]"
-    for errno, entries in sorted(refused.items()):
-        yield f"{errno} = ["
-        yield from _lines(entries)
-        yield "]"
-
-
-def _lines(entries: Iterable[Entry]) -> Iterator[str]:
-    for entry in entries:
-        written = f"    {toml.text(entry.name)},"
-        yield f"{written:<{_COMMENT_AT}} # {visible(entry.comment)}"
-
-
-def _rules(found: Learned) -> Iterator[str]:
-    for entry in (*found.entries, *found.unseen):
-        if entry.args:
-            yield f"\n# {visible(entry.comment)}"
-            yield "[[rule]]"
-            yield f"syscalls = [{toml.text(entry.name)}]"
-            yield f"action = {toml.text(entry.action)}"
-            yield f"args = [{', '.join(toml.text_list(texts) for texts in entry.args)}]"
-
-
-def _privileges(sources: Sources) -> Iterator[str]:
-    held = sources.capabilities
-    if held == ():
-        return
-    yield "\n[privileges]"
-    yield "# What the runs had; which of it they needed is not recorded: take away, and verify."
-    yield f"capabilities = {toml.text('keep') if held is None else toml.text_list(held)}"

@@ -31,6 +31,8 @@ CONTAINER = (
     Unseen("statx", "runc from 1.3 on, after the filter is loaded"),
 )
 """What a container runtime itself calls under the filter, before the command is executed."""
+NO_NAMESPACES = ((0, 0x7E020000, 0),)
+"""(argument, mask, value): a clone into no new namespace."""
 FALLBACKS = {
     "clone3": Unseen("clone", "what libc takes after the ENOSYS for clone3"),
 }

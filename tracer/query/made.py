@@ -53,9 +53,10 @@ def recorded(database: Path, refs: Sequence[str], wanted: Filter | None) -> Reco
 
 
 _CALLS = """
-    SELECT s.run_id, s.process_id, s.pid, s.image,
-        coalesce(regexp_extract(p.executable, '[^/]*$'), p.comm, '?') AS program,
-        s.abi, s.nr, s.name, sum(s.calls)::BIGINT AS taken, sum(s.blocked)::BIGINT AS blocked
+    SELECT s.run_id, s.process_id, s.image, s.abi, s.nr, s.pid,
+        coalesce(regexp_extract(p.executable, '[^/]*$'), p.comm, '?') AS program, s.name,
+        sum(s.calls)::BIGINT AS taken, sum(s.blocked)::BIGINT AS blocked,
+        sum(s.unfinished)::BIGINT AS unfinished
     FROM syscalls AS s
     LEFT JOIN processes AS p USING (run_id, process_id, image)
     WHERE list_contains(?, s.run_id)
@@ -69,23 +70,58 @@ _REFUSED = """
     WHERE list_contains(?, run_id) AND action <> 'LOG'
     GROUP BY ALL
 """
+_TAKEN = """
+    SELECT run_id, process_id, image, abi, nr, combination,
+        list({'argument': argument, 'value': value})
+    FROM arguments
+    WHERE list_contains(?, run_id)
+    GROUP BY ALL
+"""
+_LOSSY = """
+    SELECT DISTINCT run_id FROM losses
+    WHERE list_contains(?, run_id) AND kind = 'lost_arguments'
+"""
+
+
+class _Told(NamedTuple):
+    """What is known of the arguments of all calls."""
+
+    refused: Mapping[_Key, list[tuple[Known, int]]]
+    """Of refused calls: all six, and how many calls had them."""
+    taken: Mapping[_Key, list[Known]]
+    """Of others; an empty one: there were more than are recorded."""
+    lossy: frozenset[str]
+    """Runs that lost some."""
 
 
 def _calls(reader: Reader, ids: list[str]) -> list[Made]:
     refused: dict[_Key, list[tuple[Known, int]]] = {}
-    for row in reader.execute(_REFUSED, [ids]):
-        run_id, process_id, image, abi, nr, args, count = row
-        known = dict(enumerate(args))
-        refused.setdefault((run_id, process_id, image, abi, nr), []).append((known, count))
-    return [_made(row, refused) for row in reader.execute(_CALLS, [ids])]
+    for *key, args, count in reader.execute(_REFUSED, [ids]):
+        refused.setdefault(_key(key), []).append((dict(enumerate(args)), count))
+    taken: dict[_Key, list[Known]] = {}
+    for *key, combination, args in reader.execute(_TAKEN, [ids]):
+        known = {each["argument"]: each["value"] for each in args} if combination else {}
+        taken.setdefault(_key(key), []).append(known)
+    lossy = frozenset(row[0] for row in reader.execute(_LOSSY, [ids]))
+    told = _Told(refused, taken, lossy)
+    return [_made(row, told) for row in reader.execute(_CALLS, [ids])]
 
 
-def _made(row: Sequence[Any], refused: Mapping[_Key, list[tuple[Known, int]]]) -> Made:
-    run_id, process_id, pid, image, program, abi, nr, name, taken, blocked = row
-    told = refused.get((run_id, process_id, image, abi, nr), [])
-    complete = not taken and sum(count for _, count in told) == blocked
+def _key(row: Sequence[Any]) -> _Key:
+    run_id, process_id, image, abi, nr = row
+    return run_id, process_id, image, abi, nr
+
+
+def _made(row: Sequence[Any], told: _Told) -> Made:
+    key = _key(row[:5])
+    run_id, process_id, image, abi, nr = key
+    pid, program, name, taken, blocked, unfinished = row[5:]
+    refused, ways = told.refused.get(key, []), told.taken.get(key, [])
+    is_told = ways and all(ways) and not unfinished and run_id not in told.lossy
+    complete = (not taken or is_told) and sum(count for _, count in refused) == blocked
+    known = (*(known for known, _ in refused), *(known for known in ways if known))
     return Made(
         *(run_id, process_id, pid, image, decode_text(program), abi, nr, name, taken + blocked),
-        tuple(known for known, _ in told),
-        complete,
+        known,
+        bool(complete),
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tracer.profile.learn import Use
+from tracer.profile.deciding import ARGUMENTS
+from tracer.profile.learn import Use, Way
 from tracer.query import runs as listing
 from tracer.store.encode import decode_text
 from tracer.syscalls import errno_name
@@ -102,34 +103,95 @@ _CALLS = """
     ORDER BY 5 DESC, program, s.run_id
 """
 _REFUSED = """
-    SELECT abi, nr, errno, sum(count)::BIGINT
+    SELECT abi, nr, errno, args, list(DISTINCT run_id), sum(count)::BIGINT
     FROM blocked_calls
     WHERE list_contains(?, run_id) AND action <> 'LOG'
     GROUP BY ALL
-    ORDER BY 4 DESC
+    ORDER BY 6 DESC
+"""
+_WAYS = """
+    WITH ways AS (
+        SELECT run_id, abi, nr, process_id, image, combination,
+            list({'argument': argument, 'value': value} ORDER BY argument) AS args
+        FROM arguments
+        WHERE list_contains(?, run_id) AND combination IS NOT NULL
+        GROUP BY ALL
+    )
+    SELECT abi, nr, args, list(DISTINCT run_id) FROM ways GROUP BY ALL
+"""
+_UNKNOWN = """
+    WITH sets AS (
+        SELECT run_id, process_id, image, abi, nr, bool_or(combination IS NULL) AS over
+        FROM arguments WHERE list_contains($ids, run_id) GROUP BY ALL
+    ), taken AS (
+        SELECT run_id, process_id, image, abi, nr, sum(unfinished) AS unfinished
+        FROM syscalls WHERE list_contains($ids, run_id) AND list_contains($names, name)
+        GROUP BY ALL HAVING sum(calls) > 0
+    ), lossy AS (
+        SELECT run_id, count FROM losses
+        WHERE list_contains($ids, run_id) AND kind = 'lost_arguments'
+    )
+    SELECT taken.abi, taken.nr,
+        count(DISTINCT run_id) FILTER (sets.over IS NULL AND taken.unfinished = 0),
+        coalesce(bool_or(sets.over), false),
+        sum(taken.unfinished)::BIGINT,
+        coalesce(max(lossy.count), 0)
+    FROM taken
+    LEFT JOIN sets USING (run_id, process_id, image, abi, nr)
+    LEFT JOIN lossy USING (run_id)
+    GROUP BY ALL
 """
 _Key = tuple[str, int]
+_Answer = tuple[int | None, tuple[int, ...], frozenset[str], int]
+"""errno (None: a signal, or unknown), the six registers, runs, how many calls."""
 
 
 def _uses(reader: Reader, ids: list[str]) -> list[Use]:
-    answers = _answers(reader.execute(_REFUSED, [ids]))
+    answers: dict[_Key, list[_Answer]] = {}
+    for abi, nr, errno, args, runs, count in reader.execute(_REFUSED, [ids]):
+        answers.setdefault((abi, nr), []).append((errno, tuple(args), frozenset(runs), count))
+    ways: dict[_Key, list[Way]] = {}
+    for abi, nr, args, runs in reader.execute(_WAYS, [ids]):
+        values = tuple((each["argument"], each["value"]) for each in args)
+        ways.setdefault((abi, nr), []).append(Way(values, frozenset(runs)))
     rows: dict[_Key, list[Sequence[Any]]] = {}
     for row in reader.execute(_CALLS, [ids]):
         rows.setdefault((row[0], row[1]), []).append(row)
-    return [_use(alike, answers.get(key, {})) for key, alike in rows.items()]
+    unknown = incomplete(reader, ids)
+    return [
+        _use(alike, answers.get(key, []), ways.get(key, []), unknown.get(key))
+        for key, alike in rows.items()
+    ]
 
 
-def _answers(rows: Sequence[Sequence[Any]]) -> Mapping[_Key, Mapping[int | None, int]]:
-    found: dict[_Key, dict[int | None, int]] = {}
-    for abi, nr, errno, count in rows:
-        found.setdefault((abi, nr), {})[errno] = count
+def incomplete(reader: Reader, ids: Sequence[str]) -> Mapping[_Key, str]:
+    """Why not all arguments of a call are known, of those calls of which they are recorded."""
+    found: dict[_Key, str] = {}
+    params = {"ids": list(ids), "names": list(ARGUMENTS)}
+    for abi, nr, unrecorded, over, unfinished, lost in reader.execute(_UNKNOWN, params):
+        if unrecorded:
+            runs = "1 run" if unrecorded == 1 else f"{unrecorded} runs"
+            found[abi, nr] = f"its arguments are not recorded in {runs}"
+        elif over:
+            found[abi, nr] = "one process made it in more ways than are recorded"
+        elif unfinished:
+            found[abi, nr] = "a call did not return, and its arguments are not recorded"
+        elif lost:
+            found[abi, nr] = f"{lost} combinations of arguments were lost"
     return found
 
 
-def _use(rows: Sequence[Sequence[Any]], answers: Mapping[int | None, int]) -> Use:
+def _use(
+    rows: Sequence[Sequence[Any]],
+    answers: Sequence[_Answer],
+    taken: Sequence[Way],
+    unknown: str | None,
+) -> Use:
     abi, nr, name = rows[0][:3]
     blocked = sum(row[5] for row in rows)
-    with_errno = sum(count for errno, count in answers.items() if errno is not None)
+    with_errno = sum(count for errno, *_, count in answers if errno is not None)
+    errnos = (errno_name(errno) for errno, *_ in answers if errno is not None)
+    told = sum(count for *_, count in answers) == blocked
     return Use(
         abi=abi,
         nr=nr,
@@ -137,6 +199,14 @@ def _use(rows: Sequence[Sequence[Any]], answers: Mapping[int | None, int]) -> Us
         runs=frozenset(row[3] for row in rows),
         calls=sum(row[4] for row in rows),
         programs=tuple(dict.fromkeys(decode_text(row[6]) for row in rows)),
-        errnos=tuple(errno_name(errno) for errno in answers if errno is not None),
+        errnos=tuple(dict.fromkeys(errnos)),
         deadly=blocked > with_errno,
+        ways=(*taken, *(_refused_way(name, each) for each in answers)),
+        unknown=unknown or (None if told else "blocked calls have no details"),
     )
+
+
+def _refused_way(name: str, answer: _Answer) -> Way:
+    errno, args, runs, _count = answer
+    values = tuple((index, args[index]) for index in ARGUMENTS.get(name, ()))
+    return Way(values, runs, None if errno is None else errno_name(errno))

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import tracer
 from tracer.errors import NothingToLearn
 from tracer.profile import learn as learning
-from tracer.profile import parse
-from tracer.profile.learn import Sources
+from tracer.profile import learned_file, parse
+from tracer.profile.learned_file import Sources
 from tracer.report import as_json, outcome, units
+from tracer.report.decode import value_text
 from tracer.report.layout import Sheet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tracer.profile.learn import Learned
+    from tracer.profile.learn import Learned, Wish
     from tracer.query.observed import Observed, Source
 
 _LABEL_WIDTH = len("not exact")
@@ -97,7 +98,7 @@ def name_of(observed: Observed) -> str:
     return name[:64] or "learned"
 
 
-def profile(observed: Observed, default_action: str, name: str | None, *, only_seen: bool) -> Made:
+def profile(observed: Observed, default_action: str, name: str | None, wish: Wish) -> Made:
     """The profile for what was observed.
 
     Raises NothingToLearn without a counted run, ProfileError for a wrong action or name.
@@ -108,8 +109,9 @@ def profile(observed: Observed, default_action: str, name: str | None, *, only_s
             f"{what} can be learned from: give runs that eBPF counted (`sbtrace runs`)"
         )
     sources = sources_of(observed)
-    found = learning.learn(observed.uses, sources.run_ids, only_seen=only_seen)
-    text = learning.toml_text(found, sources, name or name_of(observed), default_action)
+    found = learning.learn(observed.uses, sources.run_ids, wish)
+    chosen = name or name_of(observed)
+    text = learned_file.text(found, sources, chosen, default_action, value_text)
     parse(text, "the learned profile")
     return Made(text, observed, found)
 

@@ -29,6 +29,10 @@ _WORDS = {
         "blocked call has no paths, for want of room for another text",
         "blocked calls have no paths, for want of room for more texts",
     ),
+    ("kernel", "lost_arguments"): (
+        "combination of arguments was not recorded",
+        "combinations of arguments were not recorded",
+    ),
     ("kernel", "overflow_calls"): (
         "call was not counted, for want of room for its syscall",
         "calls were not counted, for want of room for their syscalls",

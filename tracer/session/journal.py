@@ -103,6 +103,7 @@ def _hand_on(spool: Spool, kernel: KernelCollector) -> None:
     spool.add_final("syscalls", rows.stats)
     spool.add_final("syscall_errors", rows.errors)
     spool.add_final("processes", rows.processes)
+    spool.add_final("arguments", rows.arguments)
 
 
 def _not_final(record: RunRecord, kernel: KernelRecords | None) -> RunRecord:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-VERSION = 4
+VERSION = 5
 """Of the tables and views. Raise it with every change, add a migration, and say so in
 docs/schema.md."""
 JUDGED_BY_LOSSES = """
@@ -36,10 +36,24 @@ MIGRATIONS: Mapping[int, str] = {
     "ALTER TABLE runs ADD COLUMN dropped_capabilities VARCHAR[];"
     "ALTER TABLE runs ADD COLUMN no_new_privs BOOLEAN;",
     3: "ALTER TABLE blocked_calls ADD COLUMN paths VARCHAR[];",
+    4: "CREATE TABLE arguments (run_id VARCHAR NOT NULL, process_id BIGINT NOT NULL,"
+    " pid BIGINT NOT NULL, image INTEGER NOT NULL, abi VARCHAR NOT NULL, nr BIGINT NOT NULL,"
+    " name VARCHAR NOT NULL, combination INTEGER, argument INTEGER, value UBIGINT);",
 }
 """Version -> the SQL that brings a database of that version to the next one. It changes
 tables only: the views are made anew after the last step."""
-TABLES = ("runs", "processes", "syscalls", "syscall_errors", "blocked_calls", "samples", "losses")
+TABLES = (
+    "runs",
+    "processes",
+    "syscalls",
+    "syscall_errors",
+    "blocked_calls",
+    "arguments",
+    "samples",
+    "losses",
+)
+ADDED = ("arguments",)
+"""Those that older databases and exports lack."""
 _HERE = Path(__file__).parent
 
 
@@ -76,11 +90,20 @@ def require_tables(
     ).fetchall()
     there = {name for (name,) in rows}
     missing = [name for name in ("schema_version", *TABLES) if name not in there]
+    if missing and set(missing) <= set(ADDED) and _is_older(connection, catalog):
+        return
     if missing:
         raise StoreError(
             f"{database}: has no table {missing[0]}, so it is not one of sbtrace:"
             " name another database"
         )
+
+
+def _is_older(connection: duckdb.DuckDBPyConnection, catalog: str | None) -> bool:
+    """Whether the database is of a version that was before ``ADDED``, and will not be read so."""
+    where = f"{catalog}.main." if catalog else ""
+    rows = connection.execute(f"SELECT max(version) FROM {where}schema_version").fetchall()  # noqa: S608 - a name of ours
+    return rows[0][0] is not None and rows[0][0] < VERSION
 
 
 def check(found: int | None, database: Path) -> bool:

@@ -1,4 +1,4 @@
--- The tables of sbtrace, schema version 4. docs/schema.md says what each column means.
+-- The tables of sbtrace, schema version 5. docs/schema.md says what each column means.
 -- Columns bear the names of the fields of tracer/model.py, so that rows load by name.
 
 CREATE TABLE schema_version (
@@ -130,6 +130,19 @@ CREATE TABLE blocked_calls (
     )[] NOT NULL,
     count BIGINT NOT NULL,
     paths VARCHAR[]
+);
+
+CREATE TABLE arguments (
+    run_id VARCHAR NOT NULL,
+    process_id BIGINT NOT NULL,
+    pid BIGINT NOT NULL,
+    image INTEGER NOT NULL,
+    abi VARCHAR NOT NULL,
+    nr BIGINT NOT NULL,
+    name VARCHAR NOT NULL,
+    combination INTEGER,
+    argument INTEGER,
+    value UBIGINT
 );
 
 CREATE TABLE samples (

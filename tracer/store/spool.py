@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from tracer.errors import StoreError
 from tracer.identity import Identity, as_invoking_user
-from tracer.model import BlockedCall, Loss, Process, Sample, SyscallError, SyscallStat
+from tracer.model import Argument, BlockedCall, Loss, Process, Sample, SyscallError, SyscallStat
 from tracer.store import folder
 from tracer.store.encode import json_lines, json_object
 from tracer.store.location import fallback_roots, spool_root
@@ -48,8 +48,9 @@ FINAL: dict[str, type[NamedTuple]] = {
     "processes": Process,
     "syscalls": SyscallStat,
     "syscall_errors": SyscallError,
+    "arguments": Argument,
 }
-"""Counted tables whose rows may become final while the run goes on."""
+"""Tables whose rows may become final while the run goes on; those of ``arguments`` are at once."""
 LOGGED: dict[str, type[NamedTuple]] = {"samples": Sample, **FINAL}
 """Every table that is appended to."""
 RUN = "run.json"

@@ -135,12 +135,12 @@ def _copy_new_runs(
         f"CREATE TEMP TABLE incoming AS SELECT DISTINCT run_id FROM {runs}"  # noqa: S608 - names of ours
         " ANTI JOIN main.runs USING (run_id)"
     )
-    for table in schema.TABLES:
+    for table, relation in relations.items():
         progress(f"importing {table}")
         names = ", ".join(f'"{name}"' for name in _shared(connection, table, relations))
         connection.execute(
             f"INSERT INTO {table} BY NAME SELECT {names}"  # noqa: S608 - names of ours
-            f" FROM {relations[table]} SEMI JOIN incoming USING (run_id)"
+            f" FROM {relation} SEMI JOIN incoming USING (run_id)"
         )
     if "samples_complete" not in _shared(connection, "runs", relations):
         connection.execute(schema.JUDGED_BY_LOSSES)
@@ -167,7 +167,10 @@ def _folder(
     """Return table -> what to select from, for a folder of Parquet files."""
     relations, files_of_it = {}, []
     for table in schema.TABLES:
-        opened = stack.enter_context(folder.opened(_open_parquet(source / f"{table}.parquet")))
+        file = source / f"{table}.parquet"
+        if table in schema.ADDED and not file.exists():
+            continue  # an older export
+        opened = stack.enter_context(folder.opened(_open_parquet(file)))
         files_of_it.append(f"/proc/self/fd/{opened}")  # by descriptor: never a glob
         relations[table] = f"read_parquet('/proc/self/fd/{opened}')"
     files.confine(connection, *files_of_it)

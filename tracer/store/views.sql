@@ -1,4 +1,4 @@
--- The views of sbtrace, schema version 4. docs/schema.md says what each column means.
+-- The views of sbtrace, schema version 5. docs/schema.md says what each column means.
 -- Sums are cast to BIGINT: DuckDB's own HUGEINT becomes a DOUBLE in Parquet.
 
 -- Element by element, the sum of the latency histograms of a group.

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 from tracer import syscalls
 from tracer.profile import parse
-from tracer.profile.learn import Learned, Sources, Use, learn, toml_text
+from tracer.profile.deciding import WHOLE
+from tracer.profile.learn import Learned, Use, Way, Wish, learn
+from tracer.profile.learned_file import Sources
+from tracer.profile.learned_file import text as file_text
 from tracer.profile.unseen import CONTAINER, RUNTIME
 
 if TYPE_CHECKING:
@@ -31,11 +34,11 @@ def use(name: str, runs: int = len(RUNS), calls: int = 7, **changes: object) -> 
 
 
 def text(found: Learned, sources: Sources = SOURCES) -> str:
-    return toml_text(found, sources, "demo", "kill_process")
+    return file_text(found, sources, "demo", "kill_process")
 
 
-def profile(*uses: Use, only_seen: bool = False) -> Profile:
-    return parse(text(learn(uses, RUNS, only_seen=only_seen)), "demo.toml")
+def profile(*uses: Use, only_seen: bool = False, exact: bool = False) -> Profile:
+    return parse(text(learn(uses, RUNS, Wish(only_seen, exact))), "demo.toml")
 
 
 def action(found: Profile, name: str, *args: int) -> str:
@@ -63,7 +66,7 @@ def test_what_no_run_shows_is_added_with_its_reason() -> None:
     expected = {each.name: each.reason for each in (*RUNTIME, *CONTAINER)}
     del expected["exit_group"]
     assert added == {name: why for name, why in expected.items() if name in syscalls.names(NATIVE)}
-    assert learn([use("exit_group")], RUNS, only_seen=True).unseen == ()
+    assert learn([use("exit_group")], RUNS, Wish(only_seen=True)).unseen == ()
 
 
 def test_clone3_is_answered_with_enosys_and_clone_allowed_without_namespaces() -> None:
@@ -85,7 +88,7 @@ def test_what_filters_always_answered_with_an_error_gets_that_error_again() -> N
     )
     actions = {entry.name: entry.action for entry in found.entries}
     assert actions == {"getpid": "allow", "mount": "allow", "socket": "errno:EACCES"}
-    assert "refused, with a signal" in (found.of("mount") or found.entries[0]).comment
+    assert "refused, with a signal" in text(found)
     assert action(parse(text(found), ""), "socket") == "errno:EACCES"
 
 
@@ -109,3 +112,78 @@ def test_capabilities_are_those_that_the_runs_had() -> None:
     assert parse(text(found), "").capabilities is None
     assert parse(text(found, SOURCES._replace(capabilities=None)), "").capabilities == "keep"
     assert parse(text(found, SOURCES._replace(capabilities=("CHOWN",))), "").capabilities == 1
+
+
+AF_UNIX, AF_INET, AF_NETLINK, STREAM, RAW, CLOEXEC = 1, 2, 16, 1, 3, 0o2000000
+
+
+def way(*values: int, runs: int = len(RUNS), errno: str | None = None) -> Way:
+    return Way(tuple(enumerate(values)), frozenset(RUNS[:runs]), errno)
+
+
+def test_a_socket_is_allowed_by_the_values_that_were_used_together() -> None:
+    """Not by any family with any type; whether it is closed on execve is no danger."""
+    found = profile(
+        use(
+            "socket",
+            ways=(way(AF_UNIX, STREAM | CLOEXEC, 0), way(AF_NETLINK, RAW, 15)),
+            unknown=None,
+        )
+    )
+    assert action(found, "socket", AF_UNIX, STREAM, 0) == "allow"
+    assert action(found, "socket", AF_NETLINK, RAW | CLOEXEC, 15) == "allow"
+    assert action(found, "socket", AF_UNIX, RAW, 15) == "kill_process"
+    assert action(found, "socket", AF_INET, STREAM, 0) == "kill_process"
+    assert action(found, "socket", AF_UNIX | 1 << 32, STREAM, 0) == "allow"
+
+
+def test_of_mmap_and_clone_only_the_dangerous_bits_count_unless_exact_is_asked_for() -> None:
+    read_only = Way(((2, 1), (3, 2)), frozenset(RUNS))
+    made = use("mmap", ways=(read_only,), unknown=None)
+    for exact, flags, expected in ((False, 0x22, "allow"), (True, 0x22, "kill_process")):
+        found = profile(made, exact=exact)
+        assert action(found, "mmap", 0, 0, 1, 2) == "allow"
+        assert action(found, "mmap", 0, 0, 5, 2) == "kill_process"
+        assert action(found, "mmap", 0, 0, 1, flags) == expected
+
+
+def test_where_not_all_values_are_known_the_call_is_allowed_whole_and_that_is_said() -> None:
+    why = "its arguments are not recorded in 1 run"
+    found = learn([use("ioctl", ways=(way(0, 1),), unknown=why)], RUNS)
+    assert found.obstacles[0] == f"ioctl is allowed whole: {why}"
+    assert action(parse(text(found), ""), "ioctl", 0, 99) == "allow"
+
+
+def test_more_ways_than_a_filter_has_room_for_are_allowed_whole() -> None:
+    many = tuple(Way(((1, request),), frozenset(RUNS)) for request in range(49))
+    found = learn([use("ioctl", ways=many, unknown=None)], RUNS)
+    assert "more than 48 ways" in found.obstacles[0]
+    assert action(parse(text(found), ""), "ioctl", 0, 99) == "allow"
+
+
+def test_a_value_that_filters_refused_gets_its_error_again_beside_those_allowed() -> None:
+    found = profile(
+        use(
+            "socket",
+            ways=(way(AF_UNIX, STREAM, 0), way(AF_INET, STREAM, 0, errno="EACCES")),
+            unknown=None,
+        )
+    )
+    assert action(found, "socket", AF_UNIX, STREAM, 0) == "allow"
+    assert action(found, "socket", AF_INET, STREAM, 0) == "errno:EACCES"
+    assert action(found, "socket", AF_NETLINK, STREAM, 0) == "kill_process"
+
+
+def test_a_value_that_one_run_alone_used_is_marked() -> None:
+    ways = (way(0, runs=1), way(1))
+    found = learn([use("unshare", ways=ways, unknown=None)], RUNS)
+    assert f'["arg0 & {WHOLE:#x} == 0x0"], # ONCE: 1 of 3\n' in text(found)
+
+
+def test_clone_keeps_the_plain_one_that_libc_takes_for_clone3() -> None:
+    """Although the runs themselves used it for a namespace alone."""
+    made = use("clone", ways=(way(NAMESPACES | 17),), unknown=None)
+    found = profile(made, use("clone3"))
+    assert action(found, "clone", 0x11) == "allow"
+    assert action(found, "clone", NAMESPACES) == "allow"
+    assert action(found, "clone", NAMESPACES << 1) == "kill_process"

@@ -11,7 +11,16 @@ import duckdb
 import pytest
 
 from tests.support import ROOT
-from tracer.model import BlockedCall, Loss, Process, Run, Sample, SyscallError, SyscallStat
+from tracer.model import (
+    Argument,
+    BlockedCall,
+    Loss,
+    Process,
+    Run,
+    Sample,
+    SyscallError,
+    SyscallStat,
+)
 from tracer.store import database as files
 from tracer.store import schema
 
@@ -25,6 +34,7 @@ RECORDS = {
     "syscalls": SyscallStat,
     "syscall_errors": SyscallError,
     "blocked_calls": BlockedCall,
+    "arguments": Argument,
     "samples": Sample,
     "losses": Loss,
 }

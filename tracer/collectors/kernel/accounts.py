@@ -13,7 +13,7 @@ from tracer import syscalls
 from tracer.collectors.kernel import wire
 from tracer.collectors.kernel.lives import Image, Life, ProcessKey, decode_status
 from tracer.collectors.kernel.totals import Rows, Totals
-from tracer.model import HISTOGRAM_BUCKETS, Process, SyscallError, SyscallStat
+from tracer.model import HISTOGRAM_BUCKETS, Argument, Process, SyscallError, SyscallStat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,7 +29,9 @@ def abi_names() -> tuple[str, ...]:
     return _FOREIGN[syscalls.native_abi()]
 
 
-_Record: TypeAlias = "wire.Start | wire.Exec | wire.Head | wire.OverflowKey | wire.RefusedKey"
+_Record: TypeAlias = (
+    "wire.Start | wire.Exec | wire.Head | wire.OverflowKey | wire.RefusedKey | wire.Arguments"
+)
 
 
 class Accounts:
@@ -129,6 +131,25 @@ class Accounts:
                 self._finish(Rows([], self._errnos(where, key.tid, (errno,))))
             else:
                 self._finish(Rows([self._stat(where, key.tid, slot, 0)]))
+
+    def noted(self, record: wire.Arguments) -> None:
+        """A combination of arguments; one that was told before is passed over."""
+        life = self._life(record)
+        key = (record.image, record.abi, record.nr)
+        known = life.combinations.setdefault(key, {})
+        if record.values in known:
+            return
+        known[record.values] = len(known) + 1
+        self._final.arguments += self._arguments(life, record, known[record.values])
+
+    def _arguments(self, life: Life, record: wire.Arguments, number: int) -> Iterator[Argument]:
+        abi = self._abis[record.abi]
+        name = syscalls.name(abi, record.nr)
+        where = (life.process_id, record.pid, record.image, abi, record.nr, name)
+        if not record.spec:
+            yield Argument(*where, None, None, None)
+        for place, value in zip(wire.noted(record.spec), record.values, strict=True):
+            yield Argument(*where, number, place, value)
 
     def identity(self, key: wire.RefusedKey) -> tuple[int, int]:
         """Return (process_id, thread_id) of the thread behind a refused call."""

@@ -151,6 +151,8 @@ class KernelCollector:
             start = wire.start(data)
             self._accounts.started(start)
             self._refusals.forked(start)
+        elif kind == wire.RECORD_VALUES:
+            self._accounts.noted(wire.arguments(data))
         elif kind == wire.RECORD_EXEC:
             self._accounts.executed(wire.exec_(data))
         elif kind in (wire.RECORD_MAP, wire.RECORD_PROGRAM):

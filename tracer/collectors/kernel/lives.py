@@ -37,6 +37,8 @@ class Life:
         self.leader_status: int | None = None
         self.status: int | None = None
         self.ended = False
+        self.combinations: dict[tuple[int, int, int], dict[tuple[int, ...], int]] = {}
+        """By image, ABI and number: the arguments that it was made with -> 1, 2, 3…"""
         self.wanted = False
         """Whether something refers to it for as long as the run lasts."""
 

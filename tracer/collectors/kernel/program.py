@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from tracer.collectors.kernel import cache, libbpf, missed, wire
+from tracer.collectors.kernel.arguments import argument_table
 from tracer.collectors.kernel.offsets import (
     host_values,
     is_preemptible,
@@ -76,6 +77,8 @@ class Program:
             fd = self._programs[name].to_bytes(4, sys.byteorder)
             _ask(libbpf.update, self._maps["tails"], number, fd)
         _ask(libbpf.update, self._maps["path_arguments_of"], 0, path_table(os.uname().machine))
+        specs = argument_table(os.uname().machine)
+        _ask(libbpf.update, self._maps["argument_specs"], 0, specs)
         for call, verdict in enumerate(verdicts):
             _ask(libbpf.update, self._maps["verdicts"], call, verdict.to_bytes(8, sys.byteorder))
         self._read_stack_bytes = self._given_bytes = 0

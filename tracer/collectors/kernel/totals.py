@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from tracer.model import Process, SyscallError, SyscallStat
+    from tracer.model import Argument, Process, SyscallError, SyscallStat
 
 
 class Rows:
-    """Rows of ``syscalls``, ``syscall_errors`` and ``processes``."""
+    """Rows of ``syscalls``, ``syscall_errors``, ``processes`` and ``arguments``."""
 
     def __init__(
         self,
@@ -23,12 +23,14 @@ class Rows:
         processes: Iterable[Process] = (),
     ) -> None:
         self.stats, self.errors, self.processes = list(stats), list(errors), list(processes)
+        self.arguments: list[Argument] = []
 
     def extend(self, other: Rows) -> None:
         """Add the rows of ``other``."""
         self.stats.extend(other.stats)
         self.errors.extend(other.errors)
         self.processes.extend(other.processes)
+        self.arguments.extend(other.arguments)
 
 
 class Totals:

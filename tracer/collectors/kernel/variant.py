@@ -19,7 +19,7 @@ RAW_TRACEPOINTS = (
     "sys_enter",
     "sys_exit",
 )
-TAILS = ("walk_path", "note_texts")
+TAILS = ("walk_path", "note_texts", "note_arguments")
 """Programs that others end in, in the order of bpf/records.h's TAIL_…"""
 VSYSCALL, BRIEFLY = "emulate_vsyscall", "_briefly"
 """A raw tracepoint that a kernel may be built without. Of the two programs for it, the one of

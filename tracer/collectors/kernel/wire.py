@@ -12,6 +12,7 @@ from tracer.model import HISTOGRAM_BUCKETS
 
 RECORD_THREAD, RECORD_EXEC, RECORD_MAP, RECORD_REFUSED, RECORD_START = 1, 2, 3, 4, 5
 RECORD_PROGRAM, RECORD_FURTHER, RECORD_BARE, RECORD_PLAIN = 6, 7, 8, 9
+RECORD_VALUES = 10
 TABLES_END = (RECORD_THREAD, RECORD_BARE, RECORD_PLAIN)
 """What tells of the end of a thread or of its image."""
 END_SNAPSHOT, END_EXEC, END_EXIT = 0, 1, 2
@@ -43,6 +44,7 @@ LOSSES = (
     "unseen_vsyscalls",
     "untimed_calls",
     "untold_results",
+    "lost_arguments",
 )
 MARK_STACKS, MARK_TAKEN, MARK_LAST_EXIT, MARK_FILTERS, MARK_REAPER = 0, 1, 2, 3, 4
 MARK_DOUBTFUL = 5
@@ -52,7 +54,7 @@ MARKS = 6
 VERDICT_UNKNOWN, VERDICT_SIGNAL, VERDICT_ERRNO = 0, 1, 2
 
 _WRITTEN = struct.Struct("=IIQ16s")
-_HEAD = struct.Struct("=6I2Q4I4Qi4HI8x")
+_HEAD = struct.Struct("=2IH2x3I2Q4I4Qi4HI8x")
 _ERRNO = struct.Struct("=IHHQ")
 _SLOT = struct.Struct(f"=II5Q{HISTOGRAM_BUCKETS}Q")
 _START = struct.Struct("=6I3Q")
@@ -61,6 +63,7 @@ _FILE = struct.Struct("=4I5Q2I")
 _KEY = struct.Struct("=QQ8IqQQ")
 _KEY_ARGS = struct.Struct("=6Q")
 _COUNT = struct.Struct("=3Q")
+_ARGUMENTS = struct.Struct("=2IQ4I3Q")
 _TEXT_KEY = struct.Struct("=QI2h240s240s")
 _REFUSED = struct.Struct("=IIQ")
 _REFUSED_TAIL = struct.Struct("=QQq")
@@ -88,6 +91,9 @@ COUNT_BYTES = _COUNT.size
 TEXT_KEY_BYTES = _TEXT_KEY.size
 TEXT_BYTES = 240
 TEXT_UNREAD = -1
+ARGUMENT_BYTES = _ARGUMENTS.size
+ARGUMENT_SPEC, ARGUMENT_NONE = 0x8000, 7
+MOST_COMBINATIONS = 64
 SLOT_BYTES = _SLOT.size
 OVERFLOW_KEY_BYTES = _OVERFLOW_KEY.size
 
@@ -198,6 +204,20 @@ class File(NamedTuple):
     """The last part of the path, or ``memfd:…``."""
     path: bytes | None
     """From the root of the mounts that the process saw; None if the walk did not come there."""
+
+
+class Arguments(NamedTuple):
+    """struct argument_record: a combination of arguments that a call was made with."""
+
+    spec: int
+    """Which arguments they are; 0: there are more than ``MOST_COMBINATIONS``."""
+    process_ns: int
+    pid: int
+    image: int
+    nr: int
+    abi: int
+    values: tuple[int, ...]
+    """The registers, as many as ``spec`` names."""
 
 
 class Text(NamedTuple):
@@ -358,6 +378,25 @@ def file(data: bytes) -> File:
     parts = data[_FILE.size : _FILE.size + path_bytes].split(b"\0")[:-1]
     path = b"/" + b"/".join(reversed(parts)) if whole else None
     return File._make((*numbers, parts[0] if parts else b"", path))
+
+
+def arguments(data: bytes) -> Arguments:
+    """Read the record of a combination of arguments."""
+    _kind, spec, process_ns, pid, image, nr, abi, *values = _ARGUMENTS.unpack_from(data)
+    held = tuple(values[: len(noted(spec))])
+    return Arguments(spec, process_ns, pid, image, nr, abi, held)
+
+
+def noted(spec: int) -> tuple[int, ...]:
+    """Return which arguments a spec names."""
+    places = (spec >> (3 * which) & ARGUMENT_NONE for which in range(3)) if spec else ()
+    return tuple(place for place in places if place != ARGUMENT_NONE)
+
+
+def spec(places: tuple[int, ...]) -> int:
+    """Return the spec that names up to three arguments."""
+    filled = (*places, *[ARGUMENT_NONE] * (3 - len(places)))
+    return ARGUMENT_SPEC | filled[0] | filled[1] << 3 | filled[2] << 6
 
 
 def text(key: bytes, value: bytes) -> Text:

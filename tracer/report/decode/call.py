@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _CREATES = 0o100 | 0o20000000  # O_CREAT, O_TMPFILE: only then does open take a mode
+_WORD = 0xFFFF_FFFF
+_FLAGS = ("clone_flags", "prot")
 _ARM = ("arm64", "arm")
 _32_BIT = ("i386", "arm")
 # The calls that take 64 bits in two registers where these have 32 (syscall(2)); other longs
@@ -40,6 +42,19 @@ def call_text(
         return f"{name}({', '.join(hex(value) for value in args)})"
     values = _merged(abi, name, kinds, args)
     return f"{name}({', '.join(_texts(kinds, values, paths or ()))})"
+
+
+def value_text(name: str, index: int, mask: int, value: int) -> str:
+    """What the bits of an argument under a mask are called: ``AF_UNIX``, ``no PROT_EXEC``…"""
+    kinds = ("clone_flags",) if name == "clone" else SIGNATURES.get(name, ())
+    if name == "clone" and not value and mask != _WORD:
+        return "no new namespace"
+    if index >= len(kinds):
+        return hex(value)
+    kind = KINDS[kinds[index]]
+    if kinds[index] in _FLAGS and mask != _WORD:
+        return kind(value) if value else f"no {kind(mask)}"
+    return kind(value)
 
 
 def _texts(

@@ -122,6 +122,7 @@ SIZES = {
     "struct text_count": wire.COUNT_BYTES,
     "struct slot": wire.SLOT_BYTES,
     "struct overflow_key": wire.OVERFLOW_KEY_BYTES,
+    "struct argument_record": wire.ARGUMENT_BYTES,
     "user_regs": REGISTER_BYTES,
 }
 ARRAYS = {
