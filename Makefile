@@ -88,6 +88,10 @@ compat: $(VENV)/.dev $(VENV)/.built ## older releases of DuckDB read what is rec
 kills: programs $(VENV)/.dev ## a writer of the database killed at each of its writes, and the next one too; KILLS=--once for less
 	@$(BIN)/python -m tests.bench.kills $(KILLS)
 
+.PHONY: loop
+loop: $(VENV)/.dev $(VENV)/.built ## learn profiles from real programs, verify them, take each entry away, as root, for long; LOOP="--sample 5 --only git"
+	@$(AS_ROOT) $(BIN)/python -m tests.bench.loop $(LOOP)
+
 .PHONY: corpus
 corpus: $(VENV)/.dev $(VENV)/.built ## programs of others under strace and sbtrace at once, as root, for long; CORPUS="--sample 50" for less
 	@.ci/packages $(CORPUS_PACKAGES) || echo "make: some sources are not run" >&2

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tracer.cli.examples import examples
+from tracer.errors import UsageError
+
+if TYPE_CHECKING:
+    from tracer.profile import Profile
 
 
 def register(commands: typer.Typer) -> None:
@@ -18,6 +22,7 @@ def register(commands: typer.Typer) -> None:
         epilog=examples(
             "sbtrace profile learn last last~1 -o own.toml",
             "sbtrace profile learn --command nginx --since 30d --explain",
+            "sbtrace profile learn --update own.toml --since 1h",
         ),
     )(learn)
 
@@ -46,6 +51,10 @@ def learn(
     only_seen: Annotated[
         bool, typer.Option("--only-seen", help="Add nothing that no run shows.")
     ] = False,
+    update: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Add to this profile what it lacks, and no more."),
+    ] = None,
     exact: Annotated[
         bool, typer.Option("--exact", help="By every bit of an argument, not the dangerous alone.")
     ] = False,
@@ -65,16 +74,30 @@ def learn(
     Each entry says in how many runs it was needed and by which program. How much the runs cover
     is said on stderr.
     """
+    from tracer import profile as profiles
     from tracer.cli import output as out
     from tracer.profile.learn import Wish
     from tracer.query import observed, select
     from tracer.report import learned
 
+    wish, file = Wish(only_seen, exact), None if update is None else profiles.load(update)
     path = out.database(db)
-    place = out.destination(output, path)
+    place = out.destination(output or _of_ones_own(file), path)
     with out.interruptible():
         found = observed.observe(path, *select.runs(run or [], command, tag or [], since))
-    made = learned.profile(found, default, name, Wish(only_seen, exact))
+    if file is None:
+        made = learned.profile(found, default, name, wish)
+    else:
+        made = learned.update(found, file, wish)
     out.say_waiting(found.waiting)
     out.deliver(made.json() if json else made.text, place)
     sys.stderr.write(made.coverage(out.width(), explain=explain))
+
+
+def _of_ones_own(file: Profile | None) -> Path | None:
+    """Where to write a profile that is updated. Raises UsageError for a shipped one."""
+    from tracer.resources import profiles_dir
+
+    if file is not None and Path(file.path).parent == profiles_dir():
+        raise UsageError(f"--update {file.name}: it is shipped, and stays as it is: give -o FILE")
+    return Path(file.path) if file else None

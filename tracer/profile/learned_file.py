@@ -40,7 +40,7 @@ def text(
     """The profile's file. ``words``: None leaves values without their names."""
     count = len(sources.run_ids)
     runs = f"{count} {'run' if count == 1 else 'runs'} of {visible(sources.command)}"
-    lines = [
+    head = [
         f"# Learned by {sources.by} from {runs},",
         f"# {visible(sources.when)}. Beside each call: in how many of the runs it was",
         "# needed, and by which program. What never ran is not in it.",
@@ -48,18 +48,19 @@ def text(
         f"default_action = {toml.text(default_action)}",
     ]
     if found.abis:
-        lines.append(f"abis = {toml.text_list(('native', *found.abis))}")
-    lines += ["", *_allowed(found), *_refused(found), *_rules(found, words, count)]
-    return "\n".join([*lines, *_privileges(sources)]) + "\n"
+        head.append(f"abis = {toml.text_list(('native', *found.abis))}")
+    entries = (*found.entries, *found.unseen)
+    body = ["", *_allowed(found), *_refused(found), *rules(entries, words, count)]
+    return "\n".join([*head, *body, *_privileges(sources)]) + "\n"
 
 
 def _allowed(found: Learned) -> Iterator[str]:
     unseen = [entry for entry in found.unseen if not entry.ways]
     yield "allow = ["
-    yield from _lines(e for e in found.entries if e.action == "allow" and not e.ways)
+    yield from lines(e for e in found.entries if e.action == "allow" and not e.ways)
     if unseen:
         yield "    # Not seen in the runs, and needed all the same:"
-        yield from _lines(unseen)
+        yield from lines(unseen)
     yield "]"
 
 
@@ -72,18 +73,20 @@ def _refused(found: Learned) -> Iterator[str]:
         yield "\n[errno]"
     for errno, entries in sorted(errnos.items()):
         yield f"{errno} = ["
-        yield from _lines(entries)
+        yield from lines(entries)
         yield "]"
 
 
-def _lines(entries: Iterable[Entry]) -> Iterator[str]:
+def lines(entries: Iterable[Entry]) -> Iterator[str]:
+    """The lines of entries in a list, each with its comment."""
     for entry in entries:
         written = f"    {toml.text(entry.name)},"
         yield f"{written:<{_COMMENT_AT}} # {visible(entry.comment)}"
 
 
-def _rules(found: Learned, words: Words | None, count: int) -> Iterator[str]:
-    for entry in (*found.entries, *found.unseen):
+def rules(entries: Iterable[Entry], words: Words | None, count: int) -> Iterator[str]:
+    """The lines of a ``[[rule]]`` for each entry that has ways."""
+    for entry in entries:
         if entry.ways:
             yield f"\n# {visible(entry.comment)}"
             yield "[[rule]]"

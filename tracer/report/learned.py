@@ -11,6 +11,7 @@ import tracer
 from tracer.errors import NothingToLearn
 from tracer.profile import learn as learning
 from tracer.profile import learned_file, parse
+from tracer.profile.amend import amend
 from tracer.profile.learned_file import Sources
 from tracer.report import as_json, outcome, units
 from tracer.report.decode import value_text
@@ -19,6 +20,8 @@ from tracer.report.layout import Sheet
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tracer.profile import Profile
+    from tracer.profile.amend import Amended
     from tracer.profile.learn import Learned, Wish
     from tracer.query.observed import Observed, Source
 
@@ -103,17 +106,30 @@ def profile(observed: Observed, default_action: str, name: str | None, wish: Wis
 
     Raises NothingToLearn without a counted run, ProfileError for a wrong action or name.
     """
-    if not any(source.counted for source in observed.sources):
-        what = "no run is recorded that" if not observed.sources else "none of these runs"
-        raise NothingToLearn(
-            f"{what} can be learned from: give runs that eBPF counted (`sbtrace runs`)"
-        )
+    _require_counted(observed)
     sources = sources_of(observed)
     found = learning.learn(observed.uses, sources.run_ids, wish)
     chosen = name or name_of(observed)
     text = learned_file.text(found, sources, chosen, default_action, value_text)
     parse(text, "the learned profile")
     return Made(text, observed, found)
+
+
+def _require_counted(observed: Observed) -> None:
+    if not any(source.counted for source in observed.sources):
+        what = "no run is recorded that" if not observed.sources else "none of these runs"
+        raise NothingToLearn(
+            f"{what} can be learned from: give runs that eBPF counted (`sbtrace runs`)"
+        )
+
+
+def update(observed: Observed, file: Profile, wish: Wish) -> Made:
+    """What the runs needed, added to a profile. Raises as ``profile`` does."""
+    _require_counted(observed)
+    sources = sources_of(observed)
+    found = learning.learn(observed.uses, sources.run_ids, wish)
+    made = amend(file, found, len(sources.run_ids), value_text)
+    return Made(made.text, observed, found, made)
 
 
 class Made(NamedTuple):
@@ -123,10 +139,13 @@ class Made(NamedTuple):
     """Its file."""
     observed: Observed
     found: Learned
+    amended: Amended | None = None
+    """What was added to a profile that was there; None for one of its own."""
 
     def coverage(self, width: int, *, explain: bool) -> str:
         """How much the runs cover, for a person."""
-        return render(self.observed, self.found, explain=explain, width=width)
+        told = render(self.observed, self.found, explain=explain, width=width)
+        return told + (_changes(self.amended, width) if self.amended else "")
 
     def json(self) -> str:
         """All of it, for programs."""
@@ -159,6 +178,16 @@ def render(
         sheet.line()
         for obstacle in found.obstacles:
             sheet.field("not tight", obstacle)
+    return sheet.text()
+
+
+def _changes(made: Amended, width: int) -> str:
+    sheet = Sheet(width, _LABEL_WIDTH)
+    names = [entry.name for entry in made.added]
+    sheet.line()
+    sheet.field("updated", ", ".join(dict.fromkeys(names)) if names else "nothing was missing")
+    for entry, line in made.kept:
+        sheet.field("not added", f"{entry.name}: line {line} refuses it, and is left as it is")
     return sheet.text()
 
 

@@ -1,0 +1,273 @@
+"""Learn a profile from runs of real programs, prove it, and take every entry away once.
+
+``make loop``. Of each program: some recorded runs, the profile that ``profile learn`` makes of them
+with ``kill_process`` for all else, a verdict that must pass; then, for each entry whose call that
+last run made, a verdict on the profile without it, which must fail and name that call.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tests.bench import programs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.bench.programs import Program
+
+SBTRACE = Path(sys.executable).parent / "sbtrace"
+RUNS = 3
+TIMEOUT_S = 30
+"""A program that waits for a part of itself that was killed is ended."""
+_CONDITION = re.compile(r"arg(\d) & (0x[0-9a-f]+) == (0x[0-9a-f]+)")
+
+
+class Part(NamedTuple):
+    """Something of a learned profile that can be taken away."""
+
+    name: str
+    """The call."""
+    text: str
+    """What stands in the file."""
+    conditions: tuple[tuple[int, int, int], ...] = ()
+    """(argument, mask, value) of one way to make it; none: the whole entry."""
+
+    def __str__(self) -> str:
+        shown = ", ".join(f"arg{index} {value:#x}" for index, _mask, value in self.conditions)
+        return f"{self.name}({shown})" if shown else self.name
+
+
+def parts(text: str) -> list[Part]:
+    """The entries of a learned profile, and the single ways of those that have several."""
+    found = [
+        Part(match[1], match[0]) for match in re.finditer(r'^    "(\w+)",.*\n', text, re.MULTILINE)
+    ]
+    rules = r'^# .*\n\[\[rule\]\]\nsyscalls = \["(\w+)"\]\n(?:.*\n)*?\]\n'
+    for match in re.finditer(rules, text, re.MULTILINE):
+        found.append(Part(match[1], match[0]))
+        ways = re.findall(r"^    \[.*\n", match[0], re.MULTILINE)
+        for way in ways if len(ways) > 1 else ():
+            numbers = tuple(
+                (int(index), int(mask, 16), int(value, 16))
+                for index, mask, value in _CONDITION.findall(way)
+            )
+            found.append(Part(match[1], way, numbers))
+    return found
+
+
+class Result(NamedTuple):
+    """How the loop closed for one program."""
+
+    name: str
+    calls: int
+    """Distinct calls that the runs made."""
+    passed: bool
+    """Whether it passed under what was learned."""
+    refused: tuple[str, ...]
+    """What it was refused there."""
+    taken_away: int
+    named: int
+    """Entries whose loss made the verdict fail, with the call named."""
+    not_made: tuple[str, ...]
+    """Entries whose call the run did not make this time, so that it passed."""
+    wrong: tuple[str, ...]
+    """Entries whose loss passed though the call was made, or was not named."""
+
+
+class Loop:
+    """One program, with a folder and a database of its own."""
+
+    def __init__(self, program: Program, folder: Path, runs: int) -> None:
+        self._program, self._folder, self._runs = program, folder, runs
+        self._environment = {**os.environ, "SBTRACE_DB": str(folder / "runs.duckdb")}
+
+    def close(self, sample: int | None) -> Result:
+        """Learn, verify, take away. ``sample``: at most so many entries."""
+        for _ in range(self._runs):
+            self._started("run", "-q", *self._options(), "--")
+        text = self._sbtrace("profile", "learn", "--command", self._word(), "--since", "1d",
+                             "--default", "kill_process")  # fmt: skip
+        (self._folder / "learned.toml").write_text(text)
+        verdict = self._verdict(text)
+        made = self._made(verdict["run_id"])
+        wanted = [part for part in parts(text) if self._is_made(part, verdict["run_id"])]
+        if sample is not None:
+            wanted = wanted[:: max(len(wanted) // sample, 1)]
+        tried = wanted if verdict["passed"] else []
+        found = {str(part): self._without(text, part) for part in tried}
+        return Result(
+            self._program.name,
+            len(made),
+            verdict["passed"] is True,
+            tuple(row["syscall"] for row in verdict["refused"] if row["excuse"] is None),
+            len(found),
+            sum(how == "named" for how in found.values()),
+            tuple(name for name, how in found.items() if how == "not made"),
+            tuple(name for name, how in found.items() if how == "wrong"),
+        )
+
+    def _word(self) -> str:
+        return self._program.command(self._folder)[0]
+
+    def _options(self) -> tuple[str, ...]:
+        user = ("--user", self._program.user) if self._program.user else ()
+        return (*user, "--cap", "keep") if not self._program.user else user
+
+    def _without(self, text: str, part: Part) -> str:
+        """How the verdict is without a part: ``named``, ``not made``, or ``wrong``."""
+        verdict = self._verdict(_cut(text, part))
+        if verdict is None:
+            return "named"  # sbtrace itself says that no command can be started
+        refused = {row["syscall"] for row in verdict["refused"] if row["excuse"] is None}
+        if verdict["passed"]:
+            return "wrong" if self._is_made(part, verdict["run_id"]) else "not made"
+        return "named" if part.name in refused else "wrong"
+
+    def _is_made(self, part: Part, run_id: str) -> bool:
+        """Whether a run made the call, and in this way."""
+        if not part.conditions:
+            return part.name in self._made(run_id)
+        sql = (
+            "SELECT process_id, image, combination, argument, value FROM arguments"
+            " WHERE run_id = $run AND name = $name"
+        )
+        given = ("--param", f"run={run_id}", "--param", f"name={part.name}")
+        ways: dict[tuple[int, ...], dict[int, int]] = {}
+        for row in json.loads(self._sbtrace("query", "--format", "json", *given, sql)):
+            key = (row["process_id"], row["image"], row["combination"])
+            ways.setdefault(key, {})[row["argument"]] = row["value"]
+        return any(
+            all(way.get(index, 0) & mask == value for index, mask, value in part.conditions)
+            for way in ways.values()
+        )
+
+    def _verdict(self, text: str) -> Any:
+        profile, place = self._folder / "tried.toml", self._folder / "verdict.json"
+        profile.write_text(text)
+        place.unlink(missing_ok=True)
+        error = self._started(
+            *("profile", "verify", "--json", "-o", str(place), "--timeout", str(TIMEOUT_S)),
+            *(*self._options(), "--daemons", "end", str(profile), "--"),
+        )
+        if not place.exists():
+            if "execve is refused" not in error:
+                raise RuntimeError(f"{self._program.name}: no verdict: {error}")
+            return None
+        return json.loads(place.read_text())
+
+    @cache  # noqa: B019 - there are few
+    def _made(self, run_id: str) -> frozenset[str]:
+        """The names of the calls that a run made."""
+        shown = json.loads(self._sbtrace("show", run_id, "--json"))
+        return frozenset(row["name"] for row in shown["syscalls"] if row["calls"] or row["blocked"])
+
+    def _started(self, *words: str) -> str:
+        """Start the program under a verb of sbtrace, ask it what it is for; return stderr."""
+        work = self._folder / "work"
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir()
+        work.chmod(0o755)
+        self._program.prepare(work)
+        command = [str(SBTRACE), *words, *self._program.command(work)]
+        errors = self._folder / "errors"
+        with errors.open("w") as stderr:
+            process = subprocess.Popen(
+                command,
+                env=self._environment,
+                cwd=work,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+            )
+            self._attend(process)
+        return errors.read_text(errors="replace")
+
+    def _attend(self, process: subprocess.Popen[bytes]) -> None:
+        if self._program.ask is not None:
+            self._program.ask(lambda: process.poll() is None)
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        process.wait(TIMEOUT_S * 4)
+
+    def _sbtrace(self, *words: str) -> str:
+        done = subprocess.run(
+            [str(SBTRACE), *words],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"{words}: {done.stderr}")
+        return done.stdout
+
+
+def _cut(text: str, part: Part) -> str:
+    """The profile without a part."""
+    assert part.text in text
+    return text.replace(part.text, "", 1)
+
+
+def main() -> int:
+    """Print a line a program; exit 1 if the loop is open somewhere."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", action="append", help="programs whose name holds this")
+    parser.add_argument("--sample", type=int, help="take away so many entries of each program")
+    parser.add_argument("--runs", type=int, default=RUNS, help="to learn from")
+    parser.add_argument("--keep", type=Path, help="keep the learned profiles in this folder")
+    given = parser.parse_args()
+    found, missing = programs.here()
+    wanted = [each for each in found if not given.only or any(w in each.name for w in given.only)]
+    results = []
+    with ExitStack() as stack:
+        stack.enter_context(programs.web_server())
+        for program in wanted:
+            results.append(_closed(program, given))
+            print(_line(results[-1]), flush=True)
+    if missing and not given.only:
+        print(f"not on this machine: {', '.join(missing)}")
+    return int(any(not result.passed or result.wrong for result in results))
+
+
+def _closed(program: Program, given: argparse.Namespace) -> Result:
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="sbtrace-loop-") as folder:
+        Path(folder).chmod(0o755)
+        (Path(folder) / "db").mkdir(0o700)
+        result = Loop(program, Path(folder), given.runs).close(given.sample)
+        if given.keep:
+            given.keep.mkdir(exist_ok=True)
+            name = program.name.replace(" ", "-")
+            shutil.copy(Path(folder) / "learned.toml", given.keep / f"{name}.toml")
+        return result
+
+
+def _line(result: Result) -> str:
+    verdict = "passes" if result.passed else f"refused {_words(result.refused)}"
+    parts = [f"{result.name:32} {result.calls:4} calls, {verdict}"]
+    parts.append(f"{result.named} of {result.taken_away} taken away are named")
+    if result.not_made:
+        parts.append(f"not made again: {_words(result.not_made)}")
+    if result.wrong:
+        parts.append(f"WRONG: {_words(result.wrong)}")
+    return "; ".join(parts)
+
+
+def _words(names: Sequence[str]) -> str:
+    return ", ".join(names)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
