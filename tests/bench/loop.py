@@ -120,7 +120,7 @@ class Loop:
         )
 
     def _word(self) -> str:
-        return self._program.command(self._folder)[0]
+        return self._program.command(self._folder / "work")[0]
 
     def _options(self) -> tuple[str, ...]:
         user = ("--user", self._program.user) if self._program.user else ()

@@ -381,8 +381,8 @@ def verified(fd: int) -> int:
         ((), (), 14_000),
         ((1,), (), 14_400),
         # What gives a call of the vsyscall page an errno; no shipped profile does.
-        ((), (0, wire.VERDICT_ERRNO + 1, 0), 15_500),
-        ((1,), (0, wire.VERDICT_ERRNO + 1, 0), 15_900),
+        ((), (0, wire.VERDICT_ERRNO + 1, 0), 15_700),
+        ((1,), (0, wire.VERDICT_ERRNO + 1, 0), 16_100),
     ],
     ids=["usual", "logged", "vsyscall", "both"],
 )
