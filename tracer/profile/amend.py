@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import re
+import tomllib
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracer import syscalls
 from tracer.profile import learned_file
 from tracer.profile.layers import held_behind, own_text
 from tracer.profile.parse import parse
+from tracer.profile.rewrite import rewritten
+from tracer.profile.where import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from tracer.profile.learn import Entry, Learned, Values
     from tracer.profile.learned_file import Words
     from tracer.profile.records import Profile
-
-_TOKEN = re.compile(
-    r"""\#[^\n]* | \"\"\".*?\"\"\" | '''.*?''' | "(?:\\.|[^"\\\n])*" | '[^'\n]*' | . """,
-    re.VERBOSE | re.DOTALL,
-)
 
 
 class Amended(NamedTuple):
@@ -75,39 +72,11 @@ def _registers(values: Values) -> tuple[int, ...]:
 
 
 def _with(source: str, added: Sequence[Entry], words: Words | None, count: int) -> str:
-    plain = [entry for entry in added if not entry.ways]
-    text = _in_allow(source, list(learned_file.lines(plain))) if plain else source
+    plain = {entry.name: visible(entry.comment) for entry in added if not entry.ways}
+    table = tomllib.loads(source)
+    table["allow"] = [*table.get("allow", ()), *plain]
+    text = rewritten(source, table, plain) if plain else source
     rules = [entry for entry in added if entry.ways]
     if not rules:
         return text
     return text.rstrip("\n") + "\n" + "\n".join(learned_file.rules(rules, words, count)) + "\n"
-
-
-def _in_allow(source: str, lines: Iterable[str]) -> str:
-    """The text with lines more at the end of its list ``allow``, or with such a list."""
-    block = "\n".join(lines) + "\n"
-    place = _end_of_allow(source)
-    if place is None:
-        head = re.search(r"^\[", source, re.MULTILINE)
-        at = head.start() if head else len(source)
-        return f"{source[:at]}allow = [\n{block}]\n\n{source[at:]}"
-    last, end = place
-    comma = "" if source[last] in ",[" else ","
-    between = source[last + 1 : end].rstrip(" \t")
-    newline = "" if between.endswith("\n") else "\n"
-    return f"{source[: last + 1]}{comma}{between}{newline}{block}{source[end:]}"
-
-
-def _end_of_allow(source: str) -> tuple[int, int] | None:
-    """Where the last thing in the top-level list ``allow`` ends, and where its bracket closes."""
-    begin = re.search(r"^\s*allow\s*=\s*\[", source, re.MULTILINE)
-    table = re.search(r"^\s*\[", source, re.MULTILINE)
-    if begin is None or (table and table.start() < begin.start()):
-        return None
-    last = begin.end() - 1
-    for token in _TOKEN.finditer(source, begin.end()):
-        if token.group() == "]":
-            return last, token.start()
-        if not token.group().isspace() and not token.group().startswith("#"):
-            last = token.end() - 1
-    return None

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from tomlkit.items import AoT, Array
 
 
-def rewritten(source: str, table: Mapping[str, Any]) -> str:
+def rewritten(source: str, table: Mapping[str, Any], notes: Mapping[str, str] | None = None) -> str:
     """The text of a profile, ``source``, so that it says ``table``.
 
+    ``notes``: what is said beside an entry that comes to a list, which then has a line to itself.
     ``tomllib.loads`` gives ``table`` back, but for the order of ``[[rule]]`` tables, which says
     nothing. A text that cannot be changed so is written anew, without its comments.
     """
@@ -29,7 +30,7 @@ def rewritten(source: str, table: Mapping[str, Any]) -> str:
 
     try:
         document = tomlkit.parse(source)
-        _change(document, table)
+        _change(document, table, notes or {})
         text = tomlkit.dumps(document)
         if _in_order(tomllib.loads(text)) == _in_order(table):
             return text
@@ -43,7 +44,9 @@ def _in_order(table: Mapping[str, Any]) -> dict[str, Any]:
     return {**table, "rule": sorted(rules, key=repr)} if isinstance(rules, list) else dict(table)
 
 
-def _change(held: MutableMapping[str, Any], wanted: Mapping[str, Any]) -> None:
+def _change(
+    held: MutableMapping[str, Any], wanted: Mapping[str, Any], notes: Mapping[str, str]
+) -> None:
     import tomlkit
 
     for key in [key for key in held if key not in wanted]:
@@ -51,24 +54,28 @@ def _change(held: MutableMapping[str, Any], wanted: Mapping[str, Any]) -> None:
     for key, value in wanted.items():
         there = held.get(key)
         if there is None:
-            held[key] = _made(value)
+            held[key] = _made(value, notes)
         elif isinstance(there, tomlkit.items.AoT):
             _change_tables(there, value)
         elif isinstance(there, tomlkit.items.Array) and isinstance(value, list):
-            _change_list(there, value)
+            _change_list(there, value, notes)
         elif isinstance(value, dict):
-            _change(there, value)
+            _change(there, value, notes)
         elif there != value:
             held[key] = value
 
 
-def _made(value: object) -> object:
+def _made(value: object, notes: Mapping[str, str]) -> object:
     import tomlkit
 
     if isinstance(value, list) and value and all(isinstance(entry, dict) for entry in value):
         tables = tomlkit.aot()
         _change_tables(tables, value)
         return tables
+    if isinstance(value, list) and any(str(entry) in notes for entry in value):
+        entries = tomlkit.array()
+        _change_list(entries, value, notes)
+        return entries
     return value
 
 
@@ -84,7 +91,7 @@ def _change_tables(held: AoT, wanted: Sequence[Mapping[str, Any]]) -> None:
             del held[at]
         else:
             left.remove(like)
-            _change(held[at], like)
+            _change(held[at], like, {})
     for entry in left:
         table = tomlkit.table()
         for key, value in entry.items():
@@ -97,18 +104,24 @@ def _about(entry: Mapping[str, Any]) -> tuple[object, object]:
     return entry.get("syscalls"), entry.get("action")
 
 
-def _change_list(held: Array, wanted: Sequence[object]) -> None:
+def _change_list(held: Array, wanted: Sequence[object], notes: Mapping[str, str]) -> None:
     before = held.unwrap()
     for at in range(len(before) - 1, -1, -1):
         if before[at] not in wanted:
             del held[at]
     # append puts an entry behind the comment of the last line, and so into it.
     written = held.as_string()
-    indent = re.search(r"\n([ \t]+)\S", written)
+    found = re.search(r"\n([ \t]+)\S", written)
+    indent = found[1] if found else "    "
     for entry in wanted:
         if entry in before:
             continue
-        if "\n" in written:
-            held.add_line(entry, indent=indent[1] if indent else "    ")
+        if note := notes.get(str(entry)):
+            held.add_line(entry, indent=indent, comment=note)
+        elif "\n" in written:
+            held.add_line(entry, indent=indent)
         else:
             held.append(entry)
+    noted = any(str(entry) in notes and entry not in before for entry in wanted)
+    if noted and not re.search(r"\n[ \t]*\]$", held.as_string()):
+        held.add_line(indent="")  # no bracket behind the last note

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,6 +42,8 @@ FORMS = {
     "empty": "allow = []\n",
     "none": "",
     "before a table": "[limits]\ncpu_seconds = 60\n",
+    "a table in a text": 'description = """\n[hello]\nallow = ["x"]\n"""\n',
+    "a key in quotes": '"allow" = ["read"] # why\n',
     "not the last line": 'allow = ["read"]\nlog = ["mount"]\n',
 }
 
@@ -70,8 +73,16 @@ def test_a_call_is_added_to_the_list_however_that_is_written(form: str) -> None:
     assert allowed(made.text, "getpid")
     assert not allowed(made.text, "getppid")
     for line in source.splitlines():
-        if "[]" not in line and 'allow = ["read"]' not in line:
+        if "[]" not in line and '= ["read"]' not in line:
             assert line.rstrip() in made.text or line.split("#")[0].rstrip() in made.text
+
+
+def test_a_table_within_a_text_is_left_alone() -> None:
+    """The list stands behind the text, and the text says what it said."""
+    source = f'default_action = "kill_process"\n{FORMS["a table in a text"]}'
+    made = amended(source, use("getpid"))
+    assert tomllib.loads(made.text) == {**tomllib.loads(source), "allow": ["getpid"]}
+    assert '"getpid", # 2 of 2: demo' in made.text
 
 
 def test_what_is_allowed_already_is_not_touched() -> None:
