@@ -17,7 +17,7 @@ _Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 def register(app: typer.Typer) -> None:
     """Add ``profile`` with its commands to ``app``."""
     commands = typer.Typer(no_args_is_help=True)
-    commands.command("list")(list_)
+    commands.command("list", epilog=examples("sbtrace profile list"))(list_)
     commands.command(
         epilog=examples("sbtrace profile show STRICT", "sbtrace profile show @file-system")
     )(show)
@@ -27,14 +27,20 @@ def register(app: typer.Typer) -> None:
     )(check)
     commands.command(
         short_help="Say what a profile does with a call, and by which line.",
-        epilog=examples("sbtrace profile explain STRICT 'socket(AF_INET)'"),
+        epilog=examples(
+            "sbtrace profile explain STRICT socket",
+            "sbtrace profile explain STRICT 'prctl(PR_SET_NAME)'",
+        ),
     )(explain)
     commands.command(
         "test",
         short_help="Try a table of calls on a profile's filter.",
         epilog=examples("sbtrace profile test ./own.toml ./calls.toml"),
     )(try_calls)
-    commands.command(short_help="The JSON Schema of profiles, for editors.")(schema)
+    commands.command(
+        short_help="Print the JSON Schema of profiles, for editors.",
+        epilog=examples("sbtrace profile schema > profile.schema.json"),
+    )(schema)
     prove.register(commands)
     learn.register(commands)
     replay.register(commands)
@@ -104,10 +110,7 @@ def explain(
     ],
     json: _Json = False,
 ) -> None:
-    """Say what a profile does with a call, by which line, and what would allow it.
-
-    Example:  sbtrace profile explain STRICT 'prctl(PR_SET_NAME)'
-    """
+    """Say what a profile does with a call, by which line, and what would allow it."""
     from tracer.profile import calls, load
     from tracer.report import decision
     from tracer.report.decode import words

@@ -55,6 +55,12 @@ def test_an_example_is_a_command_line_that_is_understood(example: str) -> None:
     assert context.command is COMMANDS[path]
 
 
+def test_each_command_of_profile_shows_its_examples_and_in_one_place() -> None:
+    of_profile = {path: command for path, command in COMMANDS.items() if path[:-1] == ("profile",)}
+    assert [path for path, command in of_profile.items() if not command.epilog] == []
+    assert [path for path, command in of_profile.items() if "Example" in command.help] == []
+
+
 def test_the_verbs_that_take_the_most_options_show_examples() -> None:
     with_examples = {path for path, command in COMMANDS.items() if command.epilog}
     assert {("run",), ("show",), ("why",), ("runs",), ("query",)} <= with_examples
