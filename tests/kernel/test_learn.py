@@ -78,3 +78,20 @@ def test_a_profile_learned_from_a_run_would_have_let_it_through_and_strict_not(
     assert strict.returncode == 1
     (run,) = json.loads(strict.stdout)["runs"]
     assert "clone" in {call["syscall"] for call in run["calls"] if call["permits"] is False}
+
+
+@pytest.mark.parametrize("verb", [("learn",), ("replay", "STRICT")], ids=("learn", "replay"))
+def test_that_no_run_was_chosen_is_said_and_is_no_verdict(
+    sbtrace: Sbtrace, verb: tuple[str, ...]
+) -> None:
+    sbtrace.run("true", options=("--trace", "none"))
+    done = sbtrace("profile", *verb, "--command", "no such command")
+    assert (done.returncode, done.stdout) == (125, "")
+    assert "no recorded run is of that command, tag and time" in done.stderr
+
+
+def test_a_default_that_is_no_action_is_named_as_the_option_that_it_is(sbtrace: Sbtrace) -> None:
+    sbtrace.run("true")
+    done = sbtrace("profile", "learn", "--default", "refuse")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert 'sbtrace: --default: unknown action "refuse"; known: ' in done.stderr

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracer.cli.examples import examples
-from tracer.profile.formats import NAMES
+from tracer.profile.formats import NAMES, READ
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tracer.profile.formats import Imported
 
-_KNOWN = ", ".join(NAMES)
+_WRITTEN, _READ = ", ".join(NAMES), ", ".join(READ)
 _Lossy = Annotated[
     bool, typer.Option("--lossy", help="Go on where something cannot be said, and name it.")
 ]
@@ -44,7 +44,7 @@ def register(commands: typer.Typer) -> None:
 
 def export(
     profile: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A profile's name or file.")],
-    format_: Annotated[str, typer.Option("--format", metavar="F", help=f"One of: {_KNOWN}.")],
+    format_: Annotated[str, typer.Option("--format", metavar="F", help=f"One of: {_WRITTEN}.")],
     output: _Output = None,
     lossy: _Lossy = False,
 ) -> None:
@@ -66,7 +66,7 @@ def import_(
         str | None, typer.Argument(metavar="[FILE]", help="The file; - for stdin.")
     ] = None,
     format_: Annotated[
-        str | None, typer.Option("--format", metavar="F", help=f"One of: {_KNOWN}; else found out.")
+        str | None, typer.Option("--format", metavar="F", help=f"One of: {_READ}; else found out.")
     ] = None,
     pid: Annotated[
         int | None, typer.Option(metavar="PID", min=1, help="The filters of a running process.")

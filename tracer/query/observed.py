@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tracer.errors import RunNotFound
 from tracer.profile.deciding import ARGUMENTS
 from tracer.profile.learn import Use, Way
 from tracer.query import runs as listing
@@ -62,13 +63,20 @@ def observe(database: Path, refs: Sequence[str], wanted: listing.Filter | None) 
 def chosen(
     database: Path, refs: Sequence[str], wanted: listing.Filter | None
 ) -> Iterator[tuple[Reader, tuple[Source, ...]]]:
-    """The runs that are meant, the oldest first, with the database that they are in."""
+    """The runs that are meant, the oldest first, with the database that they are in.
+
+    Raises RunNotFound where there is none.
+    """
     from tracer.store.reader import Reader
 
     found = () if wanted is None else listing.list_runs(database, wanted).rows
     with Reader(database) as reader:
         ids = [reader.resolve(ref) for ref in refs]
         ids += [row[0] for row in found if row[3] != "running"]
+        if not ids:
+            raise RunNotFound(
+                "no recorded run is of that command, tag and time: see `sbtrace runs`"
+            )
         yield reader, _sources(reader, sorted(set(ids)))
 
 

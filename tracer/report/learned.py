@@ -8,11 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 import tracer
-from tracer.errors import NothingToLearn
+from tracer.errors import NothingToLearn, ProfileError, UsageError
 from tracer.profile import learn as learning
 from tracer.profile import learned_file, parse
 from tracer.profile.amend import amend
 from tracer.profile.learned_file import Sources
+from tracer.profile.lines import Lines
+from tracer.profile.parse import parse_action
+from tracer.profile.where import Where
 from tracer.report import as_json, outcome, units
 from tracer.report.decode import value_text
 from tracer.report.layout import Sheet
@@ -104,9 +107,11 @@ def name_of(observed: Observed) -> str:
 def profile(observed: Observed, default_action: str, name: str | None, wish: Wish) -> Made:
     """The profile for what was observed.
 
-    Raises NothingToLearn without a counted run, ProfileError for a wrong action or name.
+    Raises NothingToLearn without a counted run, UsageError for a wrong action, ProfileError for a
+    wrong name.
     """
     _require_counted(observed)
+    _require_action(default_action)
     sources = sources_of(observed)
     found = learning.learn(observed.uses, sources.run_ids, wish)
     chosen = name or name_of(observed)
@@ -117,10 +122,16 @@ def profile(observed: Observed, default_action: str, name: str | None, wish: Wis
 
 def _require_counted(observed: Observed) -> None:
     if not any(source.counted for source in observed.sources):
-        what = "no run is recorded that" if not observed.sources else "none of these runs"
         raise NothingToLearn(
-            f"{what} can be learned from: give runs that eBPF counted (`sbtrace runs`)"
+            "none of these runs can be learned from: give runs that eBPF counted (`sbtrace runs`)"
         )
+
+
+def _require_action(text: str) -> None:
+    try:
+        parse_action(text, None, Where("--default", Lines("")))
+    except ProfileError as error:
+        raise UsageError(str(error)) from None
 
 
 def update(observed: Observed, file: Profile, wish: Wish) -> Made:

@@ -28,10 +28,13 @@ if TYPE_CHECKING:
 
 NAMES = ("bpf", "pfc", "oci", "spo", "systemd", "firejail", "minijail", "kafel")
 """Of the modules here, in the order in which a file is looked at."""
+READ = ("bpf", "oci", "spo", "systemd", "firejail", "minijail")
+"""Those of them that are read; the others are only written."""
 
 
 __all__ = [
     "NAMES",
+    "READ",
     "Context",
     "Exported",
     "Imported",
@@ -85,7 +88,9 @@ def import_(data: bytes, context: Context, format_: str | None = None) -> Import
     """
     found = _format(format_) if format_ else _recognised(data, context)
     if found.read is None:
-        raise UsageError(f'--format: "{found.name}" is only written; give another')
+        raise UsageError(
+            f'--format: "{found.name}" is only written; give another of {", ".join(READ)}'
+        )
     remarks = Remarks()
     try:
         policy = found.read(data, context, remarks)
@@ -121,12 +126,12 @@ def _format(name: str) -> Format:
 
 
 def _recognised(data: bytes, context: Context) -> Format:
-    for name in NAMES:
+    for name in READ:
         found = _format(name)
-        if found.read is not None and found.looks_like(context.path, data):
+        if found.looks_like(context.path, data):
             return found
     raise ProfileError(
         visible(
-            f"{context.path}: of no format that is known here; give --format: {', '.join(NAMES)}"
+            f"{context.path}: of no format that is known here; give --format: {', '.join(READ)}"
         )
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from importlib import import_module
 
 import pytest
 
@@ -115,7 +116,7 @@ def test_a_profile_that_restricts_nothing_has_no_filter_to_write() -> None:
 def test_the_listing_names_calls_and_is_only_written() -> None:
     profile = parse('default_action = "errno:EPERM"\nallow = ["read"]', "p.toml")
     assert b'filter for syscall "read"' in exported(profile, "pfc").data
-    with pytest.raises(UsageError, match='"pfc" is only written'):
+    with pytest.raises(UsageError, match='"pfc" is only written; give another of bpf, oci'):
         formats.import_(b"", Context("p"), "pfc")
 
 
@@ -133,3 +134,9 @@ def test_the_answer_for_newer_calls_is_in_the_filter_and_comes_back_as_the_defau
     assert [str(back.decide(NATIVE, nr).action) for nr in asked] == [
         *("allow", "errno:EPERM", "errno:ENOSYS"),
     ]
+
+
+def test_the_formats_that_are_offered_for_import_are_those_that_can_be_read() -> None:
+    modules = {name: import_module(f"tracer.profile.formats.{name}") for name in formats.NAMES}
+    can = [name for name, module in modules.items() if module.FORMAT.read is not None]
+    assert list(formats.READ) == can
