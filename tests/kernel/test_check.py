@@ -49,6 +49,17 @@ def test_a_missing_baseline_is_an_error_that_names_update_and_starts_nothing(
     assert "no such baseline yet: --update records the first one" in done.stderr
 
 
+def test_what_is_new_fails_as_such_and_is_said_where_it_cannot_be_kept(
+    check: Checked, tmp_path: Path
+) -> None:
+    assert check.accept(*QUIET).returncode == 0
+    check.grown.symlink_to(tmp_path / "gone" / "file")
+    done = check(*LOUDER)
+    assert done.returncode == 1
+    said = "cannot be written: No such file or directory: what was found is not kept, so another"
+    assert f"sbtrace: {check.grown}: {said} try may pass\n" in done.stderr
+
+
 def test_what_was_accepted_passes_and_what_is_more_fails_and_is_named(check: Checked) -> None:
     assert check.accept(*QUIET).returncode == 0
     before = check.path.read_bytes()

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tracer.report.growth import Finding
     from tracer.store.baseline import Baseline
 
+_ANOTHER = "name another --baseline FILE"
+
 
 class Guarding(NamedTuple):
     """A baseline that was read, and where it may be written, before anything is started."""
@@ -31,7 +33,7 @@ class Guarding(NamedTuple):
     def open(cls, path: str, style: str, database: Path, *, update: bool) -> Guarding:
         """Raises SbtraceError for a baseline that is missing, wrong, or cannot be written."""
         found = baseline.read(Path(path), may_be_missing=update)
-        place = Destination.open(Path(path), database) if update else None
+        place = Destination.open(Path(path), database, _ANOTHER) if update else None
         return cls(found, style, database, place)
 
     def find(self, record: RunRecord) -> Finding:
@@ -50,8 +52,9 @@ class Guarding(NamedTuple):
         """The finding in the format that was asked for."""
         return growth_formats.text(record, found, self.style, own, width=width, colour=colour)
 
-    def settle(self, record: RunRecord, found: Finding, own: int) -> int:
-        """Keep what is to be kept; return the exit status. Raises SbtraceError."""
+    def settle(self, record: RunRecord, found: Finding) -> tuple[str, ...]:
+        """Keep what is to be kept; return what a person is to be told. Raises SbtraceError where
+        the baseline itself cannot be written: what the run did stays not accepted."""
         if self.place is not None and found.is_accepted(record):
             accepted = self.baseline.accepted or baseline.Surface()
             whole = found.found | self.baseline.grown | accepted
@@ -59,5 +62,8 @@ class Guarding(NamedTuple):
             baseline.forget(self.baseline.path)
         elif found.grown:
             beyond = growth.beyond_baseline(record, self.baseline)
-            baseline.remember(self.baseline.path, beyond, self.database)
-        return found.exit_status(record, own)
+            try:
+                baseline.remember(self.baseline.path, beyond, self.database)
+            except SbtraceError as error:  # the check fails all the same, and by its own status
+                return (str(error),)
+        return ()

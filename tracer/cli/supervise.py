@@ -85,7 +85,8 @@ def _guarded(guarding: Guarding, delivery: Delivery, finished: Finished) -> int:
     found = guarding.find(record)
     width, colour = delivery.page()
     delivery.give(guarding.text(record, found, own, width=width, colour=colour))
-    return guarding.settle(record, found, own)
+    delivery.tell(guarding.settle(record, found))
+    return found.exit_status(record, own)
 
 
 def _guarding(order: Order, database: Path) -> Guarding | None:

@@ -27,6 +27,7 @@ _HEAD = """\
 # What this command may ask of the kernel, by `sbtrace check`; a line more is a decision.
 # `sbtrace check --baseline FILE --update -- COMMAND` adds what a run asked for beyond it.
 """
+_NOT_KEPT = "what was found is not kept, so another try may pass"
 _GROWN_HEAD = """\
 # What `sbtrace check` found beyond the baseline beside this file. Accept it with --update, or
 # delete this file once the program does it no more; until then no check passes.
@@ -129,7 +130,8 @@ def accept(place: Destination, command: Iterable[str], profile: str, found: Surf
 
 def remember(path: Path, grown: Surface, database: Path | None) -> None:
     """Keep beside the baseline what was found beyond it. Raises SbtraceError."""
-    _write(Destination.open(_beside(path), database), [_GROWN_HEAD.rstrip("\n")], grown)
+    place = Destination.open(_beside(path), database, _NOT_KEPT)
+    _write(place, [_GROWN_HEAD.rstrip("\n")], grown)
 
 
 def forget(path: Path) -> None:

@@ -34,21 +34,24 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 class Destination:
     """A place for output that was found good. Nothing is changed before ``writing``."""
 
-    def __init__(self, path: Path, kind: _Kind) -> None:
-        self._path, self._kind = path, kind
+    def __init__(self, path: Path, kind: _Kind, remedy: str) -> None:
+        self._path, self._kind, self._remedy = path, kind, remedy
 
     @classmethod
-    def open(cls, path: Path, database: Path | None) -> Destination:
+    def open(
+        cls, path: Path, database: Path | None, remedy: str = "name another -o FILE"
+    ) -> Destination:
         """Open ``path`` with the invoking user's rights; ``-`` is stdout. It waits for the
         reader of a FIFO.
 
-        ``database``: the one in use, no file of which is overwritten. Raises SbtraceError.
+        ``database``: the one in use, no file of which is overwritten. ``remedy``: what an error
+        of the system ends with. Raises SbtraceError.
         """
         try:
             with as_invoking_user() as user:
-                return cls(path, _kind(path, database, user))
+                return cls(path, _kind(path, database, user), remedy)
         except (OSError, ValueError) as error:
-            raise _cannot(path, error) from error
+            raise _cannot(path, error, remedy) from error
 
     @contextmanager
     def writing(self) -> Iterator[BinaryIO]:
@@ -60,7 +63,7 @@ class Destination:
             with as_invoking_user(), self._kind.writing() as file:
                 yield file
         except OSError as error:
-            raise _cannot(self._path, error) from error
+            raise _cannot(self._path, error, self._remedy) from error
 
 
 class _Kind(Protocol):
@@ -125,9 +128,9 @@ class _Whole:
             os.fchmod(opened, stat.S_IMODE(self._old.st_mode))
 
 
-def _cannot(path: Path, error: Exception) -> SbtraceError:
+def _cannot(path: Path, error: Exception, remedy: str) -> SbtraceError:
     reason = getattr(error, "strerror", None) or error
-    return SbtraceError(f"{path}: cannot be written: {reason}: name another -o FILE")
+    return SbtraceError(f"{path}: cannot be written: {reason}: {remedy}")
 
 
 def _kind(path: Path, database: Path | None, user: Identity) -> _Kind:
