@@ -148,15 +148,18 @@ def exit_status(runs: Sequence[Replayed]) -> int:
     return EXIT_FAILED if None in verdicts or not runs else 0
 
 
+def _head(verdicts: Sequence[bool | None]) -> str:
+    passed = f"{verdicts.count(True)} of {units.counted(len(verdicts), 'run')} would have passed"
+    unknown = verdicts.count(None)
+    return f"{passed}, of {unknown} it is not known" if unknown else passed
+
+
 def render(
     profile: Profile, runs: Sequence[Replayed], width: int = 80, *, colour: bool = False
 ) -> str:
     """Every run that would have been refused something, and every call of it."""
     sheet, style = Sheet(width, _LABEL_WIDTH), Style(colour)
-    good = sum(run.passed is True for run in runs)
-    sheet.line(
-        f"{printable(profile.name)}: {good} of {units.counted(len(runs), 'run')} would have passed"
-    )
+    sheet.line(f"{printable(profile.name)}: {_head([run.passed for run in runs])}")
     for run in runs:
         if run.passed is not True:
             _run(sheet, style, run)

@@ -100,6 +100,17 @@ def test_a_run_that_is_not_exact_does_not_pass_by_silence() -> None:
     assert replay(source=SOURCE._replace(counted=False)).passed is None
 
 
+def test_a_run_of_which_it_is_not_known_is_no_refused_one_in_the_first_line() -> None:
+    profile = parse(TEXT, "tried.toml")
+    runs = [replay(made("read")), replay(made("socket"))]
+    assert [run.passed for run in runs] == [True, None]
+    told = [replayed.render(profile, some).splitlines()[0] for some in (runs, runs[:1])]
+    assert told == [
+        "tried: 1 of 2 runs would have passed, of 1 it is not known",
+        "tried: 1 of 1 run would have passed",
+    ]
+
+
 def test_the_exit_status_is_that_of_the_worst_run() -> None:
     good, bad, unknown = replay(made("read")), replay(made("mount")), replay(made("socket"))
     assert replayed.exit_status([good]) == 0

@@ -164,6 +164,7 @@ IOCTLS = {  # asm-generic/ioctls.h
     0x5421: "FIONBIO",
     0x5450: "FIONCLEX",
     0x5451: "FIOCLEX",
+    0x5452: "FIOASYNC",
 }
 PRCTLS = {  # linux/prctl.h
     1: "PR_SET_PDEATHSIG",
