@@ -50,8 +50,8 @@ static __always_inline void note_arguments(struct thread *thread, struct scratch
     if (told_arguments.lookup(&record.key) || !makes_room(&record))
         return;
     if (records.ringbuf_output(&record, sizeof(record), wakeup(sizeof(record))))
-        lose(LOST_VALUES, 1);
-    else if (record.spec)
+        lose(LOST_VALUES, 1); /* and it counts as told: a combination is lost once */
+    if (record.spec)
         told_arguments.update(&record.key, &told);
 }
 

@@ -36,6 +36,9 @@ main()
 LASTS = "sleep 1000 & exec sleep 1000"
 """Who waits for its end waits too long for any test."""
 ENDS = "exit 4"
+FAULT = "sbtrace: a fault of its own, "
+NO_MEMORY = "sbtrace: it got no more memory while it ran: look at the limit on memory"
+"""No fault of the code: where it happened says nothing."""
 
 
 def faulty(sbtrace: Sbtrace, place: str, error: str, script: str) -> None:
@@ -46,7 +49,7 @@ def faulty(sbtrace: Sbtrace, place: str, error: str, script: str) -> None:
     words = [sys.executable, "-c", FAULTY, place, error, "run", *options, "--", *command]
     done = run(words)
     (line,) = done.stderr.splitlines()
-    assert line.startswith(f"sbtrace: a fault of its own, {error}('forced')")
+    assert line.startswith(NO_MEMORY if error == "MemoryError" else f"{FAULT}{error}('forced')")
     assert done.returncode == 125
     assert not marked(mark)
 

@@ -6,14 +6,18 @@ is to be skipped: the counts are those of a run that saw everything, and what is
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.kernel.counting import counting, follow
+from tracer import syscalls
 from tracer.collectors.kernel import offsets
 from tracer.collectors.kernel import program as program_module
+from tracer.collectors.kernel.arguments import TABLES
 from tracer.collectors.kernel.variant import AGAIN, RARE
 
 if TYPE_CHECKING:
@@ -61,6 +65,13 @@ def returned(records: KernelRecords) -> Counter[str]:
     for row in records.totals.stats:
         found[row.name] += row.calls - row.unfinished
     return +found
+
+
+def noted(made: Counter[str]) -> int:
+    """Of these calls, those whose arguments are recorded when nothing is skipped."""
+    abi = syscalls.native_abi()
+    numbers = TABLES[os.uname().machine][abi].values()
+    return sum(made[syscalls.name(abi, number)] for number in chain.from_iterable(numbers))
 
 
 def outline(records: KernelRecords) -> tuple[object, ...]:
@@ -114,7 +125,8 @@ def test_a_call_of_which_the_entry_was_skipped_is_counted_at_its_exit(
     assert {(e.name, e.errno): e.failed for e in records.totals.errors} == failed
     timed = made["execve"]  # it begins in the program for execs
     assert {loss.kind: loss.count for loss in records.losses} == {
-        "untimed_calls": made.total() - timed
+        "untimed_calls": made.total() - timed,
+        "lost_arguments": noted(made),
     }
     assert sum(row.unfinished for row in records.totals.stats) == 0
     assert sum(row.histogram[0] for row in records.totals.stats) >= made.total() - timed
@@ -131,7 +143,10 @@ def test_a_call_of_which_the_exit_was_skipped_is_counted_at_the_next_entry(
     made = returned(expected)
     assert returned(records) == made
     assert records.totals.errors == []
-    assert {loss.kind: loss.count for loss in records.losses} == {"untold_results": made.total()}
+    assert {loss.kind: loss.count for loss in records.losses} == {
+        "untold_results": made.total(),
+        "lost_arguments": noted(made),
+    }
     assert sum(row.unfinished for row in records.totals.stats) == ENDED
     assert {row.total_ns for row in records.totals.stats if row.name == "getppid"} == {None}
 
