@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import tomllib
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
@@ -12,12 +13,13 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support import Completed, Sbtrace
+    from tests.support import Completed, Programs, Sbtrace
 
 pytestmark = pytest.mark.kernel
 QUIET = ("/bin/sh", "-c", ":")
 LOUDER = ("/bin/sh", "-c", "cd /; umask 077")
 FAILING = 7
+OPENS = "import socket, sys; [socket.socket(int(n), socket.SOCK_DGRAM) for n in sys.argv[1:]]"
 
 
 class Checked:
@@ -88,6 +90,61 @@ def test_a_second_try_that_takes_another_way_does_not_pass(check: Checked) -> No
     assert check(*LOUDER).returncode == 0
 
 
+def opening(*families: socket.AddressFamily) -> tuple[str, ...]:
+    return "/usr/bin/python3", "-c", OPENS, *(str(int(family)) for family in families)
+
+
+def test_a_socket_of_another_domain_is_named_by_its_word_and_stays_until_it_is_accepted(
+    check: Checked,
+) -> None:
+    unix = opening(socket.AF_UNIX)
+    more = opening(socket.AF_UNIX, socket.AF_PACKET)
+    assert check.accept(*unix).returncode == 0
+    assert check(*unix).returncode == 0
+    done = check(*more)
+    assert done.returncode == 1
+    assert "1 argument value beyond it" in done.stderr
+    assert "socket (x86_64): domain AF_PACKET, by /usr/bin/python3" in " ".join(done.stderr.split())
+    again = " ".join(check(*unix).stderr.split())
+    assert "domain AF_PACKET, by an earlier check, not by this run" in again
+    assert check.accept(*more).returncode == 0
+    assert check(*more).returncode == 0
+
+
+def test_a_baseline_of_an_older_sbtrace_fails_nothing_and_says_what_is_not_compared(
+    check: Checked,
+) -> None:
+    check.accept(*opening(socket.AF_UNIX))
+    text = check.path.read_text()
+    older = text.partition("\n[values")[0].replace("version = 2\n", "")
+    check.path.write_text(older)
+    done = check(*opening(socket.AF_PACKET))
+    assert done.returncode == 0
+    assert "--update adds those of a run" in " ".join(done.stderr.split())
+    check.accept(*opening(socket.AF_UNIX))
+    assert check.path.read_text() == text
+    assert check(*opening(socket.AF_PACKET)).returncode == 1
+
+
+def test_more_values_than_are_recorded_are_never_taken_for_the_same(
+    check: Checked, programs: Programs
+) -> None:
+    many = str(programs["arguments"])
+    check.accept(many)
+    done = check(many)
+    assert done.returncode == 0
+    why = "one process made it in more ways than are recorded"
+    assert f"all values of ioctl (x86_64), which is accepted: {why}" in " ".join(
+        done.stderr.split()
+    )
+    check.path.write_text(check.path.read_text().partition("\n[unknown]")[0])
+    done = check(many)
+    assert done.returncode == 1
+    assert f"ioctl (x86_64): not all values are known, as {why}, by {many}" in " ".join(
+        done.stderr.split()
+    )
+
+
 def test_a_baseline_is_the_same_text_after_each_run_and_each_call_has_a_line(
     check: Checked,
 ) -> None:
@@ -137,7 +194,7 @@ def test_build_servers_get_the_formats_that_they_know(check: Checked, tmp_path: 
     assert check(*LOUDER, options=("--format", "junit", "-o", str(report))).returncode == 1
     suite = ElementTree.parse(report).getroot().find("testsuite")  # noqa: S314 - our own
     assert suite is not None
-    assert (suite.get("tests"), suite.get("failures")) == ("4", "1")
+    assert (suite.get("tests"), suite.get("failures")) == ("6", "1")
     lines = check(*LOUDER, options=("--format", "github")).stderr.splitlines()
     assert sum(line.startswith("::error file=") for line in lines) == 2
     assert any("title=sbtrace%3A new call::umask (x86_64)" in line for line in lines)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.errors import SbtraceError
-from tracer.report import growth, growth_formats
+from tracer.query import values as recorded
+from tracer.report import argument_values, growth, growth_formats
 from tracer.store import baseline
 from tracer.store.destination import Destination
 from tracer.store.reader import Reader
 
 if TYPE_CHECKING:
     from tracer.model import Process, RunRecord
+    from tracer.profile.deciding import Way
+    from tracer.report.grown import Call, Makers
     from tracer.report.growth import Finding
-    from tracer.store.baseline import Baseline
+    from tracer.store.baseline import Baseline, Surface
 
 _ANOTHER = "name another --baseline FILE"
 
@@ -38,15 +40,17 @@ class Guarding(NamedTuple):
 
     def find(self, record: RunRecord) -> Finding:
         """What a run that is in the database did beyond the baseline, and who did it."""
-        beyond = growth.beyond_baseline(record, self.baseline)
-        names = {name.partition(" ")[0] for entries in beyond for _, name in entries}
-        callers = self._callers(record.run.run_id, sorted(names)) if names else {}
-        return growth.find(record, self.baseline, callers, update=self.place is not None)
-
-    def _callers(self, run_id: str, names: list[str]) -> dict[tuple[str, str], list[Process]]:
-        with suppress(SbtraceError), Reader(self.database) as reader:  # it may be waiting still
-            return reader.callers(run_id, names)
-        return {}
+        update, makers = self.place is not None, None
+        try:
+            with Reader(self.database) as reader:
+                run_id = reader.resolve(record.run.run_id)
+                values = recorded.values(reader, run_id)
+                found = growth.surface(record, values)
+                beyond = growth.beyond_baseline(found, self.baseline, update=update)
+                makers = _makers(reader, run_id, beyond)
+        except SbtraceError:  # it may be waiting still
+            values = None
+        return growth.find(record, self.baseline, values, makers, update=update)
 
     def text(self, record: RunRecord, found: Finding, own: int, *, width: int, colour: bool) -> str:
         """The finding in the format that was asked for."""
@@ -58,12 +62,26 @@ class Guarding(NamedTuple):
         if self.place is not None and found.is_accepted(record):
             accepted = self.baseline.accepted or baseline.Surface()
             whole = found.found | self.baseline.grown | accepted
-            baseline.accept(self.place, record.run.argv, record.run.profile, whole)
+            words = argument_values.way_text
+            baseline.accept(self.place, record.run.argv, record.run.profile, whole, words)
             baseline.forget(self.baseline.path)
         elif found.grown:
-            beyond = growth.beyond_baseline(record, self.baseline)
+            words = argument_values.way_text
             try:
-                baseline.remember(self.baseline.path, beyond, self.database)
+                baseline.remember(self.baseline.path, found.beyond, self.database, words)
             except SbtraceError as error:  # the check fails all the same, and by its own status
                 return (str(error),)
         return ()
+
+
+def _makers(reader: Reader, run_id: str, beyond: Surface) -> Makers:
+    """Which programs made what is beyond the baseline."""
+    entries = beyond.calls | beyond.refused | beyond.unknown
+    names = sorted({name.partition(" ")[0] for _, name in entries})
+    valued = sorted({name for _, name, _ in beyond.values})
+    makers: dict[Call | Way, list[Process]] = {}
+    if names:
+        makers.update((call, made) for call, made in reader.callers(run_id, names).items())
+    if valued:
+        makers.update((way, made) for way, made in recorded.makers(reader, run_id, valued).items())
+    return makers

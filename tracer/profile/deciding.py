@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 ARGUMENTS: dict[str, tuple[int, ...]] = {
     "bpf": (0,),
     "clone": (0,),
@@ -42,8 +47,18 @@ BITS: dict[str, dict[int, int]] = {
 }
 """Of which arguments only some bits are dangerous: those, and the others not at all."""
 
+Way = tuple[str, str, tuple[int, ...]]
+"""ABI, call, and of its arguments the bits that tell calls apart: a number for each argument of
+``bits``, in their order."""
+
 
 def bits(name: str, *, exact: bool) -> dict[int, int]:
     """Which bits of which arguments tell calls apart; ``exact``: all that are recorded."""
     whole = dict.fromkeys(ARGUMENTS[name], WHOLE)
     return whole if exact else BITS.get(name, whole)
+
+
+def decisive(name: str, registers: Sequence[int]) -> tuple[int, ...]:
+    """The bits that tell calls apart, of registers that are in the order of ARGUMENTS."""
+    given = dict(zip(ARGUMENTS[name], registers, strict=True))
+    return tuple(given[index] & mask for index, mask in bits(name, exact=False).items())

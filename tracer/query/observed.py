@@ -172,11 +172,14 @@ def _uses(reader: Reader, ids: list[str]) -> list[Use]:
     ]
 
 
-def incomplete(reader: Reader, ids: Sequence[str]) -> Mapping[_Key, str]:
-    """Why not all arguments of a call are known, of those calls of which they are recorded."""
+def incomplete(reader: Reader, ids: Sequence[str], *, lost: bool = True) -> Mapping[_Key, str]:
+    """Why not all arguments of a call are known, of those calls of which they are recorded.
+
+    Without ``lost`` it does not count that some were lost, which may be of any call.
+    """
     found: dict[_Key, str] = {}
     params = {"ids": list(ids), "names": list(ARGUMENTS)}
-    for abi, nr, unrecorded, over, unfinished, lost in reader.execute(_UNKNOWN, params):
+    for abi, nr, unrecorded, over, unfinished, count in reader.execute(_UNKNOWN, params):
         if unrecorded:
             runs = "1 run" if unrecorded == 1 else f"{unrecorded} runs"
             found[abi, nr] = f"its arguments are not recorded in {runs}"
@@ -184,8 +187,8 @@ def incomplete(reader: Reader, ids: Sequence[str]) -> Mapping[_Key, str]:
             found[abi, nr] = "one process made it in more ways than are recorded"
         elif unfinished:
             found[abi, nr] = "a call did not return, and its arguments are not recorded"
-        elif lost:
-            found[abi, nr] = f"{lost} combinations of arguments were lost"
+        elif lost and count:
+            found[abi, nr] = f"{count} combinations of arguments were lost"
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.errors import EXIT_FAILED
-from tracer.report import blocked, cause, losses, outcome, units
+from tracer.report import argument_values, blocked, grown, losses, outcome, units
 from tracer.report.layout import Sheet, tied
 from tracer.report.style import Style
 from tracer.report.text import printable
@@ -13,41 +13,21 @@ from tracer.store.baseline import Surface
 from tracer.syscalls import errno_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from tracer.model import BlockedCall, Process, RunRecord
+    from tracer.model import BlockedCall, RunRecord
+    from tracer.query.values import Values
+    from tracer.report.grown import Call, Growth, Makers
     from tracer.store.baseline import Baseline
 
-    Callers = Mapping[tuple[str, str], Sequence[Process]]
-
 EXIT_GROWN = 1
-_MOST_COMMANDS = 3
-
-
-class Growth(NamedTuple):
-    """One thing that the baseline does not have."""
-
-    kind: str
-    """``call`` or ``refused``."""
-    abi: str
-    syscall: str
-    action: str | None
-    """What the filter answered; None for a call that was let through."""
-    calls: int | None
-    """How many this run made; None if only an earlier check saw it."""
-    by: tuple[str, ...]
-    """Which commands made them."""
-
-    @property
-    def words(self) -> str:
-        """In one line."""
-        what = f"{self.syscall} ({self.abi})" + (f": {self.action}" if self.action else "")
-        if self.calls is None:
-            return f"{what}, by an earlier check, not by this run"
-        more = len(self.by) - _MOST_COMMANDS
-        rest = f" and {more} more" if more > 0 else ""
-        by = f", by {', '.join(self.by[:_MOST_COMMANDS])}{rest}" if self.by else ""
-        return f"{what}, {units.counted(self.calls, 'call')}{by}"
+_LABEL_WIDTH = len("not known")
+_LABELS = {"refused": "refused", "unknown": "not known"}
+_LOST = ("kernel", "lost_arguments")
+_WITHOUT_VALUES = (
+    "which values of arguments were accepted: the baseline is of an older sbtrace and has none, so "
+    "none is compared; --update adds those of a run"
+)
 
 
 class Finding(NamedTuple):
@@ -56,12 +36,17 @@ class Finding(NamedTuple):
     baseline: Baseline
     found: Surface
     """All that this run asked for."""
+    beyond: Surface
+    """What this run or an earlier check saw that nobody has accepted."""
     grown: tuple[Growth, ...]
+    """The same, one by one."""
     gone: Surface
     """What the baseline has and this run did not do: no failure, as not every run goes every
     way."""
     doubts: tuple[str, ...]
     """Why the run may have asked for more than was seen; empty for an exact one."""
+    not_known: tuple[str, ...]
+    """What is not compared and fails nothing, as it was accepted so."""
     update: bool
     """Whether what was found is to be accepted."""
 
@@ -79,35 +64,75 @@ class Finding(NamedTuple):
 
 
 def find(
-    record: RunRecord, baseline: Baseline, callers: Callers | None = None, *, update: bool
+    record: RunRecord,
+    baseline: Baseline,
+    values: Values | None,
+    makers: Makers | None = None,
+    *,
+    update: bool,
 ) -> Finding:
-    """Compare a run with its baseline. ``callers``: who made which calls, where that is known."""
-    found = surface(record)
-    accepted = baseline.accepted or Surface()
-    beyond = beyond_baseline(record, baseline)
+    """Compare a run with its baseline.
+
+    ``values``: the arguments of its calls; None if they could not be read. ``makers``: who made
+    which calls, where that is known.
+    """
+    found, accepted = surface(record, values), baseline.accepted or Surface()
+    beyond = beyond_baseline(found, baseline, update=update)
+    unknown = values.unknown if values else {}
+    compares = update or baseline.has_values
+    made = grown.Made(record, found, unknown, makers or {})
     return Finding(
         baseline,
         found,
-        tuple(_grown(record, beyond, callers or {})),
-        accepted - found,
-        _doubts(record),
+        beyond,
+        tuple(grown.listed(made, beyond, accepted)),
+        _gone(found, accepted),
+        tuple(_doubts(record, values, compares=compares)),
+        tuple(_not_known(accepted, unknown)) if compares else (_WITHOUT_VALUES,),
         update,
     )
 
 
-def beyond_baseline(record: RunRecord, baseline: Baseline) -> Surface:
-    """What this run or an earlier check saw that nobody has accepted."""
-    return (surface(record) | baseline.grown) - (baseline.accepted or Surface())
+def beyond_baseline(found: Surface, baseline: Baseline, *, update: bool) -> Surface:
+    """What this run or an earlier check saw that nobody has accepted.
+
+    Beside a baseline without values none is new but those of a new call, unless it is updated.
+    """
+    beyond = (found | baseline.grown) - (baseline.accepted or Surface())
+    if update or baseline.has_values:
+        return beyond
+    return beyond._replace(
+        values=frozenset(way for way in beyond.values if way[:2] in beyond.calls),
+        unknown=beyond.unknown & beyond.calls,
+    )
 
 
-def _doubts(record: RunRecord) -> tuple[str, ...]:
+def _gone(found: Surface, accepted: Surface) -> Surface:
+    """Values only of calls that the run made, and of which it is known how."""
+    gone, told = accepted - found, found.calls - found.unknown
+    values = frozenset(way for way in gone.values if way[:2] in told)
+    return gone._replace(values=values, unknown=frozenset())
+
+
+def _doubts(record: RunRecord, values: Values | None, *, compares: bool) -> Iterator[str]:
     if record.run.trace == "none":
-        return (record.run.trace_missing or "nothing was counted (--trace none)",)
-    return tuple(losses.of_counts(record))
+        yield record.run.trace_missing or "nothing was counted (--trace none)"
+        return
+    yield from losses.of_counts(record)
+    if compares:
+        if values is None:
+            yield "the values of arguments, as the run is not in the database"
+        lost = (loss for loss in record.losses if (loss.collector, loss.kind) == _LOST)
+        yield from map(losses.words, lost)
 
 
-def surface(record: RunRecord) -> Surface:
-    """What a run asked of the kernel."""
+def _not_known(accepted: Surface, unknown: Mapping[Call, str]) -> Iterator[str]:
+    for abi, name in sorted(accepted.unknown & unknown.keys()):
+        yield f"all values of {name} ({abi}), which is accepted: {unknown[abi, name]}"
+
+
+def surface(record: RunRecord, values: Values | None) -> Surface:
+    """What a run asked of the kernel; ``values``: the arguments of its calls, if they are known."""
     calls = {(stat.abi, stat.name) for stat in record.syscalls if stat.calls}
     told = {(call.abi, call.name, _action(call)) for call in _refused_calls(record)}
     known = {(abi, name) for abi, name, _ in told}
@@ -119,6 +144,8 @@ def surface(record: RunRecord) -> Surface:
     return Surface(
         frozenset(calls),
         frozenset({(abi, f"{name} {action}") for abi, name, action in told} | untold),
+        values.known if values else frozenset(),
+        frozenset(values.unknown if values else ()),
     )
 
 
@@ -130,28 +157,10 @@ def _action(call: BlockedCall) -> str:
     return f"errno:{errno_name(call.errno)}" if call.errno is not None else call.action.lower()
 
 
-def _grown(record: RunRecord, beyond: Surface, callers: Callers) -> Iterable[Growth]:
-    for abi, name in sorted(beyond.calls):
-        yield _one(record, callers, (abi, name), None)
-    for abi, entry in sorted(beyond.refused):
-        name, _, action = entry.partition(" ")
-        yield _one(record, callers, (abi, name), action)
-
-
-def _one(record: RunRecord, callers: Callers, key: tuple[str, str], action: str | None) -> Growth:
-    made = sum(
-        stat.blocked if action else stat.calls
-        for stat in record.syscalls
-        if (stat.abi, stat.name) == key
-    )
-    by = tuple(dict.fromkeys(map(outcome.process_command, callers.get(key, ()))))
-    return Growth("refused" if action else "call", *key, action, made or None, by if made else ())
-
-
 def render(record: RunRecord, found: Finding, width: int = 80, *, colour: bool = False) -> str:
     """The finding for a person."""
     style, run = Style(colour), record.run
-    sheet = Sheet(width, cause.LABEL_WIDTH)
+    sheet = Sheet(width, _LABEL_WIDTH)
     mark = style.good if found.exit_status(record, 0) == 0 and outcome.is_good(run) else style.bad
     path = printable(str(found.baseline.path))
     sheet.line(f"{style.strong('sbtrace')}: {path}: {mark(headline(record, found))}")
@@ -160,7 +169,9 @@ def render(record: RunRecord, found: Finding, width: int = 80, *, colour: bool =
     for doubt in found.doubts:
         sheet.field("missing", doubt)
     for growth in found.grown:
-        sheet.field("new" if growth.kind == "call" else "refused", growth.words, style.bad)
+        sheet.field(_LABELS.get(growth.kind, "new"), growth.words, style.bad)
+    for note in found.not_known:
+        sheet.field("not known", note)
     if found.gone and not found.update:
         sheet.field("not seen", _names(found.gone))
     if found.grown and not found.is_accepted(record):
@@ -173,15 +184,35 @@ def headline(record: RunRecord, found: Finding) -> str:
     """What came of it, in one phrase."""
     run, count = record.run, len(found.grown)
     ended = "" if outcome.is_good(run) else f"; the command failed: {outcome.words(run)}"
-    what = f"{units.counted(count, 'syscall')} beyond it"
+    what = f"{_counted(found.grown)} beyond it"
     if found.is_accepted(record):
         return f"accepted: {what}" if count else "accepted: nothing new"
     if found.update:
-        why = "the run is not exact" if found.doubts else "the command failed"
+        why = _inexact(record) if found.doubts else "the command failed"
         return f"not updated, as {why}{ended if found.doubts else f': {outcome.words(run)}'}"
     if count:
         return f"{what}{ended}"
-    return f"cannot be told: the run is not exact{ended}" if found.doubts else f"nothing new{ended}"
+    told = f"cannot be told: {_inexact(record)}" if found.doubts else "nothing new"
+    return f"{told}{ended}"
+
+
+def _inexact(record: RunRecord) -> str:
+    exact = record.run.trace == "full" and not losses.of_counts(record)
+    return "arguments of its calls are missing" if exact else "the run is not exact"
+
+
+def _counted(growths: Sequence[Growth]) -> str:
+    kinds = [growth.kind for growth in growths]
+    counts = (
+        (kinds.count("call") + kinds.count("refused"), "syscall"),
+        (kinds.count("value"), "argument value"),
+        (kinds.count("unknown"), "call of unknown values"),
+    )
+    return _and([units.counted(count, noun) for count, noun in counts if count])
+
+
+def _and(parts: list[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if parts[1:] else parts)
 
 
 def accepting(record: RunRecord, found: Finding) -> str:
@@ -200,7 +231,8 @@ def accepting(record: RunRecord, found: Finding) -> str:
 def _names(gone: Surface) -> str:
     plain = [name for _, name in sorted(gone.calls)]
     refused = [f"{name} (refused)" for _, name in sorted(gone.refused)]
-    return ", ".join([*plain, *refused])
+    values = [f"{way[1]} ({argument_values.way_text(way)})" for way in sorted(gone.values)]
+    return "; ".join(filter(None, [", ".join([*plain, *refused]), "; ".join(values)]))
 
 
 def to_object(record: RunRecord, found: Finding, own: int) -> dict[str, object]:
@@ -218,10 +250,22 @@ def to_object(record: RunRecord, found: Finding, own: int) -> dict[str, object]:
         "term_signal": run.term_signal,
         "exact": run.exact,
         "doubts": list(found.doubts),
-        "grown": [growth._asdict() for growth in found.grown],
+        "not_known": list(found.not_known),
+        "grown": [
+            {**growth._asdict(), "values": [value._asdict() for value in growth.values]}
+            for growth in found.grown
+        ],
         "gone": {
             "calls": _objects(found.gone.calls),
             "refused": _objects(found.gone.refused),
+            "values": [
+                {
+                    "abi": way[0],
+                    "syscall": way[1],
+                    "values": [value._asdict() for value in argument_values.of_way(way)],
+                }
+                for way in sorted(found.gone.values)
+            ],
         },
     }
 

@@ -43,6 +43,8 @@ def _cases(record: RunRecord, found: Finding) -> Iterator[_Case]:
     held = () if found.is_accepted(record) else found.grown
     for kind, name, fault in (
         ("call", "no new call", "new call"),
+        ("value", "no new value of an argument", "new value of an argument"),
+        ("unknown", "all values of arguments are known", "values of arguments not known"),
         ("refused", "no call newly refused", "call newly refused"),
     ):
         yield _Case(name, fault, tuple(each.words for each in held if each.kind == kind))
@@ -58,6 +60,8 @@ def _annotations(record: RunRecord, found: Finding) -> Iterator[str]:
         for failure in case.failures:
             title = _property(f"sbtrace: {case.fault}")
             yield f"::error file={_property(path)},title={title}::{_message(failure)}"
+    for note in found.not_known:
+        yield f"::notice file={_property(path)},title=sbtrace%3A not known::{_message(note)}"
     yield f"sbtrace: {printable(path)}: {printable(growth.headline(record, found))}"
     if found.grown and not found.is_accepted(record):
         yield f"::notice title=sbtrace%3A to accept it::{_message(growth.accepting(record, found))}"
@@ -84,6 +88,8 @@ def _junit(record: RunRecord, found: Finding) -> Iterator[str]:
     )
     for case in cases:
         yield from _case(path, case)
+    if found.not_known:
+        yield f"    <system-out>not known: {_xml('; '.join(found.not_known))}</system-out>"
     yield "  </testsuite>"
     yield "</testsuites>"
 

@@ -219,10 +219,7 @@ class Reader:
         rows = self.execute(_CALLERS, [run_id, list(names)])
         found: dict[tuple[str, str], list[Process]] = {}
         for abi, name, *process in rows:
-            comm, executable, argv, cut = map(_decoded, process)
-            found.setdefault((abi, name), []).append(
-                Process(0, 0, 0, None, None, comm, executable, argv, bool(cut), 0, None, None, None)  # type: ignore[arg-type] # texts of columns
-            )
+            found.setdefault((abi, name), []).append(named(process))
         return found
 
     def _records(self, kind: type[NamedTuple], table: str, run_id: str, order: str) -> list[Any]:
@@ -235,6 +232,13 @@ class Reader:
         hints = get_type_hints(kind)
         change = [_from_column(hints[name]) for name in names]
         return [kind(*(f(v) for f, v in zip(change, row, strict=True))) for row in found]
+
+
+def named(columns: Sequence[Any]) -> Process:
+    """Return a program of which only that is known which names it: the columns ``comm``,
+    ``executable``, ``argv`` and ``argv_truncated``."""
+    comm, executable, argv, cut = map(_decoded, columns)
+    return Process(0, 0, 0, None, None, comm, executable, argv, bool(cut), 0, None, None, None)  # type: ignore[arg-type] # texts of columns
 
 
 def _from_column(hint: object) -> Callable[[Any], Any]:

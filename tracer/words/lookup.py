@@ -126,6 +126,17 @@ def argument_names(call: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*own, *_MANUAL.get(call, {})]))
 
 
+def argument_name(call: str, index: int) -> str | None:
+    """What an argument is called: by the man page, else by the kernel's sources; None by neither.
+
+    The man pages' own ``op``, which is of many calls, says less than the kernel's name.
+    """
+    call = _SAME.get(call, call)
+    of_manual = [name for name, at in _MANUAL.get(call, {}).items() if at == index and name != "op"]
+    own = [name for name, _ in ARGUMENTS.get(call, ())]
+    return next(iter([*of_manual, *own[index : index + 1]]), None)
+
+
 def number(word: str) -> int | None:
     """What a word stands for on this machine, as an unsigned number of 64 bits."""
     found = constants.ARM64.get(word) if os.uname().machine == "aarch64" else None
