@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,30 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.kernel
 COMMAND = ("sh", "-c", "cat /dev/null | wc -c")
 TAKEN_AWAY = ("pipe2", "wait4", "lseek")
+LOGGED = 'default_action = "log"\n'
+GOES_OVER = """
+import ctypes, os, socket, sys
+
+class Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
+
+libc = ctypes.CDLL(None)
+server = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(server.getsockname())
+os.umask(0o22)
+for path in sys.argv[1:]:
+    code = open(path, "rb").read()
+    filter_ = Program(len(code) // 8, code)
+    assert libc.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
+    assert libc.prctl(22, 2, ctypes.byref(filter_), 0, 0) == 0  # PR_SET_SECCOMP
+taken, _ = server.accept()
+client.send(b"x")
+taken.send(taken.recv(1).upper())
+os.write(1, client.recv(1))
+os._exit(0)
+"""
+"""A server that goes over to a filter once it has started."""
+SERVER = ("/usr/bin/python3", "-c", GOES_OVER)
 
 
 def learned(sbtrace: Sbtrace, *words: str) -> str:
@@ -95,3 +120,31 @@ def test_a_default_that_is_no_action_is_named_as_the_option_that_it_is(sbtrace: 
     done = sbtrace("profile", "learn", "--default", "refuse")
     assert (done.returncode, done.stdout) == (2, "")
     assert 'sbtrace: --default: unknown action "refuse"; known: ' in done.stderr
+
+
+def test_a_server_goes_over_to_what_it_needs_after_start_up_and_to_no_entry_less(
+    sbtrace: Sbtrace, tmp_path: Path
+) -> None:
+    """The first accept is the beginning; the program itself loads what is learned."""
+    logging = tmp_path / "logging.toml"
+    logging.write_text(LOGGED)
+    assert sbtrace.run(*SERVER, options=("--profile", logging)).process.stdout == "X"
+    text = learned(sbtrace, "--after", "accept")
+    found = json.loads(sbtrace("profile", "learn", "--after", "accept", "--json").stdout)
+    needed = {entry["name"] for entry in found["entries"]}
+    assert {"accept4", "recvfrom", "sendto", "write"} <= needed
+    assert {"bind", "listen", "umask", "execve"} <= set(found["phases"]["only_before"])
+    assert not needed & set(found["phases"]["only_before"])
+    assert goes_over_to(sbtrace, tmp_path, text) == (0, "X")
+    for name in ("accept4", "recvfrom", "sendto", "write"):
+        less = re.sub(rf'^    "{name}",.*\n', "", text, flags=re.MULTILINE)
+        assert goes_over_to(sbtrace, tmp_path, less) == (128 + signal.SIGSYS, "")
+
+
+def goes_over_to(sbtrace: Sbtrace, folder: Path, text: str) -> tuple[int, str]:
+    """How the server ends that loads this profile when it has started, and what it wrote."""
+    profile, code = folder / "later.toml", folder / "later.bpf"
+    profile.write_text(text)
+    sbtrace("profile", "export", profile, "--format", "bpf", "-o", code)
+    done = sbtrace("run", "--quiet", "--", *SERVER, str(code))
+    return done.returncode, done.stdout

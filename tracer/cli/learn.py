@@ -23,6 +23,7 @@ def register(commands: typer.Typer) -> None:
             "sbtrace profile learn last last~1 -o own.toml",
             "sbtrace profile learn --command nginx --since 30d --explain",
             "sbtrace profile learn --update own.toml --since 1h",
+            "sbtrace profile learn --tag phases=yes --after accept -o serving.toml",
         ),
     )(learn)
 
@@ -47,6 +48,12 @@ def learn(
     ] = "errno:EPERM",
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Of the profile; else after the command.")
+    ] = None,
+    after: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CALL,…", help="What is needed from the first accept, poll or CALL on."
+        ),
     ] = None,
     only_seen: Annotated[
         bool, typer.Option("--only-seen", help="Add nothing that no run shows.")
@@ -77,18 +84,23 @@ def learn(
     from tracer import profile as profiles
     from tracer.cli import output as out
     from tracer.profile.learn import Wish
-    from tracer.query import observed, select
+    from tracer.query import observed, phases, select
     from tracer.report import learned
 
-    wish, file = Wish(only_seen, exact), None if update is None else profiles.load(update)
+    wish, file = (
+        Wish(only_seen, exact, after is not None),
+        None if update is None else profiles.load(update),
+    )
     path = out.database(db)
     place = out.destination(output or _of_ones_own(file), path)
+    meant, marks = select.runs(run or [], command, tag or [], since), phases.words(after)
     with out.interruptible():
-        found = observed.observe(path, *select.runs(run or [], command, tag or [], since))
+        split = phases.phases(path, *meant, marks) if marks else None
+        found = split.observed if split else observed.observe(path, *meant)
     if file is None:
-        made = learned.profile(found, default, name, wish)
+        made = learned.profile(found, default, name, wish, split)
     else:
-        made = learned.update(found, file, wish)
+        made = learned.update(found, file, wish, split)
     out.say_waiting(found.waiting)
     out.deliver(made.json() if json else made.text, place)
     sys.stderr.write(made.coverage(out.width(), explain=explain))

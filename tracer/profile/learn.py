@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tracer import syscalls
 from tracer.profile.deciding import ARGUMENTS, bits
 from tracer.profile.records import MULTIPLEXED
-from tracer.profile.unseen import CONTAINER, FALLBACKS, NO_NAMESPACES, RUNTIME
+from tracer.profile.unseen import CONTAINER, FALLBACKS, NO_NAMESPACES, RUNTIME, START
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -86,6 +86,8 @@ class Wish(NamedTuple):
     """Without what no run shows."""
     exact: bool = False
     """By every recorded bit of the arguments, not by the dangerous ones alone."""
+    while_running: bool = False
+    """For a program that loads it itself when it has started: without what starts a command."""
 
 
 def learn(uses: Sequence[Use], run_ids: Sequence[str], wish: Wish = Wish()) -> Learned:  # noqa: B008 - it cannot be changed
@@ -110,7 +112,7 @@ def learn(uses: Sequence[Use], run_ids: Sequence[str], wish: Wish = Wish()) -> L
         if why and whole.action == "allow":
             obstacles.append(f"{name} is allowed whole: {why}")
         entries += narrow
-    unseen = () if wish.only_seen else tuple(_unseen(entries))
+    unseen = () if wish.only_seen else tuple(_unseen(entries, wish))
     return Learned(tuple(entries), unseen, abis, (*obstacles, *_obstacles(entries, names)))
 
 
@@ -186,10 +188,10 @@ def is_rare(uses: Sequence[Use], count: int) -> bool:
     return count > 1 and len(_runs(uses)) == 1
 
 
-def _unseen(entries: Sequence[Entry]) -> Iterator[Entry]:
+def _unseen(entries: Sequence[Entry], wish: Wish) -> Iterator[Entry]:
     there = {entry.name for entry in entries}
     known = syscalls.names(syscalls.native_abi())
-    for each in (*RUNTIME, *CONTAINER):
+    for each in RUNTIME if wish.while_running else (*START, *RUNTIME, *CONTAINER):
         if each.name not in there and each.name in known:
             yield Entry(each.name, "allow", each.reason)
     for entry in entries:

@@ -32,6 +32,8 @@ class Sources(NamedTuple):
     """Those that the commands began with; None: all that their user has."""
     by: str
     """The sbtrace that writes this, with its version."""
+    after: tuple[str, ...] = ()
+    """The calls by which the phase begins that it is for; none: for all of the runs."""
 
 
 def text(
@@ -44,6 +46,7 @@ def text(
         f"# Learned by {sources.by} from {runs},",
         f"# {visible(sources.when)}. Beside each call: in how many of the runs it was",
         "# needed, and by which program. What never ran is not in it.",
+        *_phase(sources),
         f"name = {toml.text(name)}",
         f"default_action = {toml.text(default_action)}",
     ]
@@ -51,7 +54,14 @@ def text(
         head.append(f"abis = {toml.text_list(('native', *found.abis))}")
     entries = (*found.entries, *found.unseen)
     body = ["", *_allowed(found), *_refused(found), *rules(entries, words, count)]
-    return "\n".join([*head, *body, *_privileges(sources)]) + "\n"
+    privileges = () if sources.after else _privileges(sources)  # no profile changes those later
+    return "\n".join([*head, *body, *privileges]) + "\n"
+
+
+def _phase(sources: Sources) -> Iterator[str]:
+    if sources.after:
+        yield f"# Only what was needed from the first {' or '.join(sources.after)} on: the program"
+        yield "# itself goes over to it then, as it cannot be started under it."
 
 
 def _allowed(found: Learned) -> Iterator[str]:

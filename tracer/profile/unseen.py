@@ -13,8 +13,9 @@ class Unseen(NamedTuple):
 
 
 _VDSO = "by the vDSO here; a call with another clock source"
+START = (Unseen("execve", "starts the command: the filter is loaded before it"),)
+"""What is needed where the filter is there before the command."""
 RUNTIME = (
-    Unseen("execve", "starts the command: the filter is loaded before it"),
     Unseen("exit_group", "ends the program"),
     Unseen("exit", "ends a thread"),
     Unseen("rt_sigreturn", "ends every signal handler; none ran"),

@@ -55,8 +55,13 @@ def observe(database: Path, refs: Sequence[str], wanted: listing.Filter | None) 
     Runs that go on are left out.
     """
     with chosen(database, refs, wanted) as (reader, sources):
-        counted = [source.run_id for source in sources if source.counted]
-        return Observed(sources, tuple(_uses(reader, counted)), reader.waiting)
+        return observe_with(reader, sources)
+
+
+def observe_with(reader: Reader, sources: tuple[Source, ...]) -> Observed:
+    """What these runs did, all of them together. Raises StoreError."""
+    counted = [source.run_id for source in sources if source.counted]
+    return Observed(sources, tuple(_uses(reader, counted)), reader.waiting)
 
 
 @contextmanager

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tracer.profile.amend import Amended
     from tracer.profile.learn import Learned, Wish
     from tracer.query.observed import Observed, Source
+    from tracer.query.phases import Phases
 
 _LABEL_WIDTH = len("not exact")
 _NEVER_RUN = (
@@ -104,20 +105,26 @@ def name_of(observed: Observed) -> str:
     return name[:64] or "learned"
 
 
-def profile(observed: Observed, default_action: str, name: str | None, wish: Wish) -> Made:
-    """The profile for what was observed.
+def profile(
+    observed: Observed,
+    default_action: str,
+    name: str | None,
+    wish: Wish,
+    phases: Phases | None = None,
+) -> Made:
+    """The profile for what was observed; with ``phases`` for what it was in the second one.
 
     Raises NothingToLearn without a counted run, UsageError for a wrong action, ProfileError for a
     wrong name.
     """
     _require_counted(observed)
     _require_action(default_action)
-    sources = sources_of(observed)
+    sources = sources_of(observed)._replace(after=phases.after if phases else ())
     found = learning.learn(observed.uses, sources.run_ids, wish)
     chosen = name or name_of(observed)
     text = learned_file.text(found, sources, chosen, default_action, value_text)
     parse(text, "the learned profile")
-    return Made(text, observed, found)
+    return Made(text, observed, found, phases=phases)
 
 
 def _require_counted(observed: Observed) -> None:
@@ -134,13 +141,13 @@ def _require_action(text: str) -> None:
         raise UsageError(str(error)) from None
 
 
-def update(observed: Observed, file: Profile, wish: Wish) -> Made:
+def update(observed: Observed, file: Profile, wish: Wish, phases: Phases | None = None) -> Made:
     """What the runs needed, added to a profile. Raises as ``profile`` does."""
     _require_counted(observed)
     sources = sources_of(observed)
     found = learning.learn(observed.uses, sources.run_ids, wish)
     made = amend(file, found, len(sources.run_ids), value_text)
-    return Made(made.text, observed, found, made)
+    return Made(made.text, observed, found, made, phases)
 
 
 class Made(NamedTuple):
@@ -152,20 +159,23 @@ class Made(NamedTuple):
     found: Learned
     amended: Amended | None = None
     """What was added to a profile that was there; None for one of its own."""
+    phases: Phases | None = None
+    """Where it is of what is needed after start-up alone: what that is."""
 
     def coverage(self, width: int, *, explain: bool) -> str:
         """How much the runs cover, for a person."""
-        told = render(self.observed, self.found, explain=explain, width=width)
+        told = render(self.observed, self.found, self.phases, explain=explain, width=width)
         return told + (_changes(self.amended, width) if self.amended else "")
 
     def json(self) -> str:
         """All of it, for programs."""
-        return as_json.dumps(objects(self.observed, self.found, self.text))
+        return as_json.dumps(objects(self.observed, self.found, self.text, self.phases))
 
 
 def render(
     observed: Observed,
     found: Learned,
+    phases: Phases | None = None,
     *,
     explain: bool,
     width: int = 80,
@@ -178,6 +188,8 @@ def render(
         f"{units.counted(seen.calls, 'distinct call')}"
     )
     sheet.field("last new", _last_new(seen, now or datetime.now(UTC)))
+    if phases:
+        _phases(sheet, phases)
     if seen.rare:
         sheet.field("once", f"needed in one run only: {_some(seen.rare, _MOST_NAMES)}")
     if found.unseen:
@@ -190,6 +202,19 @@ def render(
         for obstacle in found.obstacles:
             sheet.field("not tight", obstacle)
     return sheet.text()
+
+
+def _phases(sheet: Sheet, phases: Phases) -> None:
+    """What start-up alone needed, and of what that is not known."""
+    before = _some(phases.only_before, len(phases.only_before)) or "nothing"
+    sheet.field("start-up", f"needed before the first {' or '.join(phases.after)} alone: {before}")
+    if phases.not_known:
+        names = _some(phases.not_known, len(phases.not_known))
+        sheet.field("not known", f"when these were called last, so they are kept: {names}")
+    if phases.without:
+        ids = _some(phases.without, _MOST_RUNS)
+        runs = units.counted(len(phases.without), "run")
+        sheet.field("left out", f"{runs} ({ids}): all start-up, as no process came so far")
 
 
 def _changes(made: Amended, width: int) -> str:
@@ -250,7 +275,9 @@ def _inexact(observed: Observed) -> list[Source]:
     return [source for source in observed.sources if source.counted and not source.exact]
 
 
-def objects(observed: Observed, found: Learned, text: str) -> dict[str, object]:
+def objects(
+    observed: Observed, found: Learned, text: str, phases: Phases | None = None
+) -> dict[str, object]:
     """All of it as data."""
     seen = coverage(observed)
     return {
@@ -273,4 +300,12 @@ def objects(observed: Observed, found: Learned, text: str) -> dict[str, object]:
             "last_new_at": seen.last_new_at.isoformat() if seen.last_new_at else None,
         },
         "obstacles": list(found.obstacles),
+        "phases": {
+            "after": list(phases.after),
+            "only_before": list(phases.only_before),
+            "not_known": list(phases.not_known),
+            "without": list(phases.without),
+        }
+        if phases
+        else None,
     }

@@ -10,7 +10,7 @@ from tracer.profile.deciding import WHOLE
 from tracer.profile.learn import Learned, Use, Way, Wish, learn
 from tracer.profile.learned_file import Sources
 from tracer.profile.learned_file import text as file_text
-from tracer.profile.unseen import CONTAINER, RUNTIME
+from tracer.profile.unseen import CONTAINER, RUNTIME, START
 
 if TYPE_CHECKING:
     from tracer.profile.records import Profile
@@ -60,10 +60,17 @@ def test_each_entry_says_in_how_many_runs_and_by_which_program() -> None:
     assert comments == {"pause": "ONCE: 1 of 3: demo", "read": "3 of 3: a, b, c and 2 more"}
 
 
+def test_a_profile_that_a_running_program_goes_over_to_starts_no_command() -> None:
+    found = learn([use("exit_group")], RUNS, Wish(while_running=True))
+    added = {entry.name for entry in found.unseen}
+    assert not added & {"execve", "openat2", "statx"}
+    assert {"rt_sigreturn", "restart_syscall"} <= added
+
+
 def test_what_no_run_shows_is_added_with_its_reason() -> None:
     found = learn([use("exit_group")], RUNS)
     added = {entry.name: entry.comment for entry in found.unseen}
-    expected = {each.name: each.reason for each in (*RUNTIME, *CONTAINER)}
+    expected = {each.name: each.reason for each in (*START, *RUNTIME, *CONTAINER)}
     del expected["exit_group"]
     assert added == {name: why for name, why in expected.items() if name in syscalls.names(NATIVE)}
     assert learn([use("exit_group")], RUNS, Wish(only_seen=True)).unseen == ()
