@@ -21,6 +21,7 @@ from tracer.profile.wording import parse_condition
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tracer.errors import ProfileError
     from tracer.profile.where import Where
     from tracer.profile.wording import Context
 
@@ -36,7 +37,10 @@ def parse_alternative(
 
     Raises ProfileError for what is no condition, can never hold, or comes to too many.
     """
-    given = [parse_condition(text, line, context) for text, line in zip(texts, lines, strict=True)]
+    try:
+        given = [parse_condition(*each, context) for each in zip(texts, lines, strict=True)]
+    except cubes.TooMany:
+        raise _too_many(lines, context) from None
     indexes = [found[0].index for found in given]
     if len(set(indexes)) == len(given) and all(len(found) == 1 for found in given):
         return [tuple(found[0] for found in given)]
@@ -47,19 +51,22 @@ def parse_alternative(
         pairs = ((before, condition) for before in made for condition in found)
         made = [both for before, one in pairs if (both := _together(before, one)) is not None]
         if len(made) > _MOST:
-            raise context.error(
-                lines[0],
-                f"the conditions come to more than {_MOST} rules; compare by == or in",
-            )
+            raise _too_many(lines, context)
     if not made:
         raise context.error(lines[0], "the conditions can never hold together")
     return made
 
 
+def _too_many(lines: Sequence[int | None], context: Context) -> ProfileError:
+    message = f"the conditions come to more than {_MOST} rules; compare by == or in"
+    return context.error(lines[0], message)
+
+
 def _together(before: tuple[Condition, ...], one: Condition) -> tuple[Condition, ...] | None:
     if all(condition.index != one.index for condition in before):
         return (*before, one)
-    return cubes.both(before, (one,))
+    box = cubes.box_of((*before, one))
+    return None if box is None else cubes.of_box(box) or (one,)
 
 
 def exact(rules: Sequence[Rule], abis: Sequence[str]) -> list[Rule]:
@@ -105,7 +112,9 @@ def check_conditions(profile: Profile, where: Where) -> None:
             _check_operators(profile, name, rules, where)
         for at, rule in enumerate(rules):
             for earlier in rules[:at]:
-                if rule.action != earlier.action and _overlap(rule, earlier):
+                if rule.action != earlier.action and cubes.overlap(
+                    rule.conditions, earlier.conditions
+                ):
                     raise where.error(
                         rule.line,
                         f'the rule for "{name}" contradicts that of line {earlier.line}: both can '
@@ -146,12 +155,11 @@ def elsewhere(profile: Profile, name: str) -> list[tuple[Condition, ...]] | None
     is_exact = all(condition.op == "==" for rule in rules for condition in rule.conditions)
     if syscalls.ABI_32BIT & set(profile.abis) or not is_exact:
         return None
-    left: list[tuple[Condition, ...]] = [()]
-    for rule in rules:
-        left = [cube for one in left for cube in cubes.without(one, rule.conditions)]
-        if len(left) > _MOST:
-            return None
-    return left
+    taken = [box for rule in rules if (box := cubes.box_of(rule.conditions)) is not None]
+    try:
+        return [cubes.of_box(box) for box in cubes.without([cubes.EVERYTHING], taken, _MOST)]
+    except cubes.TooMany:
+        return None
 
 
 def _bits(condition: Condition) -> tuple[int, int]:
@@ -171,14 +179,3 @@ def _check_operators(profile: Profile, name: str, rules: tuple[Rule, ...], where
                     f'"{condition}" for "{name}" stands beside line {beside}; libseccomp is exact '
                     "for several rules of one call only with ==, plain or masked: use that",
                 )
-
-
-def _overlap(one: Rule, other: Rule) -> bool:
-    """Whether some call satisfies both; both consist of equalities."""
-    theirs = {condition.index: condition for condition in other.conditions}
-    for condition in one.conditions:
-        beside = theirs.get(condition.index)
-        common = condition.mask & beside.mask if beside else 0
-        if beside and condition.value & common != beside.value & common:
-            return False
-    return True

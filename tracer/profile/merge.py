@@ -79,10 +79,15 @@ def _beside(
 
 
 def _left(rule: Rule, others: Iterable[Rule]) -> list[Rule]:
-    left = [rule.conditions]
-    for other in others:
-        if all(each.op == "==" for each in (*rule.conditions, *other.conditions)):
-            left = [cube for one in left for cube in cubes.without(one, other.conditions)]
-    if left == [rule.conditions]:
+    whole = _box(rule)
+    taken = [box for other in others if (box := _box(other)) is not None]
+    if whole is None or not any(cubes.share(whole, box) for box in taken):
         return [rule]
-    return [rule._replace(conditions=cube, written=rule.holds_if) for cube in left]
+    left = cubes.without([whole], taken, None)
+    return [rule._replace(conditions=cubes.of_box(box), written=rule.holds_if) for box in left]
+
+
+def _box(rule: Rule) -> cubes.Box | None:
+    """The calls that a rule is about; None where it does not consist of equalities."""
+    is_exact = all(condition.op == "==" for condition in rule.conditions)
+    return cubes.box_of(rule.conditions) if is_exact else None

@@ -111,20 +111,18 @@ class _Reader:
         plain = mask == FULL_MASK and (op in ("==", "!=") or not subject.signed)
         if plain or op == "==":
             return [Condition(subject.index, operator, values[0], mask)]
-        value = cubes.drawn_together(values[0], mask)
-        signed = subject.signed and self._match["mask"] is None
-        return self._made(cubes.compared(operator, value, mask.bit_count(), signed=signed), mask)
+        if subject.signed and self._match["mask"] is None:
+            return self._made(cubes.compared_signed(operator, values[0], subject.bits))
+        return self._made(cubes.compared(operator, values[0], mask))
 
     def _among(self, values: list[int], mask: int, *, negated: bool) -> list[Condition]:
-        drawn = [cubes.drawn_together(value, mask) for value in dict.fromkeys(values)]
-        ranges = [(value, value) for value in drawn]
-        return self._made(cubes.outside(ranges, mask.bit_count()) if negated else ranges, mask)
+        each = dict.fromkeys(values)
+        return self._made(cubes.outside(each, mask) if negated else [(mask, v) for v in each])
 
-    def _made(self, ranges: list[cubes.Range], mask: int) -> list[Condition]:
-        found = cubes.cubes(self._subject.index, mask, ranges)
-        if not found or any(condition.mask == 0 for condition in found):
+    def _made(self, found: list[cubes.Cube]) -> list[Condition]:
+        if not found or any(mask == 0 for mask, _ in found):
             raise self._error(f'"{self._match[0]}" {"always" if found else "never"} holds')
-        return found
+        return [Condition(self._subject.index, "==", value, mask) for mask, value in found]
 
     def _read_subject(self) -> _Subject:
         match = self._match

@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.errors import ProfileError, UsageError
-from tracer.profile.formats import cubes
+from tracer.profile import cubes
 from tracer.profile.formats.compose import compose
 from tracer.profile.formats.interface import Context, Source, hint, running_kernel
 from tracer.profile.formats.lower import policy_of, without_the_unsaid

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from tracer import syscalls
 from tracer.errors import FilterError, ProfileError
-from tracer.profile import machine
+from tracer.profile import cubes, machine
 from tracer.profile.cases import unnamed
-from tracer.profile.formats import cubes, found, runtimes
+from tracer.profile.formats import found, runtimes
 from tracer.profile.formats.interface import Context, Format, Source
 from tracer.profile.formats.policy import Call, Policy, Remarks
 from tracer.profile.records import ACTION_KINDS, Action, demultiplex

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from tracer import syscalls
 from tracer.errors import ProfileError
-from tracer.profile import toml
-from tracer.profile.formats import cubes, regions
+from tracer.profile import cubes, toml
+from tracer.profile.formats import regions
 from tracer.profile.formats.policy import named
 from tracer.profile.names import elsewhere
 from tracer.profile.parse import parse

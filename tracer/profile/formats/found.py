@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from tracer.profile import machine
+from tracer.profile import cubes, machine
 from tracer.profile.cases import equalities
-from tracer.profile.formats import cubes, regions
+from tracer.profile.formats import regions
 from tracer.profile.formats.policy import Call, Clause
 from tracer.profile.records import Condition, Operator
 from tracer.profile.ways import joined
@@ -19,7 +19,7 @@ from tracer.profile.ways import joined
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tracer.profile.formats.cubes import Cube
+    from tracer.profile.cubes import Cube
     from tracer.profile.records import Action
     from tracer.profile.ways import Fact
 

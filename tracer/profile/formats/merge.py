@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from tracer.profile.formats import cubes
+from tracer.profile import cubes
 from tracer.profile.formats.policy import Call, Clause
 
 if TYPE_CHECKING:

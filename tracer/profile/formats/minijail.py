@@ -10,7 +10,8 @@ import re
 from typing import TYPE_CHECKING
 
 from tracer import syscalls
-from tracer.profile.formats import cubes, runtimes
+from tracer.profile import cubes
+from tracer.profile.formats import runtimes
 from tracer.profile.formats.interface import Context, Format, Source, text
 from tracer.profile.formats.policy import Call, Clause, Policy, Remarks
 from tracer.profile.records import ALLOW, FULL_MASK, KILL_PROCESS, Action, Condition, Operator
@@ -105,9 +106,7 @@ def _allowed(call: Call) -> Iterator[tuple[Condition, ...]]:
         return
     boxes = [box for conditions in refused for box in cubes.of_conditions(conditions)]
     for box in cubes.without([cubes.EVERYTHING], boxes, _MOST_GROUPS):
-        yield tuple(
-            Condition(index, "==", value, mask) for index, (mask, value) in enumerate(box) if mask
-        )
+        yield cubes.of_box(box)
 
 
 def _opposite(condition: Condition) -> Condition | None:

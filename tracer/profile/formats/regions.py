@@ -12,14 +12,14 @@ import itertools
 import math
 from typing import TYPE_CHECKING
 
-from tracer.profile.formats import cubes
+from tracer.profile import cubes
 from tracer.profile.formats.policy import Call, Clause
 from tracer.profile.records import FULL_MASK, Action, Condition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tracer.profile.formats.cubes import Box, Cube
+    from tracer.profile.cubes import Box, Cube
 
 _MOST_CLAUSES = 512
 _MOST_REBUILT = 32
@@ -134,7 +134,7 @@ def _conditions(boxes: list[Box], *, alone: bool) -> list[tuple[Condition, ...]]
     """Alternatives that say what the boxes say; ``alone``: any comparison may be used of one."""
     sides = [cubes.projection(boxes, index) for index in cubes.ARGUMENTS]
     if math.prod(map(cubes.cube_volume, sides)) != cubes.volume(boxes):
-        return [_of_box(box) for box in boxes]
+        return [cubes.of_box(box) for box in boxes]
     return alternatives(sides, alone=alone)
 
 
@@ -149,10 +149,4 @@ def alternatives(sides: Sequence[Sequence[Cube]], *, alone: bool) -> list[tuple[
         return [whole]
     if math.prod(map(len, sides)) > _MOST_CLAUSES:
         raise cubes.TooMany
-    return [_of_box((a, b, c, d, e, f)) for a, b, c, d, e, f in itertools.product(*sides)]
-
-
-def _of_box(box: Box) -> tuple[Condition, ...]:
-    return tuple(
-        Condition(index, "==", value, mask) for index, (mask, value) in enumerate(box) if mask
-    )
+    return [cubes.of_box((a, b, c, d, e, f)) for a, b, c, d, e, f in itertools.product(*sides)]
