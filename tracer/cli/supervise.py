@@ -71,11 +71,21 @@ def _run(guard: Guard) -> int:
     finished = run(planned, LiveLine(sys.stderr, quiet=order.quiet), guard, deputy)
     if guarding:
         return _guarded(guarding, delivery, finished)
-    delivery.write(finished.record)  # while the run goes into the database
-    delivery.tell([*finished.unprotected, *finished.settle()])
+    _deliver(delivery, finished, wants_all=order.json and not order.verdict)
     if order.require_exact and not finished.record.run.exact:
         raise InexactRun(finished.record.run.run_id)
     return _verdict(finished.record) if order.verdict else finished.exit_status
+
+
+def _deliver(delivery: Delivery, finished: Finished, *, wants_all: bool) -> None:
+    """Give out the summary, while the run goes into the database if it need not come from there."""
+    if wants_all and finished.whole is not None:
+        troubles = finished.settle()
+        delivery.write(finished.whole())
+    else:
+        delivery.write(finished.record)
+        troubles = finished.settle()
+    delivery.tell([*finished.unprotected, *troubles])
 
 
 def _guarded(guarding: Guarding, delivery: Delivery, finished: Finished) -> int:

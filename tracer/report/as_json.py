@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tracer.report import blocked, totals
+from tracer.report import blocked, remedies, totals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tracer.model import BlockedCall, RunRecord
+    from tracer.model import BlockedCall, Loss, Process, RunRecord
     from tracer.report.blocked import Remedy
     from tracer.report.totals import Total
 
@@ -29,13 +29,18 @@ def dumps(fields: Mapping[str, object]) -> str:
     return json.dumps({"json_version": VERSION, **fields}, indent=2) + "\n"
 
 
+def run_text(record: RunRecord) -> str:
+    """A run as ``run --json`` and ``show --json`` give it: the same text for the same run."""
+    return dumps(run_object(record, remedies.of_run(record.run)))
+
+
 def run_object(record: RunRecord, remedy: Remedy | None = None) -> Object:
     """The whole run but its samples and its threads' rows, which the database has.
 
     The keys are the fields of ``model.Run`` (without the profile's text) and ``syscalls``,
     ``syscall_errors``, ``blocked_calls``, ``processes`` and ``losses``. What eBPF alone
-    tells is null if it did not run. Of a run that has just ended, ``processes`` has the last
-    4,096 that ended and those with a blocked call; the database has all of them.
+    tells is null if it did not run. Every list has an order of its own: a collector and the
+    database may give the rows of a record in different ones.
     """
     run = record.run._asdict()
     del run["profile_source"]
@@ -46,15 +51,16 @@ def run_object(record: RunRecord, remedy: Remedy | None = None) -> Object:
         "syscalls": syscall_objects(record) if counted else None,
         "syscall_errors": error_objects(record) if counted else None,
         "blocked_calls": blocked_objects(record.blocked_calls, remedy) if counted else None,
-        "processes": [item._asdict() for item in record.processes] if counted else None,
-        "losses": [loss._asdict() for loss in record.losses],
+        "processes": process_objects(record.processes) if counted else None,
+        "losses": [loss._asdict() for loss in sorted(record.losses, key=_loss_order)],
     }
 
 
 def syscall_objects(record: RunRecord) -> list[Object]:
     """One object for each (abi, nr) of the run, most calls first."""
     sums = totals.by_syscall(record.syscalls)
-    ranked = totals.ordered(sums, totals.Sort.CALLS, lambda key: key[2])
+    by_key = dict(sorted(sums.items(), key=lambda item: item[0]))
+    ranked = totals.ordered(by_key, totals.Sort.CALLS, lambda key: key[2])
     return [
         {"name": name, "abi": abi, "nr": nr, **total_fields(total)}
         for (abi, nr, name), total in ranked
@@ -62,9 +68,20 @@ def syscall_objects(record: RunRecord) -> list[Object]:
 
 
 def error_objects(record: RunRecord) -> list[Object]:
-    """One object for each errno of a syscall, in order of syscall and errno."""
-    rows = sorted(totals.by_errno(record.syscall_errors), key=lambda row: (row.name, row.errno))
-    return [row._asdict() for row in rows]
+    """One object for each errno of a syscall, in order of syscall, errno and ABI."""
+    rows = totals.by_errno(record.syscall_errors)
+    ranked = sorted(rows, key=lambda row: (row.name, row.errno, row.abi))
+    return [row._asdict() for row in ranked]
+
+
+def process_objects(processes: Sequence[Process]) -> list[Object]:
+    """One object for each image of a process, in the order in which the processes began."""
+    ranked = sorted(processes, key=lambda item: (item.process_id, item.image))
+    return [item._asdict() for item in ranked]
+
+
+def _loss_order(loss: Loss) -> tuple[str, str, int]:
+    return loss.collector, loss.kind, loss.first_ns or 0
 
 
 def total_fields(total: Total) -> Object:
@@ -82,8 +99,10 @@ def total_fields(total: Total) -> Object:
 
 
 def blocked_objects(calls: Sequence[BlockedCall], remedy: Remedy | None = None) -> list[Object]:
-    """One object for each distinct blocked call."""
-    return [_blocked(call, remedy) for call in calls]
+    """One object for each distinct blocked call, the first ones first."""
+    # The text of the row decides between calls that one thread made in the same nanosecond.
+    ranked = sorted(calls, key=lambda call: (call.at_ns, call.thread_id, call.nr, repr(call)))
+    return [_blocked(call, remedy) for call in ranked]
 
 
 def _blocked(call: BlockedCall, remedy: Remedy | None) -> Object:

@@ -70,13 +70,13 @@ class Delivery:
         return self._data(record) if self._as_json else self._words(record)
 
     def _data(self, record: RunRecord) -> str:
-        from tracer.report import as_json, remedies
+        from tracer.report import as_json
 
         if self._verdict:
             from tracer.report import verdict
 
             return as_json.dumps(verdict.objects(record))
-        return as_json.dumps(as_json.run_object(record, remedies.of_run(record.run)))
+        return as_json.run_text(record)
 
     def _words(self, record: RunRecord) -> str:
         width, colour = self.page()

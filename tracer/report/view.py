@@ -57,7 +57,7 @@ class View(NamedTuple):
             return as_json.dumps({"histogram": histogram.objects(record, self.histogram)})
         by, sort = self._table()
         if by is None:
-            return as_json.dumps(as_json.run_object(record, remedies.of_run(record.run)))
+            return as_json.run_text(record)
         rows = show.objects(record, by, sort=sort, limit=self.limit)
         return as_json.dumps({"rows": rows})
 

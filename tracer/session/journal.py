@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from tracer.errors import StoreError
+from tracer.errors import SbtraceError, StoreError
 from tracer.store.spool import Spool
 from tracer.store.writer import take_in
 
@@ -86,6 +87,19 @@ class Journal:
                 if waiting.run_id == self._run_id:
                     self.troubles.append(waiting.reason)
         return self.troubles
+
+    def with_every_process(self, record: RunRecord) -> RunRecord:
+        """Return ``record`` with all its processes, of which memory holds the last ones.
+
+        Call it once the run is settled. Where the run is not in the database, ``record``
+        comes back as it is.
+        """
+        from tracer.store.reader import Reader
+
+        with suppress(SbtraceError), Reader(self._database) as reader:
+            run_id = reader.resolve(self._run_id)
+            return record._replace(processes=reader.processes(run_id))
+        return record
 
     def _open(self, begun: Run) -> None:
         self._spool = Spool.create(self._database, begun)

@@ -54,6 +54,9 @@ class Finished(NamedTuple):
     settle: Callable[[], Sequence[str]]
     """Waits until the run is in the database; returns what kept it from there, and where it is
     instead."""
+    whole: Callable[[], RunRecord] | None
+    """Gives ``record`` with every process of the run, after ``settle``; None where it has them
+    all: memory holds the last ones that ended."""
 
 
 def run(
@@ -216,7 +219,8 @@ class _Session:
         if self._kernel is not None:
             self._kernel.close()  # while the run goes into the database
         status = exit_status(final.run, self._supervision.ended_by)
-        return Finished(final, status, self._launcher.unprotected(), journal.settle)
+        unprotected = self._launcher.unprotected()
+        return Finished(final, status, unprotected, journal.settle, _whole(final, journal))
 
     def _snapshot(self, begun: Run, journal: Journal) -> None:
         kernel = self._kernel.snapshot() if self._kernel is not None else None
@@ -239,6 +243,15 @@ class _Session:
 
     def _losses(self, kernel: KernelRecords | None) -> list[Loss]:
         return [*(kernel.losses if kernel is not None else ()), *self._procfs.losses()]
+
+
+def _whole(record: RunRecord, journal: Journal) -> Callable[[], RunRecord] | None:
+    """What gives the record with the processes that it has forgotten; None if it has them all."""
+    from tracer.collectors.kernel.accounts import KEPT
+
+    if len(record.processes) < KEPT:
+        return None
+    return lambda: journal.with_every_process(record)
 
 
 def exit_status(run: Run, ended_by: int | None = None) -> int:

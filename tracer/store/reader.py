@@ -211,6 +211,10 @@ class Reader:
         }
         return RunRecord(run=run, **rest)
 
+    def processes(self, run_id: str) -> tuple[Process, ...]:
+        """Return every image of every process of a run. Raises StoreError."""
+        return tuple(self._records(Process, "processes", run_id, _ORDER["processes"]))
+
     def callers(self, run_id: str, names: Sequence[str]) -> dict[tuple[str, str], list[Process]]:
         """Return which programs made a call, by ABI and name: each command once, the first first.
 
