@@ -7,13 +7,13 @@ they put in the way leads only to where they could have gone themselves.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import pwd
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from tracer import linux
 from tracer.errors import StoreError
 
 if TYPE_CHECKING:
@@ -78,16 +78,15 @@ def as_invoking_user() -> Iterator[Identity]:
     if user.uid == os.geteuid():
         yield user
         return
-    libc = ctypes.CDLL(None)
-    own_group = libc.setfsgid(user.gid)  # the group first: after the user it is refused
-    own_user = libc.setfsuid(user.uid)
+    own_group = linux.set_fsgid(user.gid)  # the group first: after the user it is refused
+    own_user = linux.set_fsuid(user.uid)
     try:
-        if libc.setfsuid(-1) != user.uid:  # setfsuid reports no error, only the value before
+        if linux.fsuid() != user.uid:  # setfsuid(2) reports no error
             raise StoreError(f"cannot take the rights of user {user.name}: run without sudo")
         yield user
     finally:
-        libc.setfsuid(own_user)
-        libc.setfsgid(own_group)
+        linux.set_fsuid(own_user)
+        linux.set_fsgid(own_group)
 
 
 def become_invoking_user() -> Identity:

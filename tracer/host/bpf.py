@@ -10,6 +10,8 @@ import struct
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tracer import linux
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -77,10 +79,5 @@ def _bpf(command: int, attributes: bytes) -> int:
     number = _NR_BPF.get(platform.machine())
     if number is None:
         raise OSError(errno.ENOSYS, f"not known how to call bpf(2) on {platform.machine()}")
-    libc = ctypes.CDLL(None, use_errno=True)
     union = ctypes.create_string_buffer(attributes, _ATTR_BYTES)
-    fd = libc.syscall(ctypes.c_long(number), command, union, _ATTR_BYTES)
-    if fd < 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
-    return int(fd)
+    return linux.syscall(number, command, union, _ATTR_BYTES)

@@ -147,7 +147,7 @@ def _be_child(work: Callable[[Send], None], writes: int, parent: int) -> NoRetur
 
 def _follow(parent: int) -> None:
     """Let Ctrl-C and the timer end this process by themselves, and the parent's end as well."""
-    from tracer.sandbox import linux
+    from tracer import linux
 
     linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:

@@ -19,7 +19,7 @@ from tracer import syscalls
 from tracer.errors import ProfileError, SandboxError
 from tracer.profile.conditions import elsewhere
 from tracer.profile.records import FULL_MASK, MULTIPLEXED, Action, Profile, Rule
-from tracer.sandbox import linux
+from tracer.sandbox import prepared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +73,7 @@ class CompiledFilter:
         a launcher loads ``code`` by itself.
         """
         if self._ahead is not None:
-            linux.PreparedFilter(self.code())()
+            prepared.PreparedFilter(self.code())()
         elif self._filter is not None:
             self._filter.load()
 

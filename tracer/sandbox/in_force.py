@@ -14,9 +14,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from tracer import linux
 from tracer.errors import FilterError
 from tracer.profile import machine
-from tracer.sandbox import linux
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

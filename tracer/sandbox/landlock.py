@@ -12,7 +12,7 @@ import os
 import struct
 from contextlib import suppress
 
-from tracer.sandbox import linux
+from tracer import linux
 
 _CREATE_RULESET, _RESTRICT_SELF = 444, 446
 """Of every architecture: they are younger than the common numbers."""

@@ -20,13 +20,14 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
+from tracer import linux
 from tracer.errors import (
     CommandNotExecutable,
     CommandNotFound,
     SandboxError,
     SbtraceError,
 )
-from tracer.sandbox import landlock, linux
+from tracer.sandbox import landlock, prepared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -252,9 +253,9 @@ def _wait(report: mmap.mmap, ready: int) -> None:
 
 def _prepare(
     launch: Launch, signals: SignalState, reached: Callable[[str], None]
-) -> linux.PreparedExec:
+) -> prepared.PreparedExec:
     reached("start")
-    execute = linux.PreparedExec(
+    execute = prepared.PreparedExec(
         launch.file,
         [os.fsencode(word) for word in launch.argv],
         {os.fsencode(k): os.fsencode(v) for k, v in launch.environment.items()},

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tracer import capabilities
+from tracer import capabilities, linux
 from tracer.errors import UsageError, UserError
-from tracer.sandbox import linux
 
 if TYPE_CHECKING:
     from tracer.profile import Profile

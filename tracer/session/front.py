@@ -8,6 +8,7 @@ import sys
 from contextlib import suppress
 from typing import NoReturn
 
+from tracer import linux
 from tracer.errors import EXIT_FAILED, SandboxError
 from tracer.session.family import children, end_children, hold_list
 from tracer.session.signals import FORWARDED, HELD
@@ -54,7 +55,7 @@ class Front:
         answer = int.from_bytes(os.read(self._told, PID_BYTES), sys.byteorder, signed=True)
         if answer <= 0:
             os.waitpid(self._guard, 0)
-            raise cannot_split(OSError(-answer, os.strerror(-answer)))
+            raise cannot_split(linux.error_of(-answer))
         self._supervisor = answer
 
     def _pass_on(self, info: signal.struct_siginfo) -> None:

@@ -22,8 +22,8 @@ import sys
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
+from tracer import linux
 from tracer.errors import EXIT_FAILED
-from tracer.sandbox import linux
 from tracer.sandbox.signals import SignalState, hold
 from tracer.session.family import end_children, hold_list
 from tracer.session.fault import say_fault, say_no_memory

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from tracer import capabilities, syscalls
 from tracer import profile as profiles
 from tracer.errors import ProfileError, UsageError
-from tracer.sandbox import linux
+from tracer.sandbox import prepared
 from tracer.sandbox.command import resolve_command
 from tracer.sandbox.launch import Launch
 from tracer.sandbox.privileges import asked_for, privileges
@@ -133,7 +133,7 @@ def confinement_for(user: TargetUser, rights: Privileges, database: Path) -> Con
     return confinement(own_places(database))
 
 
-def _filter(profile: Profile) -> linux.PreparedFilter | None:
+def _filter(profile: Profile) -> prepared.PreparedFilter | None:
     """Compile the filter here, where a mistake can still be told; the child only loads it.
 
     libseccomp would generate the program in the child, in whose accounts that would stay:
@@ -144,11 +144,11 @@ def _filter(profile: Profile) -> linux.PreparedFilter | None:
     from tracer.sandbox import filter as filters
 
     compiled = filters.compile(profile)
-    program = linux.PreparedFilter(compiled.code(), compiled.secret_at)
-    if program.length > linux.MOST_INSTRUCTIONS:
+    program = prepared.PreparedFilter(compiled.code(), compiled.secret_at)
+    if program.length > prepared.MOST_INSTRUCTIONS:
         raise ProfileError(
             f"{profile.path}: the filter takes {program.length} instructions, and the kernel at "
-            f"most {linux.MOST_INSTRUCTIONS}: use fewer conditions on arguments"
+            f"most {prepared.MOST_INSTRUCTIONS}: use fewer conditions on arguments"
         )
     return program
 

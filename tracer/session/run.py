@@ -11,6 +11,7 @@ from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+from tracer import linux
 from tracer.collectors.procfs import LauncherUse, ProcfsCollector
 from tracer.errors import (
     EXIT_FAILED,
@@ -19,7 +20,6 @@ from tracer.errors import (
     NotStarted,
     SandboxError,
 )
-from tracer.sandbox import linux
 from tracer.sandbox.launch import Launcher
 from tracer.sandbox.processes import ProcessBound
 from tracer.sandbox.signals import hold

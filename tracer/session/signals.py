@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import struct
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from tracer import linux
 from tracer.errors import EXIT_SIGNAL_BASE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_SFD_NONBLOCK, _SFD_CLOEXEC = 0o4000, 0o2000000
 _INFO_BYTES = 128
 _INFO = struct.Struct("=Iii")  # ssi_signo, ssi_errno, ssi_code of struct signalfd_siginfo
 
@@ -67,11 +66,7 @@ class SignalInbox:
     """Gives the signals of ``HELD``, which must be blocked, to whoever reads."""
 
     def __init__(self) -> None:
-        mask = (ctypes.c_uint64 * 16)(sum(1 << (number - 1) for number in HELD))
-        self.fd = ctypes.CDLL(None, use_errno=True).signalfd(-1, mask, _SFD_NONBLOCK | _SFD_CLOEXEC)
-        if self.fd < 0:
-            code = ctypes.get_errno()
-            raise OSError(code, f"signalfd: {os.strerror(code)}")
+        self.fd = linux.signalfd(HELD)
 
     def read(self) -> list[Received]:
         """Return what has come since the last time; but for SIGCHLD, SIGTTIN and SIGTTOU."""

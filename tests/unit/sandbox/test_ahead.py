@@ -15,7 +15,7 @@ from tracer.profile.check import check
 from tracer.profile.records import ALLOW, Action
 from tracer.profile.verdicts import verdict
 from tracer.sandbox import filter as filter_
-from tracer.sandbox.linux import PreparedFilter
+from tracer.sandbox.prepared import PreparedFilter
 
 pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="numbers of x86_64")
 NEWER = 'unknown = "errno:ENOSYS"\n'

@@ -7,8 +7,9 @@ import errno
 
 import pytest
 
+from tracer import linux
 from tracer.errors import FilterError
-from tracer.sandbox import in_force, linux
+from tracer.sandbox import in_force
 
 COUNTS = (3, 5)
 

@@ -7,8 +7,9 @@ import os
 
 import pytest
 
-from tests.unit.sandbox.test_linux import in_child
-from tracer.sandbox import landlock, linux
+from tests.unit.test_linux import in_child
+from tracer import linux
+from tracer.sandbox import landlock
 
 needs_scopes = pytest.mark.skipif(
     not landlock.can_scope_signals(), reason="needs Landlock with scopes, of Linux 6.12"

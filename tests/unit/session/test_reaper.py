@@ -169,7 +169,7 @@ def test_all_children_are_ended_with_those_that_fall_to_us(
         deaf()
 
     def do() -> None:
-        from tracer.sandbox import linux
+        from tracer import linux
 
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
         linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)

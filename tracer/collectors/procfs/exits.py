@@ -16,6 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tracer import linux
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -204,7 +206,7 @@ def _ask(
         if kind == _NLMSG_ERROR:
             (code,) = struct.unpack_from("=i", data, _HEADER.size)
             if code:
-                raise OSError(-code, os.strerror(-code))
+                raise linux.error_of(-code)
             return b""
         if sequence == 1:  # an exit that came before the answer carries no number
             return data[_HEADER.size + _GENERIC.size :]

@@ -5,19 +5,17 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tracer.sandbox import linux
+from tracer import linux, syscalls
+from tracer.linux import process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ALLOW, ERRNO = 0x7FFF0000, 0x00050000
-LOAD_NR, EQUAL, RETURN = 0x20, 0x15, 0x06  # BPF_LD|BPF_W|BPF_ABS, BPF_JMP|BPF_JEQ|BPF_K, BPF_RET
 root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who has capabilities")
 
 
@@ -73,7 +71,7 @@ def test_before_linux_5_11_each_descriptor_is_marked_by_itself() -> None:
         reader, writer = os.pipe()
         for fd in (reader, writer):
             os.set_inheritable(fd, True)
-        linux._CLOSE_RANGE_CLOEXEC = 1 << 30  # which no kernel knows
+        process._CLOSE_RANGE_CLOEXEC = 1 << 30  # which no kernel knows
         linux.close_on_exec_from(writer)
         return int((os.get_inheritable(reader), os.get_inheritable(writer)) != (True, False))
 
@@ -103,56 +101,34 @@ def test_capabilities_that_one_has_not_cannot_be_had_back() -> None:
     assert in_child(again) == 200 + errno.EPERM
 
 
-def program(*instructions: tuple[int, int, int, int]) -> bytes:
-    return b"".join(struct.pack("=HBBI", *one) for one in instructions)
-
-
-def test_a_filter_is_loaded_by_one_call_and_refuses_what_it_says() -> None:
-    getpgid = 121 if os.uname().machine == "x86_64" else 155
-    refusing = program(
-        (LOAD_NR, 0, 0, 0),
-        (EQUAL, 0, 1, getpgid),
-        (RETURN, 0, 0, ERRNO | errno.EXFULL),
-        (RETURN, 0, 0, ALLOW),
-    )
-    loaded = linux.PreparedFilter(refusing)
-    assert loaded.length == 4
-
-    def load() -> int:
-        linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
-        loaded()
-        assert field("Seccomp") == 2
-        os.getppid()
-        os.getpgid(0)
-        return 0
-
-    assert in_child(load) == 200 + errno.EXFULL
-
-
-def test_a_filter_that_the_kernel_does_not_take_raises_its_errno() -> None:
-    wrong = linux.PreparedFilter(program((0xFFFF, 0, 0, 0)))
-
-    def load() -> int:
-        linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
-        wrong()
-        return 0
-
-    assert in_child(load) == 200 + errno.EINVAL
-
-
-def test_an_execve_that_fails_gives_its_errno_and_returns() -> None:
-    prepared = linux.PreparedExec("/no/such/file", [b"x"], {b"A": b"b"})
-    assert in_child(prepared) == errno.ENOENT
-
-
-def test_an_execve_has_the_words_and_the_environment_byte_by_byte() -> None:
-    script = b'[ "$1" = "$(printf "\\377 x")" ] && [ "$ODD" = "$(printf "\\376")" ] && exit 7'
-    words = [b"sh", b"-c", script, b"sh", b"\xff x"]
-    prepared = linux.PreparedExec("/bin/sh", words, {b"ODD": b"\xfe", b"PATH": b"/usr/bin:/bin"})
-    assert in_child(prepared) == 7
-
-
 def test_a_death_signal_is_the_parents_death() -> None:
     """PR_GET_PDEATHSIG would need a pointer; the number itself is what the launcher relies on."""
     assert in_child(lambda: linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)) == 0
     assert in_child(lambda: linux.prctl(linux.PR_SET_PDEATHSIG, 999)) == 200 + errno.EINVAL
+
+
+def test_a_refused_call_is_its_errno_in_words() -> None:
+    with pytest.raises(OSError, match="Bad file descriptor") as caught:
+        linux.syscall(syscalls.number(syscalls.native_abi(), "close") or 0, -1)
+    assert caught.value.errno == errno.EBADF
+    assert str(linux.error_of(errno.ENOENT)) == "[Errno 2] No such file or directory"
+
+
+def test_a_blocked_signal_is_there_to_be_read() -> None:
+    def heard() -> int:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+        fd = linux.signalfd({signal.SIGUSR1})
+        os.kill(os.getpid(), signal.SIGUSR1)
+        return os.read(fd, 128)[0]
+
+    assert in_child(heard) == signal.SIGUSR1
+
+
+@root
+@pytest.mark.parametrize("uid", [65534, 2**32 - 2])
+def test_the_uid_of_file_access_is_the_one_that_was_set(uid: int) -> None:
+    def set_and_ask() -> int:
+        before = linux.set_fsuid(uid)
+        return int((before, linux.fsuid()) != (0, uid))
+
+    assert in_child(set_and_ask) == 0
