@@ -50,3 +50,11 @@ def test_the_figures_of_a_short_program_are_the_programs(ordinary_sbtrace: Sbtra
     record = ordinary_sbtrace.run("true").record
     assert record["minor_faults"] < 200
     assert record["read_syscalls"] is not None
+
+
+def test_a_target_of_the_same_user_may_not_trace_sbtrace(ordinary_sbtrace: Sbtrace) -> None:
+    """Whoever may read /proc/PID/environ may attach to the process, too: ptrace(2)."""
+    script = "cat /proc/self/environ >/dev/null && echo own; cat /proc/$PPID/environ"
+    done = ordinary_sbtrace("run", "-q", "--", "env", "-i", "sh", "-c", script)
+    assert done.stdout == "own\n"
+    assert "/environ: Permission denied" in done.stderr
