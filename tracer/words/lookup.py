@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.words import constants
 from tracer.words.arguments import ARGUMENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _BITS = {"h": 16, "i": 32, "u": 32}
 _SIGNED = frozenset("il")
@@ -139,7 +142,23 @@ def argument_name(call: str, index: int) -> str | None:
 
 def number(word: str) -> int | None:
     """What a word stands for on this machine, as an unsigned number of 64 bits."""
-    found = constants.ARM64.get(word) if os.uname().machine == "aarch64" else None
+    return _number(word, arm=os.uname().machine == "aarch64")
+
+
+@functools.cache
+def by_number(words: str, *, arm: bool = False) -> Mapping[int, str]:
+    """These words by what they stand for, on arm64 or on x86. Raises KeyError for no word."""
+    found = {}
+    for word in words.split():
+        value = _number(word, arm=arm)
+        if value is None:
+            raise KeyError(word)
+        found[value] = word
+    return found
+
+
+def _number(word: str, *, arm: bool) -> int | None:
+    found = constants.ARM64.get(word) if arm else None
     return constants.NUMBERS.get(word) if found is None else found
 
 

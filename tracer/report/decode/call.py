@@ -14,6 +14,7 @@ _CREATES = 0o100 | 0o20000000  # O_CREAT, O_TMPFILE: only then does open take a 
 _WORD = 0xFFFF_FFFF
 _FLAGS = ("clone_flags", "prot")
 _ARM = ("arm64", "arm")
+_OTHER_ON_ARM = ("open_flags", "pipe_flags")
 _32_BIT = ("i386", "arm")
 # The calls that take 64 bits in two registers where these have 32 (syscall(2)); other longs
 # are as wide as a register.
@@ -83,7 +84,7 @@ def _kinds(abi: str, name: str, args: Sequence[int]) -> tuple[str, ...] | None:
     if name in ("open", "openat") and not args[len(kinds) - 2] & _CREATES:
         kinds = kinds[:-1]
     if abi in _ARM:
-        kinds = tuple("open_flags_arm" if kind == "open_flags" else kind for kind in kinds)
+        kinds = tuple(f"{kind}_arm" if kind in _OTHER_ON_ARM else kind for kind in kinds)
     if abi in _32_BIT and name not in _IN_TWO_REGISTERS:
         return tuple("int" if kind == "long" else kind for kind in kinds)
     return kinds

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from tracer.report.decode import constants as c
 from tracer.report.units import signal_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 
 def _low_int(value: int) -> int:
@@ -31,22 +32,20 @@ def _dirfd(value: int) -> str:
     return "AT_FDCWD" if number == c.AT_FDCWD else str(number)
 
 
-def _named(names: Mapping[int, str]) -> Callable[[int], str]:
+def _named(words: str) -> Callable[[int], str]:
     def decode(value: int) -> str:
         number = value & 0xFFFF_FFFF
-        return names.get(number, hex(number) if number > 0xFFFF else str(_low_int(value)))
+        return _words(words).get(number, hex(number) if number > 0xFFFF else str(_low_int(value)))
 
     return decode
 
 
-def flags(names: Mapping[int, str], none: str = "0") -> Callable[[int], str]:
+def flags(words: str, none: str = "0", *, arm: bool = False) -> Callable[[int], str]:
     """A decoder of flag bits; bits without a name are added as one hexadecimal number."""
-    # A name of several bits (O_SYNC) goes before the names of some of them (O_DSYNC).
-    by_width = sorted(names.items(), key=lambda item: -item[0].bit_count())
 
     def decode(value: int) -> str:
         left, parts = value & 0xFFFF_FFFF, []
-        for bits, name in by_width:
+        for bits, name in _by_width(words, arm=arm):
             if bits and left & bits == bits:
                 parts.append((bits, name))
                 left &= ~bits
@@ -56,19 +55,31 @@ def flags(names: Mapping[int, str], none: str = "0") -> Callable[[int], str]:
     return decode
 
 
-def _open_flags(extra: Mapping[int, str]) -> Callable[[int], str]:
-    rest = flags({**c.OPEN_FLAGS, **extra}, none="")
+def _words(words: str, *, arm: bool = False) -> Mapping[int, str]:
+    from tracer.words import lookup  # 3,000 words: for whoever has a call to write
+
+    return lookup.by_number(words, arm=arm)
+
+
+@functools.cache
+def _by_width(words: str, *, arm: bool) -> Sequence[tuple[int, str]]:
+    """A name of several bits (O_SYNC) goes before the names of some of them (O_DSYNC)."""
+    return sorted(_words(words, arm=arm).items(), key=lambda item: -item[0].bit_count())
+
+
+def _open_flags(*, arm: bool) -> Callable[[int], str]:
+    rest = flags(c.OPEN_FLAGS, none="", arm=arm)
 
     def decode(value: int) -> str:
         more = rest(value & ~3)
-        return c.ACCESS_MODE[value & 3] + (f"|{more}" if more else "")
+        return _words(c.ACCESS_MODE)[value & 3] + (f"|{more}" if more else "")
 
     return decode
 
 
 def _socket_type(value: int) -> str:
     kind, more = value & 0xF, flags(c.SOCKET_FLAGS, none="")(value & 0xFFFF_FFF0)
-    return c.SOCKET_TYPES.get(kind, str(kind)) + (f"|{more}" if more else "")
+    return _words(c.SOCKET_TYPES).get(kind, str(kind)) + (f"|{more}" if more else "")
 
 
 def clone_flags(value: int) -> str:
@@ -88,7 +99,7 @@ def _mode(value: int) -> str:
 
 
 def _futex(value: int) -> str:
-    more = flags({0x80: "FUTEX_PRIVATE_FLAG", 0x100: "FUTEX_CLOCK_REALTIME"}, none="")
+    more = flags("FUTEX_PRIVATE_FLAG FUTEX_CLOCK_REALTIME", none="")
     name = _named(c.FUTEX_OPERATIONS)(value & 0x7F)
     return name + (f"|{more(value & ~0x7F)}" if value & ~0x7F & 0xFFFF_FFFF else "")
 
@@ -121,11 +132,12 @@ KINDS: dict[str, Callable[[int], str]] = {
     "memfd": flags(c.MEMFD_FLAGS),
     "mode": _mode,
     "mount": flags(c.MOUNT_FLAGS),
-    "open_flags": _open_flags(c.OPEN_FLAGS_X86),
-    "open_flags_arm": _open_flags(c.OPEN_FLAGS_ARM),
+    "open_flags": _open_flags(arm=False),
+    "open_flags_arm": _open_flags(arm=True),
     "path": pointer,
     "pid": _whole,
     "pipe_flags": flags(c.PIPE_FLAGS),
+    "pipe_flags_arm": flags(c.PIPE_FLAGS, arm=True),
     "prctl": _named(c.PRCTLS),
     "prot": flags(c.PROT_FLAGS, none="PROT_NONE"),
     "ptr": pointer,

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-import os
-
 from tracer.report.decode import constants
 from tracer.words import lookup
 
-_FOREIGN = "OPEN_FLAGS_X86" if os.uname().machine == "aarch64" else "OPEN_FLAGS_ARM"
+_OURS = {"NULL": 0, "AT_FDCWD": constants.AT_FDCWD}
 _WORD = 0xFFFF_FFFF_FFFF_FFFF
 
 
@@ -30,13 +27,4 @@ def _one(word: str) -> int | None:
     try:
         return int(word, 0)
     except ValueError:
-        return _by_name().get(word, lookup.number(word))
-
-
-@functools.cache
-def _by_name() -> dict[str, int]:
-    found: dict[str, int] = {"NULL": 0, "AT_FDCWD": constants.AT_FDCWD}
-    for name, table in vars(constants).items():
-        if name.isupper() and isinstance(table, dict) and name != _FOREIGN:
-            found |= {word: value for value, word in table.items()}
-    return found
+        return _OURS.get(word, lookup.number(word))

@@ -22,6 +22,8 @@ MADE = "openat(AT_FDCWD, NULL, O_WRONLY|O_CREAT, 0644)"
         ("x86_64", "openat", (0xFFFFFF9C, 0, 0o101, 0o644), MADE),
         ("x86_64", "openat", (5, 0x10, 0o200000), "openat(5, 0x10, O_RDONLY|O_DIRECTORY)"),
         ("arm64", "openat", (5, 0x10, 0o40000), "openat(5, 0x10, O_RDONLY|O_DIRECTORY)"),
+        ("x86_64", "pipe2", (0x10, 0o40000), "pipe2(0x10, O_DIRECT)"),
+        ("arm64", "pipe2", (0x10, 0o200000), "pipe2(0x10, O_DIRECT)"),
         ("x86_64", "open", (0x10, 0o4010002), "open(0x10, O_RDWR|O_SYNC)"),
         ("x86_64", "socket", (2, 0o2000001, 6), "socket(AF_INET, SOCK_STREAM|SOCK_CLOEXEC, 6)"),
         ("x86_64", "socket", (99, 3, 0), "socket(99, SOCK_RAW, 0)"),
@@ -105,7 +107,7 @@ def test_clones_last_arguments_change_places_between_abis() -> None:
 def test_every_kind_of_argument_has_a_decoder_and_none_is_idle() -> None:
     used = {kind for kinds in SIGNATURES.values() for kind in kinds}
     assert used <= set(KINDS)
-    assert set(KINDS) - used <= {"open_flags_arm"}
+    assert set(KINDS) - used <= {"open_flags_arm", "pipe_flags_arm"}
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
