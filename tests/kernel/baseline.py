@@ -68,7 +68,6 @@ def observe(
     *,
     interval_ns: int = INTERVAL_NS,
     says_its_use: bool = False,
-    excluded: frozenset[int] = frozenset(),
 ) -> Observed:
     """Run a command to the end of its last process, as the session does."""
     become_subreaper()
@@ -80,7 +79,7 @@ def observe(
         _launch(ready_r, ready_w, [os.fspath(a) for a in argv], use)
     os.close(exec_w)
     os.close(ready_r)
-    collector = ProcfsCollector(pid, time.monotonic_ns(), interval_ns, excluded)
+    collector = ProcfsCollector(pid, time.monotonic_ns(), interval_ns)
     os.close(ready_w)
     select.select([exec_r], [], [])  # closed on exec: readable once execve succeeded
     os.close(exec_r)

@@ -47,7 +47,6 @@ class Guard(NamedTuple):
     """What sbtrace's caller had set."""
     open_files: tuple[int, int]
     """The caller's limit on them, soft and hard."""
-    front_pid: int
     watched: tuple[int, ...]
     """Descriptors that become readable when the front or the guard is dead."""
     wish_fd: int
@@ -139,7 +138,6 @@ def _split(
     supervise: Callable[[Guard], NoReturn],
     work: Callable[[int, int], object],
 ) -> Front:
-    front = os.getpid()
     pipes = _Pipes.open()
     linux.prctl(linux.PR_SET_DUMPABLE, 0)  # no target of the same user may trace the two
     linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
@@ -154,7 +152,7 @@ def _split(
         _keep_watch(supervisor, work, (pipes.ordered, pipes.answers))
     own = (pipes.wished, pipes.relayed, pipes.orders, pipes.answered)
     pipes.close_all_but(pipes.front_fd, *own)
-    return _leave_to(supervise, Guard(*found, front, (pipes.front_fd, guard_fd), *own))
+    return _leave_to(supervise, Guard(*found, (pipes.front_fd, guard_fd), *own))
 
 
 def _leave_to(supervise: Callable[[Guard], NoReturn], guard: Guard) -> NoReturn:

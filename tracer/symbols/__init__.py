@@ -8,7 +8,6 @@ work, so every count and link is checked, and the work per Namer is bounded.
 
 from tracer.symbols.abi import ABIS, Abi, thread_registers
 from tracer.symbols.namer import Namer
-from tracer.symbols.own import innermost_own_frame
 from tracer.symbols.records import (
     BuildIdFrame,
     Mapping,
@@ -26,6 +25,5 @@ __all__ = [
     "RawStack",
     "build_id_frames",
     "device_number",
-    "innermost_own_frame",
     "thread_registers",
 ]

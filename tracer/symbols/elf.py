@@ -1,6 +1,6 @@
 """The structure of an ELF file: segments, sections, build id, what it needs.
 
-Format: elf(5). pyelftools is not used here: it follows the counts and links that a file
+Format: elf(5). pyelftools is not used: it follows the counts and links that a file
 claims without bound (the files are the target's), and takes 70 ms for the symbols and
 340 ms for the unwind tables of libc, of which a stack needs a dozen entries.
 """

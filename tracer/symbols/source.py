@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import weakref
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 MAX_FILE_BYTES = 8 << 30
 MAX_READ_BYTES = 32 << 20
@@ -67,10 +67,6 @@ class FileSource:
             return os.pread(self._fd, length, offset)
         except OSError as error:
             raise MalformedError(f"read failed: {error}") from error
-
-    def stream(self) -> BinaryIO:
-        """A stream of the same open file from its start, to hand to another process."""
-        return os.fdopen(os.dup(self._fd), "rb")
 
 
 def _open_regular(path: str) -> int:

@@ -19,6 +19,8 @@ from tracer.symbols.abi import ABIS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tracer.model import Frame
+
 TARGET = Path(__file__).with_name("target.c")
 PLUGIN = Path(__file__).with_name("plugin.c")
 OPTIMISED = ("-O2", "-fomit-frame-pointer", "-w")
@@ -31,6 +33,11 @@ class Capture:
     raw: RawStack
     trace: tuple[int, ...]
     """Addresses found by libgcc's unwinder within the process, from the blocked call out."""
+
+
+def innermost_of(frames: Sequence[Frame], program: str) -> Frame:
+    """The innermost frame in the program's own code."""
+    return next(frame for frame in frames if frame.object == program)
 
 
 def compile_c(output: Path, *options: str, source: Path = TARGET) -> Path:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.symbols.support import PLUGIN, Capture, capture, compile_c
-from tracer.symbols import BuildIdFrame, Namer, innermost_own_frame
-from tracer.symbols.lines import source_line, source_lines
+from tests.unit.symbols.support import PLUGIN, Capture, capture, compile_c, innermost_of
+from tracer.symbols import BuildIdFrame, Namer
 from tracer.symbols.unwind import MAX_FRAMES
 
 if TYPE_CHECKING:
@@ -102,8 +101,7 @@ def test_frames_carry_the_names_of_their_functions(
     seen = capture(pie, way, folder / f"names-{way}", str(plugin))
     frames = Namer().frames(seen.raw)
     assert contains_in_order(names(frames), WAYS[way]), names(frames)
-    own = innermost_own_frame(frames, str(pie))
-    assert own is not None
+    own = innermost_of(frames, str(pie))
     assert own.object == str(pie)
     assert own.function == next(n for n in WAYS[way] if n in _own_functions(frames, str(pie)))
 
@@ -138,8 +136,7 @@ def test_a_stripped_program_keeps_its_frames_without_names(folder: Path) -> None
     """No symbol holds the address, so no neighbour's name is taken."""
     program = compile_c(folder / "nameless", "-s")
     frames = Namer().frames(capture(program, "nice", folder / "nameless-nice").raw)
-    own = innermost_own_frame(frames, str(program))
-    assert own is not None
+    own = innermost_of(frames, str(program))
     assert (own.function, own.function_offset) == (None, None)
     assert own.offset is not None
     assert own.build_id is not None
@@ -147,43 +144,11 @@ def test_a_stripped_program_keeps_its_frames_without_names(folder: Path) -> None
 
 def test_the_offset_is_the_virtual_address_within_the_file(trapped: Capture, pie: Path) -> None:
     """Address less load address, whatever segments the linker made."""
-    own = innermost_own_frame(Namer().frames(trapped.raw), str(pie))
-    assert own is not None
+    own = innermost_of(Namer().frames(trapped.raw), str(pie))
     assert own.offset is not None
     assert trapped.raw.code_start is not None
     assert (own.address - own.offset) % 4096 == 0
     assert own.address - own.offset <= trapped.raw.code_start
-
-
-def test_a_line_is_that_of_the_call(trapped: Capture, pie: Path) -> None:
-    """Not that of the statement after it, where the call returns to."""
-    own = innermost_own_frame(Namer().frames(trapped.raw), str(pie))
-    assert own is not None
-    line = source_line(own)
-    assert line is not None
-    path, number = line.rsplit(":", 1)
-    with open(path, encoding="utf-8") as source:  # noqa: PTH123 - the path is the compiler's
-        assert ": nice(1)" in source.read().splitlines()[int(number) - 1]
-
-
-@pytest.mark.parametrize("options", [("-gdwarf-3",), ("-gdwarf-4",), ("-gdwarf-5",), ("-g", "-gz")])
-def test_lines_are_read_from_every_version_of_dwarf(options: tuple[str, ...], folder: Path) -> None:
-    program = compile_c(folder / "".join(options), *options)
-    frames = Namer().frames(capture(program, "nice", folder / "dwarf").raw)
-    line = source_line(innermost_own_frame(frames, str(program)) or frames[0])
-    assert line is not None
-    assert line.split("/")[-1].startswith("target.c:")
-
-
-def test_no_line_is_told_of_a_file_that_is_no_longer_the_same(
-    trapped: Capture, pie: Path, folder: Path
-) -> None:
-    own = innermost_own_frame(Namer().frames(trapped.raw), str(pie))
-    assert own is not None
-    stale = own._replace(build_id="00" * 20)
-    unknown = own._replace(build_id=None)
-    missing = own._replace(object=str(folder / "gone"))
-    assert source_lines([stale, unknown, missing]) == (None, None, None)
 
 
 def test_frame_pointers_are_followed_where_there_are_no_unwind_tables(

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import os
 import struct
-import subprocess
-import sys
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.symbols.support import PLUGIN, compile_c
-from tracer.model import Frame
 from tracer.symbols import BuildIdFrame, Mapping, Namer, RawStack
 from tracer.symbols.elf import Elf
 from tracer.symbols.expression import evaluate
-from tracer.symbols.lines import source_line
 from tracer.symbols.objects import ElfObject
 from tracer.symbols.rules import Budget, State
 from tracer.symbols.source import FileSource, MalformedError, MemorySource
 from tracer.symbols.unwind import MAX_FRAMES, StackCopy
+
+if TYPE_CHECKING:
+    from tracer.model import Frame
 
 U64 = st.integers(0, (1 << 64) - 1)
 WORK = 20_000
@@ -200,43 +200,3 @@ def test_lengths_beyond_reason_are_refused_before_memory_is_taken(library: bytes
         MemorySource(library).read(0, 1 << 40)
     with pytest.raises(MalformedError, match="out of bounds"):
         MemorySource(library).read(-1, 1)
-
-
-def test_line_numbers_of_a_file_that_never_ends_are_not_known_soon(
-    library: bytes, tmp_path: Path
-) -> None:
-    """A line table that claims 2**63 empty file names: pyelftools alone never comes back."""
-    path = tmp_path / "endless.so"
-    path.write_bytes(with_endless_file_names(library))
-    elf = Elf(FileSource(str(path)))
-    assert elf.text is not None
-    frame = Frame(elf.text[0], str(path), elf.build_id, elf.text[0] + 0x105, None, None)
-    assert source_line(frame) is None
-
-
-def with_endless_file_names(library: bytes) -> bytes:
-    """The library with a line table whose list of file names has no format and no end."""
-    section = Elf(MemorySource(library)).section(".debug_line")
-    assert section is not None
-    changed = bytearray(library)
-    # Version 5, address size 8; one instruction length, one operation, is_stmt, line base and
-    # range, opcode base 1; no directory formats, no directories; no name formats, 2**63 names.
-    body = struct.pack("<HBB", 5, 8, 0)
-    after = bytes([1, 1, 1, 251, 14, 1]) + b"\0\0" + b"\0" + b"\x80" * 9 + b"\x01"
-    body += struct.pack("<I", len(after)) + after
-    table = struct.pack("<I", section.size - 4) + body
-    changed[section.offset : section.offset + len(table)] = table
-    return bytes(changed)
-
-
-def test_the_process_that_reads_lines_is_limited(tmp_path: Path) -> None:
-    """It ends by itself even if nobody waits for it."""
-    reader = Path(sys.modules[source_line.__module__].__file__ or "").with_name("line_reader.py")
-    script = tmp_path / "limits.py"
-    script.write_text(
-        "import runpy, sys, resource\n"
-        f"runpy.run_path({str(reader)!r})['limit']()\n"
-        "print(resource.getrlimit(resource.RLIMIT_CPU), resource.getrlimit(resource.RLIMIT_AS))\n"
-    )
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "(5, 5) (2147483648, 2147483648)"

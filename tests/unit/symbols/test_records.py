@@ -1,4 +1,4 @@
-"""Decoding of what the kernel hands over, and which frame is the program's own."""
+"""Decoding of what the kernel hands over."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ import sys
 
 import pytest
 
-from tracer.model import Frame
 from tracer.symbols import (
     ABIS,
     BuildIdFrame,
     build_id_frames,
     device_number,
-    innermost_own_frame,
     thread_registers,
 )
 from tracer.symbols.libraries import Libraries
@@ -100,29 +98,6 @@ def test_a_device_number_of_the_kernel_becomes_that_of_stat() -> None:
     status = os.stat("/")  # noqa: PTH116 - the number of stat is what is asked
     kernel = os.major(status.st_dev) << 20 | os.minor(status.st_dev)
     assert device_number(kernel) == status.st_dev
-
-
-def frame(path: str | None, function: str | None = None) -> Frame:
-    return Frame(1, path, None, 1, function, 1)
-
-
-def test_the_own_frame_is_the_innermost_of_the_executable() -> None:
-    stack = [frame("/lib/libc.so.6"), frame("/x/plugin.so"), frame("/x/p", "a"), frame("/x/p", "b")]
-    assert innermost_own_frame(stack, "/x/p") == stack[2]
-
-
-def test_without_a_frame_of_the_executable_it_is_the_first_that_is_not_the_c_library() -> None:
-    libraries = ["/lib/libc.so.6", "/lib/ld-linux-x86-64.so.2", "[vdso]", "/lib/libc-2.31.so"]
-    libraries += ["/lib/libpthread.so.0", "/lib/ld-musl-x86_64.so.1", "/lib/libstdc++.so.6.0.30"]
-    stack = [*(frame(path) for path in libraries), frame(None), frame("/usr/bin/python3.11")]
-    assert innermost_own_frame(stack, "/home/me/script.py") == stack[-1]
-    assert innermost_own_frame(stack[:-1], "/home/me/script.py") is None
-    assert innermost_own_frame([], None) is None
-
-
-def test_a_library_whose_name_only_begins_like_the_c_library_is_the_programs() -> None:
-    stack = [frame("/lib/libc.so.6"), frame("/opt/libcalendar.so.1")]
-    assert innermost_own_frame(stack, None) == stack[1]
 
 
 def test_a_library_is_found_by_the_name_of_its_file_or_by_its_soname() -> None:

@@ -69,19 +69,12 @@ class ProcfsCollector:
     ``totals()`` and ``losses()`` at the end. Not safe to call from two threads at once.
     """
 
-    def __init__(
-        self,
-        root_pid: int,
-        start_monotonic_ns: int,
-        interval_ns: int,
-        excluded: frozenset[int] = frozenset(),
-    ) -> None:
-        """``excluded``: pids of sbtrace's own helpers, which are no part of the target."""
+    def __init__(self, root_pid: int, start_monotonic_ns: int, interval_ns: int) -> None:
         self._start_ns = start_monotonic_ns
         self._interval_ns = interval_ns
-        self._tree = ProcessTree(os.getpid(), excluded)
+        self._tree = ProcessTree(os.getpid())
         self._cpu = CpuMeter(interval_ns)
-        self._exits = ExitPeaks(root_pid, excluded)
+        self._exits = ExitPeaks(root_pid)
         self._accounts = Accounts(root_pid)
         self._seen: dict[int, _Seen] = {}
         self._last_sample_ns: int | None = None

@@ -69,9 +69,8 @@ class _Exit(NamedTuple):
 class ExitPeaks:
     """Hears of every exit on the machine and keeps the peaks of the target's processes."""
 
-    def __init__(self, root_pid: int, excluded: frozenset[int]) -> None:
+    def __init__(self, root_pid: int) -> None:
         """Listen from now on, if that is allowed: ``untold`` says why not."""
-        self._excluded = excluded
         self._alive = {root_pid}
         # An exit may be told after that of the parent, and of a child before it is sampled.
         self._dead: dict[int, None] = {}
@@ -145,8 +144,6 @@ class ExitPeaks:
         _drop_oldest(self._strangers)
 
     def _is_ours(self, one: _Exit) -> bool:
-        if one.pid in self._excluded or one.parent in self._excluded:
-            return False
         family = (one.pid, one.parent)
         return one.parent == os.getpid() or any(
             pid in self._alive or pid in self._dead for pid in family

@@ -1,7 +1,7 @@
 """Which processes belong to the target: the descendants of sbtrace itself.
 
 sbtrace is a child subreaper, so an orphan of the target becomes its child, and the target
-is always the whole tree below sbtrace, less helpers that sbtrace started for itself.
+is always the whole tree below sbtrace.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ process of the machine (13 us): above this many threads psutil's way is the chea
 class ProcessTree:
     """Lists the pids below a process, by the cheapest way that this kernel has."""
 
-    def __init__(self, top_pid: int, excluded: frozenset[int]) -> None:
+    def __init__(self, top_pid: int) -> None:
         self._top_pid = top_pid
-        self._excluded = excluded
         # Present with CONFIG_PROC_CHILDREN, as every distribution has it.
         self._has_children_files = Path(f"/proc/{top_pid}/task/{top_pid}/children").exists()
         if not self._has_children_files:
@@ -47,9 +46,8 @@ class ProcessTree:
             if many_threads_seen > _MANY_THREADS:
                 return None
             below = [child for tid in tids for child in _children(pid, tid)]
-            fresh = [child for child in below if child not in self._excluded]
-            found += fresh
-            queue += fresh
+            found += below
+            queue += below
         return found
 
     def _ask_psutil(self) -> list[int]:
@@ -59,18 +57,7 @@ class ProcessTree:
             children = psutil.Process(self._top_pid).children(recursive=True)
         except psutil.NoSuchProcess:
             return []
-        dropped = set(self._excluded)
-        kept = []
-        for child in children:
-            try:
-                parent = child.ppid()
-            except psutil.NoSuchProcess:
-                continue
-            if child.pid in dropped or parent in dropped:
-                dropped.add(child.pid)
-            else:
-                kept.append(child.pid)
-        return kept
+        return [child.pid for child in children]
 
 
 def _threads(pid: int) -> list[str]:

@@ -58,11 +58,9 @@ class Line:
         self.closed = True
 
 
-def peaks(
-    monkeypatch: pytest.MonkeyPatch, *given: bytes | OSError, excluded: frozenset[int] = frozenset()
-) -> ExitPeaks:
+def peaks(monkeypatch: pytest.MonkeyPatch, *given: bytes | OSError) -> ExitPeaks:
     monkeypatch.setattr(exits, "_listen", lambda: Line(*given))
-    return ExitPeaks(ROOT, excluded)
+    return ExitPeaks(ROOT)
 
 
 def test_the_peaks_of_the_root_are_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,17 +93,6 @@ def test_our_own_children_are_of_the_target_for_orphans_come_to_us(
     found = peaks(monkeypatch, message(stats(STRANGER, os.getpid(), 1009, 1013)))
     found.drain()
     assert found.rss_bytes == 1009 * KIB
-
-
-@pytest.mark.parametrize("excluded", [ROOT + 1, ROOT + 2])
-def test_helpers_and_their_children_are_not_of_the_target(
-    monkeypatch: pytest.MonkeyPatch, excluded: int
-) -> None:
-    text = message(stats(ROOT + 2, ROOT + 1, 1009, 1013))
-    found = peaks(monkeypatch, text, excluded=frozenset({excluded}))
-    found.know([ROOT, ROOT + 1, ROOT + 2])
-    found.drain()
-    assert found.rss_bytes is None
 
 
 def test_a_grandchild_that_is_told_before_its_parent_is_found(
@@ -200,7 +187,7 @@ def test_where_nothing_is_told_the_cause_is_known(
 
     monkeypatch.setattr(exits, "_listen", refused)
     monkeypatch.setattr(os, "geteuid", lambda: uid)
-    found = ExitPeaks(ROOT, frozenset())
+    found = ExitPeaks(ROOT)
     found.drain()
     assert (found.untold, found.rss_bytes, found.vm_bytes) == (cause, None, None)
 
