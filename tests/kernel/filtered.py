@@ -8,6 +8,7 @@ import signal
 from typing import TYPE_CHECKING, NoReturn
 
 from tracer.sandbox import filter as filter_
+from tracer.sandbox.prepared import PreparedFilter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,12 @@ def run(profile: Profile, argv: Sequence[str]) -> tuple[int, str]:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), output
 
 
+def load(compiled: CompiledFilter) -> None:
+    """Put the filter on the calling thread, as the launcher does. Raises OSError."""
+    if code := compiled.code():
+        PreparedFilter(code)()
+
+
 def _become(compiled: CompiledFilter, argv: Sequence[str], output: int) -> NoReturn:
     try:
         os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
@@ -39,7 +46,7 @@ def _become(compiled: CompiledFilter, argv: Sequence[str], output: int) -> NoRet
         os.dup2(output, 2)
         os.closerange(3, 64)
         if ctypes.CDLL(None).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0:
-            compiled.load()
+            load(compiled)
             os.execv(argv[0], argv)  # noqa: S606 - that no shell is started is the point
     finally:
         os._exit(125)

@@ -19,7 +19,6 @@ from tracer import syscalls
 from tracer.errors import ProfileError, SandboxError
 from tracer.profile.conditions import elsewhere
 from tracer.profile.records import FULL_MASK, MULTIPLEXED, Action, Profile, Rule
-from tracer.sandbox import prepared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +46,7 @@ class Unfiltered(NamedTuple):
 
 
 class CompiledFilter:
-    """A filter that libseccomp has accepted, to be loaded once in the child."""
+    """A filter that libseccomp has accepted; the launcher loads ``code``."""
 
     def __init__(
         self,
@@ -59,23 +58,6 @@ class CompiledFilter:
         self._ahead = ahead
         self.unfiltered = unfiltered
         """What the filter refuses although the profile allows it."""
-
-    @property
-    def is_empty(self) -> bool:
-        """True if the profile restricts nothing: ``load`` then loads nothing."""
-        return self._filter is None
-
-    def load(self) -> None:
-        """Put the filter on the calling thread, for good. Does nothing else.
-
-        Needs no_new_privs, or CAP_SYS_ADMIN. Raises OSError with the kernel's own errno
-        (EACCES without that; seccomp(2)). Under ``exec = "once"`` no execve is let through then:
-        a launcher loads ``code`` by itself.
-        """
-        if self._ahead is not None:
-            prepared.PreparedFilter(self.code())()
-        elif self._filter is not None:
-            self._filter.load()
 
     @property
     def secret_at(self) -> tuple[int, ...]:
@@ -119,12 +101,11 @@ class CompiledFilter:
         file.flush()
 
 
-def compile(profile: Profile, *, no_new_privs: bool = False) -> CompiledFilter:  # noqa: A001 - filter.compile, as re.compile
+def compile(profile: Profile) -> CompiledFilter:  # noqa: A001 - filter.compile, as re.compile
     """The filter of a profile, which decides as ``profile.decide`` does.
 
-    ``no_new_privs``: let libseccomp set it when the filter is loaded, for a launcher that
-    does not. Raises SandboxError where libseccomp is missing or too old, ProfileError for a
-    rule that it does not take, naming its line.
+    Raises SandboxError where libseccomp is missing or too old, ProfileError for a rule that
+    it does not take, naming its line.
     """
     if not profile.restricts:
         return CompiledFilter(None, ())
@@ -134,9 +115,6 @@ def compile(profile: Profile, *, no_new_privs: bool = False) -> CompiledFilter: 
     merged = builder.for_abi(profile.abis[0])
     for abi in profile.abis[1:]:
         merged.merge(builder.for_abi(abi))
-    # The child learns the kernel's errno, not libseccomp's ECANCELED for all of them.
-    merged.set_attr(seccomp.Attr.API_SYSRAWRC, 1)
-    merged.set_attr(seccomp.Attr.CTL_NNP, int(no_new_privs))
     return CompiledFilter(merged, tuple(builder.unfiltered), builder.ahead())
 
 
