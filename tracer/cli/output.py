@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TextIO
 
+    from tracer.model import RunRecord
     from tracer.query.ask import Question
     from tracer.report.rows import Format
     from tracer.store.destination import Destination
@@ -32,6 +33,15 @@ def database(db: str | None) -> Path:
     path = location.resolve(db)  # first: it depends on who asked
     identity.become_invoking_user()
     return path
+
+
+def recorded(db: str | None, ref: str) -> RunRecord:
+    """Load a recorded run with the rights of who asked, and say which others wait."""
+    from tracer.store.reader import Reader
+
+    with Reader(database(db)) as reader:
+        say_waiting(reader.waiting)
+        return reader.load(ref)
 
 
 def answer(path: Path, question: Question, style: str, output: Path | None) -> None:

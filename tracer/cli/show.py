@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from typing import Annotated
 
@@ -46,14 +45,12 @@ def show(
     ] = None,
 ) -> None:
     """Show a recorded run: its summary, or one of its tables, its tree or a histogram."""
+    from tracer.cli import output as out
     from tracer.report.style import wants_colour
     from tracer.report.view import View
-    from tracer.store import location
-    from tracer.store.reader import Reader
 
     view = View(by, sort, limit, histogram, tree, wide)
     view.check()
-    with Reader(location.resolve(db)) as reader:
-        record = reader.load(run)
-    width, colour = shutil.get_terminal_size().columns, wants_colour(sys.stdout)
-    typer.echo(view.json(record) if json else view.text(record, width, colour=colour), nl=False)
+    record, colour = out.recorded(db, run), wants_colour(sys.stdout)
+    shown = view.json(record) if json else view.text(record, out.width(), colour=colour)
+    out.deliver(shown, None)

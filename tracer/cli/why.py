@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,19 +38,17 @@ def why(
     ] = None,
 ) -> None:
     """Say what the filter blocked in a run, who called it from where, and what would allow it."""
+    from tracer.cli import output as out
     from tracer.errors import UsageError
     from tracer.report import remedies
-    from tracer.store import location
-    from tracer.store.reader import Reader
 
     if toml and json:
         raise UsageError("--toml and --json: only one of them can go to stdout")
-    with Reader(location.resolve(db)) as reader:
-        record = reader.load(run)
+    record = out.recorded(db, run)
     if toml:
         own = remedies.required(remedies.own_profile(record), record.run)
-        return typer.echo(own.text, nl=False)
-    return typer.echo(_as_json(record) if json else _as_text(record, everything), nl=False)
+        return out.deliver(own.text, None)
+    return out.deliver(_as_json(record) if json else _as_text(record, everything), None)
 
 
 def _as_json(record: RunRecord) -> str:
@@ -63,12 +60,13 @@ def _as_json(record: RunRecord) -> str:
 
 
 def _as_text(record: RunRecord, everything: bool) -> str:
+    from tracer.cli import output as out
     from tracer.report import remedies, style
     from tracer.report import why as report
 
     return report.render(
         record,
-        shutil.get_terminal_size().columns,
+        out.width(),
         colour=style.wants_colour(sys.stdout),
         remedy=remedies.of_run(record.run),
         own=remedies.own_profile(record),

@@ -432,16 +432,16 @@ def test_pairs_without_a_value_are_refused() -> None:
 
 CLI = """
 import sys, typer
-from tracer.cli import query
+from importlib import import_module
 app = typer.Typer()
 app.callback()(lambda: None)
-query.register(app)
+import_module(f"tracer.cli.{sys.argv[1]}").register(app)
 app()
 """
 
 
-def cli(database: Path, *words: str) -> list[str]:
-    return [sys.executable, "-c", CLI, "query", "--db", str(database), *words]
+def cli(database: Path, *words: str, verb: str = "query") -> list[str]:
+    return [sys.executable, "-c", CLI, verb, "--db", str(database), *words]
 
 
 def test_ctrl_c_ends_a_query_with_130(database: Path) -> None:
@@ -485,18 +485,54 @@ def test_a_reader_that_goes_away_is_no_error(database: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, as sudo gives it")
 @pytest.mark.usefixtures("reach")
-def test_under_sudo_a_query_has_the_rights_of_the_invoking_user(
-    public_folder: Path,
+@pytest.mark.parametrize("words", [("query", "SELECT 1"), ("runs",), ("show",), ("why",)])
+def test_under_sudo_a_question_has_the_rights_of_the_invoking_user(
+    public_folder: Path, words: tuple[str, ...]
 ) -> None:
     secret = public_folder / "roots-own.duckdb"
     finished(secret, a_record())
     take_in(secret)
     env = {**os.environ, "SUDO_UID": "4321", "SUDO_GID": "4321"}
     done = subprocess.run(
-        cli(secret, "SELECT 1"), env=env, capture_output=True, text=True, check=False
+        cli(secret, *words[1:], verb=words[0]), env=env, capture_output=True, text=True, check=False
     )
     assert done.returncode != 0
     assert "Permission denied" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, as sudo gives it")
+@pytest.mark.usefixtures("reach")
+@pytest.mark.parametrize("words", [("query", "SELECT 1"), ("runs",), ("show",), ("why",)])
+def test_under_sudo_root_is_given_up_for_good_before_an_answer(
+    public_folder: Path, words: tuple[str, ...]
+) -> None:
+    """What answers is no longer root, and cannot become it again."""
+    place = public_folder / f"theirs-{words[0]}"
+    place.mkdir()
+    finished(place / "sbtrace.duckdb", a_record())
+    take_in(place / "sbtrace.duckdb")
+    for path in (place, *place.rglob("*")):
+        os.chown(path, 4321, 4321)
+    env = {**os.environ, "SUDO_UID": "4321", "SUDO_GID": "4321"}
+    at_end = "import atexit, os; atexit.register(lambda: print('uids', *os.getresuid()))\n"
+    python, _, script, *rest = cli(place / "sbtrace.duckdb", *words[1:], verb=words[0])
+    done = subprocess.run(
+        [python, "-c", at_end + script, *rest], env=env, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("uids 4321 4321 4321\n")
+
+
+@pytest.mark.parametrize("verb", ["show", "why"])
+def test_a_report_of_one_run_says_which_others_wait(tmp_path: Path, verb: str) -> None:
+    path = tmp_path / "sbtrace.duckdb"
+    finished(path, a_record())
+    take_in(path)
+    finished(path, a_record())
+    with duckdb.connect(str(path), read_only=True):  # whoever reads keeps writers out
+        done = subprocess.run(cli(path, verb=verb), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "1 run waits in " in done.stderr
 
 
 def test_an_outcome_that_no_run_can_have_is_a_wrong_command_line() -> None:
