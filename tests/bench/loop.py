@@ -42,6 +42,8 @@ class Part(NamedTuple):
     """The call."""
     text: str
     """What stands in the file."""
+    begin: int
+    """Where it begins there: two rules may have the same line."""
     conditions: tuple[tuple[int, int, int], ...] = ()
     """(argument, mask, value) of one way to make it; none: the whole entry."""
 
@@ -53,18 +55,19 @@ class Part(NamedTuple):
 def parts(text: str) -> list[Part]:
     """The entries of a learned profile, and the single ways of those that have several."""
     found = [
-        Part(match[1], match[0]) for match in re.finditer(r'^    "(\w+)",.*\n', text, re.MULTILINE)
+        Part(match[1], match[0], match.start())
+        for match in re.finditer(r'^    "(\w+)",.*\n', text, re.MULTILINE)
     ]
     rules = r'^# .*\n\[\[rule\]\]\nsyscalls = \["(\w+)"\]\n(?:.*\n)*?\]\n'
     for match in re.finditer(rules, text, re.MULTILINE):
-        found.append(Part(match[1], match[0]))
-        ways = re.findall(r"^    \[.*\n", match[0], re.MULTILINE)
+        found.append(Part(match[1], match[0], match.start()))
+        ways = list(re.finditer(r"^    \[.*\n", match[0], re.MULTILINE))
         for way in ways if len(ways) > 1 else ():
             numbers = tuple(
                 (int(index), int(mask, 16), int(value, 16))
-                for index, mask, value in _CONDITION.findall(way)
+                for index, mask, value in _CONDITION.findall(way[0])
             )
-            found.append(Part(match[1], way, numbers))
+            found.append(Part(match[1], way[0], match.start() + way.start(), numbers))
     return found
 
 
@@ -217,8 +220,9 @@ class Loop:
 
 def _cut(text: str, part: Part) -> str:
     """The profile without a part."""
-    assert part.text in text
-    return text.replace(part.text, "", 1)
+    end = part.begin + len(part.text)
+    assert text[part.begin : end] == part.text
+    return text[: part.begin] + text[end:]
 
 
 def main() -> int:
