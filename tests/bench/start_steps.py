@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 RUNS = 15
 NOTES = "SBTRACE_BENCH_NOTES"
 STEPS = {
-    "tracer.session.guard": {"_fork_supervisor": "fork"},
+    "tracer.session.processes.guard": {"_fork_supervisor": "fork"},
     "tracer.cli.order": {"Order.dump": "hand the command line over"},
     "tracer.cli.supervise": {"_order": "wait for the order"},
     "tracer.session.request": {"plan": "plan: profile, user, places"},

@@ -19,7 +19,7 @@ from tracer.errors import EXIT_FAILED, EXIT_SIGNAL_BASE, EXIT_USAGE, SbtraceErro
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tracer.session.front import Front
+    from tracer.session.processes.front import Front
 
 VERBS = ("run", "show", "why", "runs", "query", "profile", "filter", "check", "db", "doctor")
 

@@ -12,7 +12,7 @@ from tracer.cli import stdout
 from tracer.errors import EXIT_FAILED, EXIT_SIGNAL_BASE, SbtraceError
 
 if TYPE_CHECKING:
-    from tracer.session.front import Front
+    from tracer.session.processes.front import Front
 
 
 def main() -> None:
@@ -70,7 +70,7 @@ def split() -> Front:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     gc.disable()  # modules are no garbage; where it may take long, the supervisor enables it
     from tracer.cli.supervise import supervise
-    from tracer.session import guard
+    from tracer.session.processes import guard
     from tracer.store.deputy import serve
 
     return guard.split(supervise, serve)

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, NoReturn
 from tracer.cli import failure
 from tracer.cli.order import Order
 from tracer.errors import EXIT_FAILED, InexactRun, SbtraceError
-from tracer.session.early import endable
-from tracer.session.guard import leave
-from tracer.session.own_limits import own_limits, say_what_changed
+from tracer.session.processes.cancellation import cancellable
+from tracer.session.processes.crash import own_limits, say_lowered_limits
+from tracer.session.processes.guard import leave
 from tracer.store.deputy import Deputy
 
 if TYPE_CHECKING:
     from tracer.cli.guarding import Guarding
     from tracer.model import RunRecord
     from tracer.report.delivery import Delivery
-    from tracer.session.guard import Guard
+    from tracer.session.processes.guard import Guard
     from tracer.session.run import Finished
 
 _SCARCE = (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN)
@@ -34,20 +34,20 @@ def supervise(guard: Guard) -> NoReturn:
     try:
         status = _run(guard)
     except SbtraceError as error:
-        if not say_what_changed(before):  # what fails for want of it does not know why
+        if not say_lowered_limits(before):  # what fails for want of it does not know why
             failure.say(error)
         status = error.exit_status
     except OSError as error:
         if error.errno not in _SCARCE:
             raise
-        if not say_what_changed(before):
+        if not say_lowered_limits(before):
             failure.say(f"cannot go on: {error.strerror}: look at the limits (ulimit -a)")
         status = EXIT_FAILED
     leave(status)
 
 
 def _run(guard: Guard) -> int:
-    with endable(guard):
+    with cancellable(guard):
         # Imported before anybody knows what is wanted: that takes as long as to import Typer.
         from tracer.report.delivery import Delivery
         from tracer.report.live import LiveLine

@@ -13,7 +13,7 @@ from tracer.session.signals import ENDING, FORWARDED, Relay, ignored_by_caller
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tracer.session.guard import Guard
+    from tracer.session.processes.guard import Guard
     from tracer.session.signals import SignalInbox
 
 

@@ -128,9 +128,9 @@ def confinement_for(user: TargetUser, rights: Privileges, database: Path) -> Con
     if user.uid != 0 or not rights.no_new_privs or undoes_it:
         return None
     from tracer.sandbox.confine import confinement
-    from tracer.session.own_places import own_places
+    from tracer.session.protected_paths import protected_paths
 
-    return confinement(own_places(database))
+    return confinement(protected_paths(database))
 
 
 def _filter(profile: Profile) -> prepared.PreparedFilter | None:

@@ -26,10 +26,10 @@ from tracer.sandbox.signals import hold
 from tracer.session import record as records
 from tracer.session.controls import Controls
 from tracer.session.counting import kernel_collector
-from tracer.session.family import end_children
-from tracer.session.front import leave_streams
-from tracer.session.guard import make_room
 from tracer.session.journal import Journal
+from tracer.session.processes.children import end_children
+from tracer.session.processes.front import leave_streams
+from tracer.session.processes.guard import make_room
 from tracer.session.signals import HELD, SignalInbox
 from tracer.session.supervision import Supervision, Watcher
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from tracer.collectors.kernel import KernelRecords
     from tracer.model import Loss, Run, RunRecord
-    from tracer.session.guard import Guard
+    from tracer.session.processes.guard import Guard
     from tracer.session.request import Plan
     from tracer.store.deputy import Deputy
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from tracer.model import Sample
     from tracer.session.aftermath import Daemons
     from tracer.session.controls import Controls
-    from tracer.session.guard import Guard
     from tracer.session.journal import Journal
+    from tracer.session.processes.guard import Guard
 
 SNAPSHOT_S = 4.0
 """So often everything is put on the disk: what a crash costs at most, with room to 5 s."""

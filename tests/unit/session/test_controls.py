@@ -14,7 +14,7 @@ from tracer.session.signals import Received
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tracer.session.guard import Guard
+    from tracer.session.processes.guard import Guard
     from tracer.session.signals import SignalInbox
 
 TYPED_STOP = Received(signal.SIGTSTP, from_kernel=True)

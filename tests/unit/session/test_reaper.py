@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from tracer.session import family, reaper
+from tracer.session import reaper
+from tracer.session.processes import children
 from tracer.session.reaper import Ending, Reaper
 
 if TYPE_CHECKING:
@@ -178,12 +179,12 @@ def test_all_children_are_ended_with_those_that_fall_to_us(
         while len(pids) < 2:
             pids += map(int, os.read(reader, 64).split())
         handles = [os.pidfd_open(pid) for pid in pids]
-        family.end_children()
+        children.end_children()
         assert len(select.select(handles, [], [], 0)[0]) == 2
-        assert family.children() == []
+        assert children.children() == []
 
     if way == "stat":
-        monkeypatch.setattr(family, "children", family._by_stat)
+        monkeypatch.setattr(children, "children", children._by_stat)
     alone(do)
     os.close(reader)
     os.close(writer)

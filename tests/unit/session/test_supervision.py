@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from tracer.collectors.procfs import ProcfsCollector
     from tracer.model import Sample
     from tracer.session.controls import Controls
-    from tracer.session.guard import Guard
     from tracer.session.journal import Journal
+    from tracer.session.processes.guard import Guard
     from tracer.session.supervision import Watcher
 
 N_TURNS = 11

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def own_places(database: Path) -> Iterator[Path]:
+def protected_paths(database: Path) -> Iterator[Path]:
     """Yield files and folders, of which some may be missing.
 
     Cache and spool are made: what is not there cannot be kept from being written. A database

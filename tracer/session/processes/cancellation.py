@@ -1,4 +1,4 @@
-"""The supervisor before it has a run to steer: it ends when somebody wants that."""
+"""Cancels a run that is still being prepared, when a signal asks for that."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from tracer.session.guard import Guard
+    from tracer.session.processes.guard import Guard
 
 
 @contextmanager
-def endable(guard: Guard) -> Iterator[None]:
+def cancellable(guard: Guard) -> Iterator[None]:
     """Let NotStarted be raised, wherever the block is, by a signal that wants sbtrace to end.
 
     That is one to this process, or one to the front, which comes by the pipe from there; and

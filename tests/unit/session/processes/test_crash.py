@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from tracer.session import family
-from tracer.session.fault import say_fault
+from tracer.session.processes import children
+from tracer.session.processes.crash import say_fault
 
 
 class Rude(Exception):
@@ -32,9 +32,9 @@ def test_it_says_where_in_sbtrace_it_was(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The innermost line of its own, not of the library that it called."""
-    monkeypatch.setattr(family, "_held", {})
-    monkeypatch.setattr(family, "_LIST", None)
+    monkeypatch.setattr(children, "_held", {})
+    monkeypatch.setattr(children, "_LIST", None)
     with pytest.raises(AttributeError) as caught:
-        family.children()
+        children.children()
     say_fault(caught.value)
-    assert re.search(r" at tracer\.session\.family:\d+: ", capfd.readouterr().err)
+    assert re.search(r" at tracer\.session\.processes\.children:\d+: ", capfd.readouterr().err)

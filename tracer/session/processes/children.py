@@ -1,4 +1,4 @@
-"""The end of a target whose supervisor is dead: nobody of it is left alive."""
+"""The children of a process of sbtrace: listed, and killed with everything below them."""
 
 from __future__ import annotations
 

@@ -25,10 +25,15 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from tracer import linux
 from tracer.errors import EXIT_FAILED
 from tracer.sandbox.signals import SignalState, hold
-from tracer.session.family import end_children, hold_list
-from tracer.session.fault import say_fault, say_no_memory
-from tracer.session.front import PID_BYTES, Front, cannot_split, leave_streams
-from tracer.session.own_limits import Limits, own_limits, say_what_changed
+from tracer.session.processes.children import end_children, hold_list
+from tracer.session.processes.crash import (
+    Limits,
+    own_limits,
+    say_fault,
+    say_lowered_limits,
+    say_no_memory,
+)
+from tracer.session.processes.front import PID_BYTES, Front, cannot_split, leave_streams
 from tracer.session.signals import HELD
 
 if TYPE_CHECKING:
@@ -169,7 +174,7 @@ def _leave_to(supervise: Callable[[Guard], NoReturn], guard: Guard) -> NoReturn:
 
 def _say_why(error: BaseException, before: Limits) -> None:
     try:
-        if say_what_changed(before):
+        if say_lowered_limits(before):
             return
         if isinstance(error, MemoryError):
             say_no_memory()

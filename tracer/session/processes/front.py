@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from tracer import linux
 from tracer.errors import EXIT_FAILED, SandboxError
-from tracer.session.family import children, end_children, hold_list
+from tracer.session.processes.children import children, end_children, hold_list
 from tracer.session.signals import FORWARDED, HELD
 
 _FRONT_HELD = HELD | {signal.SIGCONT}

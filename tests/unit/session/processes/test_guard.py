@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tracer.errors import EXIT_FAILED, SandboxError
-from tracer.session import guard
-from tracer.session.front import PID_BYTES, Front
+from tracer.session.processes import guard
+from tracer.session.processes.front import PID_BYTES, Front
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +89,7 @@ def test_a_supervisor_that_gets_no_memory_for_a_word_still_has_one(
     def starved(_: object) -> bool:
         raise MemoryError
 
-    monkeypatch.setattr(guard, "say_what_changed", starved)
+    monkeypatch.setattr(guard, "say_lowered_limits", starved)
     guard._say_why(error, {})
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith("sbtrace: it got no more memory while it ran: look at the limit on")
