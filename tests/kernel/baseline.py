@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tracer.collectors.procfs import Baseline, LauncherUse, ProcfsCollector
+from tracer.collectors.procfs import Baseline, ProcessTree, ProcfsCollector, UsedBefore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PR_SET_CHILD_SUBREAPER = 36
 INTERVAL_NS = 20_000_000
 _USE = struct.Struct("=5q")
-"""A LauncherUse, through memory that launcher and test share: a pipe would count as a write."""
+"""A UsedBefore, through memory that launcher and test share: a pipe would count as a write."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +79,12 @@ def observe(
         _launch(ready_r, ready_w, [os.fspath(a) for a in argv], use)
     os.close(exec_w)
     os.close(ready_r)
-    collector = ProcfsCollector(pid, time.monotonic_ns(), interval_ns)
+    collector = ProcfsCollector(ProcessTree(os.getpid(), (pid,)), time.monotonic_ns(), interval_ns)
     os.close(ready_w)
     select.select([exec_r], [], [])  # closed on exec: readable once execve succeeded
     os.close(exec_r)
     if says_its_use:
-        collector.set_launcher(LauncherUse(*_USE.unpack(use)))
+        collector.take_off(UsedBefore(*_USE.unpack(use)))
     try:
         return _supervise(pid, collector, interval_ns)
     finally:

@@ -59,7 +59,7 @@ def faulty(sbtrace: Sbtrace, place: str, error: str, script: str) -> None:
     [
         ("tracer.session.supervision:Supervision._turn", "TypeError", LASTS),
         ("tracer.session.supervision:Supervision._sample", "MemoryError", LASTS),
-        ("tracer.session.reaper:Reaper.reap", "OSError", LASTS),
+        ("tracer.session.launched:Launched.collect", "OSError", LASTS),
         ("tracer.collectors.kernel.collector:KernelCollector.drain", "MemoryError", LASTS),
         ("tracer.collectors.kernel.collector:KernelCollector.stop", "ValueError", ENDS),
         ("tracer.session.journal:Journal.finish", "MemoryError", ENDS),
@@ -78,7 +78,7 @@ def test_a_fault_in_mid_run_ends_the_target_and_what_was_recorded_is_taken_in(
 @pytest.mark.parametrize(
     "place",
     [
-        "tracer.session.run:_Session._await_exec",
+        "tracer.session.run:_Session._await",
         "tracer.session.record:opening",
         "tracer.session.journal:Journal.__init__",
     ],

@@ -106,7 +106,9 @@ def test_a_child_that_the_kernel_reaped_by_itself_is_a_loss() -> None:
 
 def test_a_sample_more_than_an_interval_late_is_a_loss() -> None:
     with subprocess.Popen(["sleep", "5"]) as child:
-        collector = ProcfsCollector(child.pid, time.monotonic_ns(), 1_000_000)
+        collector = ProcfsCollector(
+            ProcessTree(os.getpid(), (child.pid,)), time.monotonic_ns(), 1_000_000
+        )
         collector.sample()
         time.sleep(0.01)  # the lateness is what is tested
         collector.sample()
@@ -117,7 +119,7 @@ def test_a_sample_more_than_an_interval_late_is_a_loss() -> None:
 
 
 def test_an_account_that_cannot_be_read_makes_the_sum_unknown_and_a_loss() -> None:
-    collector = ProcfsCollector(os.getpid(), time.monotonic_ns(), SECOND)
+    collector = ProcfsCollector(ProcessTree(os.getpid()), time.monotonic_ns(), SECOND)
     gone = subprocess.Popen(["true"])
     gone.wait()
     assert collector.final(gone.pid) is None

@@ -23,13 +23,13 @@ LATE = """
 import select
 from tracer.session import run
 
-await_exec = run._Session._await_exec
+await_exec = run._Session._await
 
-def late(session):
-    await_exec(session)
-    select.select([session._launcher.pidfd], [], [])  # until the command is over
+def late(session, *descriptors):
+    await_exec(session, *descriptors)
+    select.select([session._target._launcher.pidfd], [], [])  # until the command is over
 
-run._Session._await_exec = late
+run._Session._await = late
 
 from tracer.cli.main import main
 main()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tracer.session.controls import Controls
-    from tracer.session.reaper import Ending
+    from tracer.session.target import Target
 
 Daemons = Literal["wait", "end"]
 """What becomes of processes of the target that outlive the command."""
@@ -26,12 +26,14 @@ class Aftermath:
     While the command lives, a signal is its own affair: it is passed on, and the command does
     with it what it likes, as without sbtrace. Nobody sends SIGTERM twice but to have an end of
     it; SIGINT may be typed as a key, daemons reload at each SIGHUP, Java tells its threads at
-    each SIGQUIT. Once the command is gone nobody but sbtrace can be asked.
+    each SIGQUIT. Once the command is gone nobody but sbtrace can be asked, and neither can
+    anybody else where signals are not passed on (``Target.takes_signals``).
     """
 
-    def __init__(self, ending: Ending, daemons: Daemons, controls: Controls) -> None:
-        self._ending, self._daemons, self._controls = ending, daemons, controls
+    def __init__(self, target: Target, daemons: Daemons, controls: Controls) -> None:
+        self._ending, self._daemons, self._controls = target.ending, daemons, controls
         self._before: set[int] = set()
+        self._takes_signals = target.takes_signals
         self._decided = False
         self._note_at: float | None = None
         self.ended_by: int | None = None
@@ -42,7 +44,7 @@ class Aftermath:
         for number in numbers:
             if self._ending.begun:
                 self._ending.at_once()
-            elif self._decided:
+            elif self._decided or not self._takes_signals:
                 self.ended_by = number
                 self._ending.begin()
             elif number == signal.SIGTERM and number in self._before:
@@ -51,15 +53,16 @@ class Aftermath:
             else:
                 self._before.add(number)
 
-    def command_ended(self, status: int, now: float) -> None:
-        """Decide about the rest, once. ``status``: of wait(2), the command's."""
+    def command_ended(self, status: int | None, now: float) -> None:
+        """Decide about the rest, once. ``status``: of wait(2), the command's; None if not known."""
         # One signal to the group is not to count twice: here, and again when it is certain.
         if self._decided or self._controls.wait_s is not None:
             return
         self._decided = True
         self._note_at = now + NOTE_AFTER_S
         asked = self._controls.asked_to_end
-        if self._daemons == "end" or self._before & FINAL or gave_in(status, asked):
+        obeyed = status is not None and gave_in(status, asked)
+        if self._daemons == "end" or self._before & FINAL or obeyed:
             self._ending.begin()
 
     def waits(self) -> bool:

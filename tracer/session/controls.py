@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tracer.session.signals import ENDING, FORWARDED, Relay, ignored_by_caller
@@ -15,17 +13,14 @@ if TYPE_CHECKING:
 
     from tracer.session.processes.guard import Guard
     from tracer.session.signals import SignalInbox
+    from tracer.session.target import Target
 
 
 class Controls:
     """Passes signals on to the command, and lets the front stop and go on as it does."""
 
-    def __init__(
-        self, main_pid: int, main_fd: int, inbox: SignalInbox, guard: Guard | None
-    ) -> None:
-        """``main_fd``: pidfd of the command; a number alone may be another's once it is reaped."""
-        self._main_pid, self._main_fd = main_pid, main_fd
-        self._inbox, self._guard = inbox, guard
+    def __init__(self, target: Target, inbox: SignalInbox, guard: Guard | None) -> None:
+        self._target, self._inbox, self._guard = target, inbox, guard
         self._relay = Relay(in_front=guard is not None)
         self._heeded = ENDING - ignored_by_caller()
         self._over = False
@@ -59,7 +54,7 @@ class Controls:
         taken = self._relay.take(own, relayed, time.monotonic())
         for number in taken.send:
             if number != signal.SIGCONT or self.stopped:
-                self._send(number)
+                self._target.send(number)
         self._stop_alone(typed, relayed)
         return [number for number in (*typed, *taken.heard) if number in self._heeded]
 
@@ -78,7 +73,7 @@ class Controls:
         The front's caller, a shell with job control, then takes the terminal, and gives it
         back with the SIGCONT that reaches the whole process group.
         """
-        while (change := self._change()) is not None:
+        while (change := self._target.stop_change()) is not None:
             self._become(stopped=change)
 
     def ended(self) -> None:
@@ -93,19 +88,6 @@ class Controls:
             self.before_stop()
         if self._guard is not None:
             self._guard.signal_front(signal.SIGSTOP if stopped else signal.SIGCONT)
-
-    def _change(self) -> bool | None:
-        """Whether the command is stopped now, if that changed; None if it did not."""
-        flags = os.WSTOPPED | os.WCONTINUED | os.WNOHANG
-        try:
-            found = os.waitid(os.P_PID, self._main_pid, flags)
-        except ChildProcessError:
-            return None
-        return None if found is None else found.si_code != os.CLD_CONTINUED
-
-    def _send(self, number: int) -> None:
-        with suppress(ProcessLookupError, PermissionError):
-            signal.pidfd_send_signal(self._main_fd, number)
 
 
 def _nothing() -> None:

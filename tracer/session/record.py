@@ -7,11 +7,9 @@ import signal
 from typing import TYPE_CHECKING, NamedTuple
 
 import tracer
-from tracer.capabilities import names_of
 from tracer.completeness import counts_are_exact, samples_are_complete
 from tracer.identity import invoking_user
 from tracer.model import Outcome, Run, RunRecord
-from tracer.sandbox.command import identity_of
 from tracer.session.limits import limit_hit
 from tracer.session.signals import gave_in
 
@@ -23,6 +21,18 @@ if TYPE_CHECKING:
     from tracer.collectors.procfs import Baseline
     from tracer.model import Loss
     from tracer.session.request import Plan
+
+
+class Description(NamedTuple):
+    """What a target is: fields of ``Run``, with the same meaning."""
+
+    argv: tuple[str, ...]
+    executable: str
+    cwd: str
+    target_uid: int
+    capabilities: tuple[str, ...] | None
+    dropped_capabilities: tuple[str, ...] | None
+    no_new_privs: bool | None
 
 
 class Ended(NamedTuple):
@@ -55,20 +65,21 @@ def end_ns(kernel: KernelRecords | None, gone_ns: int) -> int:
 
 
 def opening(
-    plan: Plan, run_id: str, started_at: datetime, trace_missing: str | None, *, traced: bool
+    plan: Plan,
+    target: Description,
+    run_id: str,
+    started_at: datetime,
+    trace_missing: str | None,
+    *,
+    traced: bool,
 ) -> Run:
     """Return the row of a run that has just begun."""
-    privileges = plan.launch.privileges
     return Run(
         run_id=run_id,
         started_at=started_at,
-        argv=plan.request.command,
-        executable=identity_of(plan.executable),
-        cwd=plan.cwd,
         host=plan.host,
         kernel=plan.kernel,
         uid=invoking_user().uid,
-        target_uid=plan.user.uid,
         profile=plan.profile.name,
         profile_digest=plan.profile.digest,
         profile_source=plan.profile.source,
@@ -77,9 +88,7 @@ def opening(
         trace="full" if traced else "none",
         trace_missing=trace_missing,
         tags=dict(plan.request.tags),
-        capabilities=names_of(privileges.begins_with),
-        dropped_capabilities=names_of(privileges.loses),
-        no_new_privs=privileges.no_new_privs_then,
+        **target._asdict(),
     )
 
 

@@ -15,7 +15,8 @@ from tracer.sandbox import prepared
 from tracer.sandbox.command import resolve_command
 from tracer.sandbox.launch import Launch
 from tracer.sandbox.privileges import asked_for, privileges
-from tracer.sandbox.user import TargetUser, target_user
+from tracer.sandbox.user import target_user
+from tracer.session.launched import LaunchPlan
 from tracer.store.location import check_writable
 from tracer.store.location import resolve as resolve_database
 
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from tracer.profile import Profile
     from tracer.sandbox.confine import Confinement
     from tracer.sandbox.privileges import Privileges
+    from tracer.sandbox.user import TargetUser
     from tracer.session.aftermath import Daemons
+    from tracer.session.target import TargetPlan
 
 TraceWish = Literal["auto", "full", "none"]
 
@@ -62,15 +65,12 @@ class Plan(NamedTuple):
 
     request: Request
     profile: Profile
-    executable: str
-    user: TargetUser
+    target: TargetPlan
     database: Path
-    launch: Launch
     timeout_s: float | None
     """The nearer of ``--timeout`` and the profile's wall limit; None: no limit."""
     timeout_is_limit: bool
     """Whether that is the profile's."""
-    cwd: str
     host: str
     kernel: str
 
@@ -94,29 +94,27 @@ def plan(request: Request) -> Plan:
     database = resolve_database(request.database)
     check_writable(database)
     rights = privileges(profile, asked, user)
+    launch = Launch(
+        file=executable,
+        argv=request.command,
+        environment=_environment(user),
+        user=user,
+        privileges=rights,
+        confinement=confinement_for(user, rights, database),
+        limits=_limits(profile),
+        load_filter=load_filter,
+        draw_secret=load_filter.secret if load_filter is not None else None,
+        closed=request.closed,
+    )
     machine = os.uname()
     timeout_s, is_limit = _nearer(request.timeout_s, profile.limits.wall_seconds)
     return Plan(
         request=request,
         profile=profile,
-        executable=executable,
-        user=user,
+        target=LaunchPlan(launch, _cwd(), profile.limits.processes),
         database=database,
-        launch=Launch(
-            file=executable,
-            argv=request.command,
-            environment=_environment(user),
-            user=user,
-            privileges=rights,
-            confinement=confinement_for(user, rights, database),
-            limits=_limits(profile),
-            load_filter=load_filter,
-            draw_secret=load_filter.secret if load_filter is not None else None,
-            closed=request.closed,
-        ),
         timeout_s=timeout_s,
         timeout_is_limit=is_limit,
-        cwd=_cwd(),
         host=machine.nodename,
         kernel=machine.release,
     )

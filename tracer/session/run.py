@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracer import linux
-from tracer.collectors.procfs import LauncherUse, ProcfsCollector
+from tracer.collectors.procfs import ProcfsCollector
 from tracer.errors import (
     EXIT_FAILED,
     EXIT_SIGNAL_BASE,
@@ -20,14 +20,11 @@ from tracer.errors import (
     NotStarted,
     SandboxError,
 )
-from tracer.sandbox.launch import Launcher
-from tracer.sandbox.processes import ProcessBound
 from tracer.sandbox.signals import hold
 from tracer.session import record as records
 from tracer.session.controls import Controls
 from tracer.session.counting import kernel_collector
 from tracer.session.journal import Journal
-from tracer.session.processes.children import end_children
 from tracer.session.processes.front import leave_streams
 from tracer.session.processes.guard import make_room
 from tracer.session.signals import HELD, SignalInbox
@@ -94,28 +91,19 @@ class _Session:
         open_files = guard.open_files if guard is not None else make_room()
         inbox = SignalInbox()
         stack.callback(inbox.close)
-        self._bound = self._make_bound(stack)
-        # RLIMIT_NPROC counts DuckDB's threads too, if they are the target's user's: they would
-        # take its room. DuckDB is then started when the target is gone.
-        if deputy is not None and (self._bound is None or not self._bound.rlimits):
-            deputy.get_ready()
-        self._launcher = Launcher(plan.launch, signals)
-        stack.callback(self._launcher.close)
+        get_ready = deputy.get_ready if deputy is not None else _nothing
+        self._target = plan.target.prepare(signals, open_files, get_ready, stack)
         if guard is not None:
             leave_streams(0, 1)
-        self._launcher.limit_descriptors(open_files)
-        if self._bound is not None:
-            self._launcher.bound(self._bound.rlimits)
-            self._bound.enrol(self._launcher.pid)
         self._kernel, self._missing = kernel_collector(plan.request.trace, plan.profile)
         if self._kernel is not None:
-            self._kernel.enrol(self._launcher.pidfd)
+            self._target.enrol(self._kernel.enrol)
         self._start_ns = time.monotonic_ns()
         interval_ns = plan.request.interval_ns
-        self._procfs = ProcfsCollector(self._launcher.pid, self._start_ns, interval_ns)
-        self._controls = Controls(self._launcher.pid, self._launcher.pidfd, inbox, guard)
+        self._procfs = ProcfsCollector(self._target.processes, self._start_ns, interval_ns)
+        self._controls = Controls(self._target, inbox, guard)
         self._supervision = Supervision(
-            self._launcher.pid,
+            self._target,
             interval_ns / 1e9,
             self._procfs,
             self._kernel,
@@ -124,35 +112,24 @@ class _Session:
             plan.request.daemons,
         )
 
-    def _make_bound(self, stack: ExitStack) -> ProcessBound | None:
-        limit = self._plan.profile.limits.processes
-        if limit is None:
-            return None
-        bound = ProcessBound(limit, self._plan.user)
-        stack.callback(bound.close)
-        return bound
-
     def start(self) -> Run:
-        """Let the launcher go; return when its execve succeeded. Raises SbtraceError if not."""
+        """Let the target begin; return when it has. Raises SbtraceError if it cannot."""
         self._require_wanted()
         if self._guard is not None:
             # Else a target of the same user could trace sbtrace, which has no filter: ptrace(2).
             linux.prctl(linux.PR_SET_DUMPABLE, 0)
-        self._launcher.release()
+        self._target.begin(self._await)
         gc.enable()
-        self._await_exec()
-        failure = self._launcher.failure()
-        if failure is not None:
-            raise failure
-        self._start_ns = self._launcher.last_step_ns
+        self._start_ns = self._target.start_ns
         if self._kernel is not None:
             self._kernel.count_from(self._start_ns)
         ago = timedelta(microseconds=(time.monotonic_ns() - self._start_ns) / 1000)
         started_at = datetime.now(UTC) - ago
         self._procfs.rebase(self._start_ns)
-        self._procfs.set_launcher(LauncherUse(*self._launcher.used()))
+        self._procfs.take_off(self._target.used_before())
         return records.opening(
             self._plan,
+            self._target.description,
             os.urandom(6).hex(),
             started_at,
             self._missing,
@@ -167,13 +144,12 @@ class _Session:
         for number in self._controls.asked_to_end:
             raise NotStarted(number)
 
-    def _await_exec(self) -> None:
-        """Wait until the close-on-exec pipe ends; Ctrl-Z may stop the launcher meanwhile."""
+    def _await(self, descriptor: int) -> None:
+        """Wait until ``descriptor`` is readable; Ctrl-Z may stop the target meanwhile."""
         waiting = select.poll()
-        waiting.register(self._launcher.exec_fd)
-        for descriptor in self._controls.descriptors:
-            waiting.register(descriptor, select.POLLIN)
-        while self._launcher.exec_fd not in (fd for fd, _event in waiting.poll()):
+        for watched in (descriptor, *self._controls.descriptors):
+            waiting.register(watched, select.POLLIN)
+        while descriptor not in (fd for fd, _event in waiting.poll()):
             self._controls.receive()
             self._controls.follow()
 
@@ -189,7 +165,7 @@ class _Session:
         except Exception:
             # The guard does the same, but what is on the disk waits for it to be over.
             with suppress(Exception):
-                end_children()
+                self._target.abandon()
             with suppress(Exception):
                 watcher.clear()
             if journal is not None:
@@ -219,7 +195,7 @@ class _Session:
         if self._kernel is not None:
             self._kernel.close()  # while the run goes into the database
         status = exit_status(final.run, self._supervision.ended_by)
-        unprotected = self._launcher.unprotected()
+        unprotected = self._target.unprotected()
         return Finished(final, status, unprotected, journal.settle, _whole(final, journal))
 
     def _snapshot(self, begun: Run, journal: Journal) -> None:
@@ -230,12 +206,12 @@ class _Session:
 
     def _final(self, begun: Run, kernel: KernelRecords | None, wall_ns: int) -> RunRecord:
         ended = records.Ended(
-            status=self._supervision.main_status,
+            status=self._target.status,
             timed_out=self._supervision.timed_out,
             interrupted_by=self._controls.asked_to_end,
             ended_by=self._supervision.ended_by,
             broken_off=self._supervision.broken_off,
-            refused_forks=self._bound.refusals() if self._bound is not None else None,
+            refused_forks=self._target.refused_forks(),
             wall_ns=wall_ns,
         )
         totals = self._procfs.totals()
@@ -252,6 +228,10 @@ def _whole(record: RunRecord, journal: Journal) -> Callable[[], RunRecord] | Non
     if len(record.processes) < KEPT:
         return None
     return lambda: journal.with_every_process(record)
+
+
+def _nothing() -> None:
+    """Without a deputy nobody gets ready."""
 
 
 def exit_status(run: Run, ended_by: int | None = None) -> int:

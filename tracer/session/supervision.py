@@ -8,7 +8,6 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from tracer.session.aftermath import Aftermath
-from tracer.session.reaper import Ending, Reaper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from tracer.session.controls import Controls
     from tracer.session.journal import Journal
     from tracer.session.processes.guard import Guard
+    from tracer.session.target import Target
 
 SNAPSHOT_S = 4.0
 """So often everything is put on the disk: what a crash costs at most, with room to 5 s."""
@@ -48,11 +48,11 @@ class Watcher(Protocol):
 
 
 class Supervision:
-    """Samples, drains, reaps and passes signals on until the whole target is gone."""
+    """Samples, drains, collects the dead and passes signals on until the whole target is gone."""
 
     def __init__(
         self,
-        main_pid: int,
+        target: Target,
         interval_s: float,
         procfs: ProcfsCollector,
         kernel: KernelCollector | None,
@@ -60,20 +60,14 @@ class Supervision:
         guard: Guard | None,
         daemons: Daemons = "wait",
     ) -> None:
-        self._interval_s = interval_s
+        self._target, self._interval_s = target, interval_s
         self._procfs, self._kernel = procfs, kernel
         self._controls, self._guard = controls, guard
-        self._reaper = Reaper(main_pid, procfs)
-        self._ending = Ending(procfs.pids)
-        self._aftermath = Aftermath(self._ending, daemons, controls)
+        self._ending = target.ending
+        self._aftermath = Aftermath(target, daemons, controls)
         self.timed_out = False
         self.broken_off = False
         """Whether a part of sbtrace was killed, and the target therefore ended."""
-
-    @property
-    def main_status(self) -> int | None:
-        """Wait status of the command; None while it runs."""
-        return self._reaper.main_status
 
     @property
     def ended_by(self) -> int | None:
@@ -98,8 +92,8 @@ class Supervision:
         next_snapshot = next_sample + SNAPSHOT_S
         with selectors.DefaultSelector() as selector:
             self._register(selector)
-            self._reap(journal)
-            while not self._reaper.gone:
+            self._collect(journal)
+            while not self._target.gone:
                 now = time.monotonic()
                 if deadline is not None and now >= deadline:
                     self.timed_out, deadline = True, None
@@ -115,7 +109,7 @@ class Supervision:
         self._controls.receive()
 
     def _register(self, selector: selectors.BaseSelector) -> None:
-        for descriptor in self._controls.descriptors:
+        for descriptor in (*self._controls.descriptors, *self._target.descriptors):
             selector.register(descriptor, selectors.EVENT_READ)
         if self._kernel is not None:
             selector.register(self._kernel.ring_fd, selectors.EVENT_READ)
@@ -134,18 +128,17 @@ class Supervision:
         self._aftermath.hear(self._controls.receive())
         self._controls.follow()
         self._ending.insist()
-        self._reap(journal)
+        self._collect(journal)
         if self._kernel is not None:
             self._kernel.drain()
 
-    def _reap(self, journal: Journal) -> None:
-        lived = self._reaper.main_status is None
-        journal.add(self._reaper.reap())
-        status = self._reaper.main_status
-        if status is not None:
+    def _collect(self, journal: Journal) -> None:
+        lived = not self._target.ended
+        journal.add(self._target.collect(self._procfs))
+        if self._target.ended:
             if lived:
                 self._controls.ended()
-            self._aftermath.command_ended(status, time.monotonic())
+            self._aftermath.command_ended(self._target.status, time.monotonic())
 
     def _sample(self, start_ns: int, journal: Journal, watcher: Watcher) -> None:
         samples = self._procfs.sample()

@@ -6,18 +6,19 @@ import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import pytest
 
 from tracer.session.aftermath import NOTE_AFTER_S, Aftermath, Daemons
-from tracer.session.reaper import Ending
+from tracer.session.launched import Ending
 from tracer.session.signals import ENDING, gave_in, ignored_by_caller
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tracer.session.controls import Controls
+    from tracer.session.target import Target
 
 TERM, INT, HUP, QUIT = (
     int(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
@@ -49,12 +50,16 @@ class _Ending:
         self.told.append("kill")
 
 
+class _Target(NamedTuple):
+    ending: _Ending
+    takes_signals: bool
+
+
 class _Setting:
-    def __init__(self, daemons: Daemons = "wait") -> None:
+    def __init__(self, daemons: Daemons = "wait", *, takes_signals: bool = True) -> None:
         self.controls, self.ending = _Controls(), _Ending()
-        self.aftermath = Aftermath(
-            cast("Ending", self.ending), daemons, cast("Controls", self.controls)
-        )
+        target = cast("Target", _Target(self.ending, takes_signals))
+        self.aftermath = Aftermath(target, daemons, cast("Controls", self.controls))
 
     def after(self, status: int = 0, *asked: int) -> list[str]:
         """What is done with the rest when the command ended after these signals."""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import pytest
 
 from tracer.session.controls import Controls
+from tracer.session.launched import Launched
 from tracer.session.signals import Received
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tracer.sandbox.launch import Launcher
+    from tracer.session.launched import LaunchPlan
     from tracer.session.processes.guard import Guard
     from tracer.session.signals import SignalInbox
 
@@ -48,6 +51,13 @@ class _Inbox:
         return found
 
 
+class _Launcher(NamedTuple):
+    """One that has become the command."""
+
+    pid: int
+    pidfd: int
+
+
 class Parts:
     """Controls of a command that sleeps, between a front and an inbox."""
 
@@ -59,15 +69,17 @@ class Parts:
                 signal.signal(number, signal.SIG_DFL)
             while True:
                 signal.pause()
-        self.pidfd = os.pidfd_open(self.command)
+        launcher = _Launcher(self.command, os.pidfd_open(self.command))
+        self.target = Launched(cast("LaunchPlan", None), cast("Launcher", launcher), None)
         self.front, self.inbox = _Front(), _Inbox()
         given: tuple[Any, Any] = (cast("SignalInbox", self.inbox), cast("Guard", self.front))
-        self.controls = Controls(self.command, self.pidfd, *given)
+        self.controls = Controls(self.target, *given)
+        self.close_pidfd = lambda: os.close(launcher.pidfd)
 
     def close(self) -> None:
         os.kill(self.command, signal.SIGKILL)
         os.waitpid(self.command, 0)
-        os.close(self.pidfd)
+        self.close_pidfd()
 
 
 @pytest.fixture
@@ -123,7 +135,7 @@ def test_a_signal_to_the_front_reaches_the_command_and_asks_for_an_end(parts: Pa
 def test_ctrl_c_is_heard_and_not_sent_again(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     """The terminal sent it to the command itself: the whole process group has it."""
     sent: list[int] = []
-    monkeypatch.setattr(parts.controls, "_send", sent.append)
+    monkeypatch.setattr(parts.target, "send", sent.append)
     parts.inbox.came = [Received(signal.SIGINT, from_kernel=True)]
     assert parts.controls.receive() == [signal.SIGINT]
     assert sent == []
@@ -134,7 +146,7 @@ def test_a_command_that_runs_is_not_sent_sigcont(
 ) -> None:
     """The front hears each that its shell sends, but the command may count those of its own."""
     sent: list[int] = []
-    monkeypatch.setattr(parts.controls, "_send", sent.append)
+    monkeypatch.setattr(parts.target, "send", sent.append)
     parts.front.relay = [signal.SIGCONT]
     parts.controls.receive()
     assert sent == []
@@ -151,5 +163,5 @@ def test_what_is_passed_on_and_asks_for_no_end_is_not_said(parts: Parts) -> None
 
 def test_what_wakes_the_supervisor_are_the_inbox_and_the_front(parts: Parts) -> None:
     assert parts.controls.descriptors == (_Inbox.fd, _Front.relay_fd)
-    alone = Controls(parts.command, parts.pidfd, cast("SignalInbox", parts.inbox), None)
+    alone = Controls(parts.target, cast("SignalInbox", parts.inbox), None)
     assert alone.descriptors == (_Inbox.fd,)

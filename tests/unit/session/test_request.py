@@ -80,7 +80,7 @@ def test_without_either_there_is_no_end() -> None:
 
 def test_limits_are_those_that_setrlimit_holds(profile: Path) -> None:
     """The number of processes is not among them: that holds the whole target otherwise."""
-    limits = dict(planned(profile=str(profile)).launch.limits)
+    limits = dict(planned(profile=str(profile)).target.launch.limits)
     assert limits == {resource.RLIMIT_CPU: 11, resource.RLIMIT_NOFILE: 13}
 
 
@@ -91,23 +91,24 @@ def test_a_profile_that_refuses_execve_can_start_nothing(tmp_path: Path) -> None
     with pytest.raises(ProfileError, match="execve is refused"):
         planned(profile=str(path))
     path.write_text(text.format('"execve"'))
-    assert planned(profile=str(path)).launch.load_filter is not None
+    assert planned(profile=str(path)).target.launch.load_filter is not None
 
 
 def test_a_profile_that_restricts_nothing_has_no_filter() -> None:
-    assert planned().launch.load_filter is None
+    assert planned().target.launch.load_filter is None
 
 
 def test_the_command_is_resolved_and_its_words_are_kept() -> None:
     got = planned(command=("sh", "-c", "x"))
-    assert got.executable == got.launch.file
-    assert got.executable.endswith("/sh")
-    assert got.launch.argv == ("sh", "-c", "x")
+    assert got.target.launch.file.endswith("/sh")
+    assert got.target.launch.argv == ("sh", "-c", "x")
     assert (got.host, got.kernel) == (os.uname().nodename, os.uname().release)
 
 
 def test_another_users_environment_names_that_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    other = planned(user=None).user._replace(changes=True, name="her", home="/home/her")
+    other = planned(user=None).target.launch.user._replace(
+        changes=True, name="her", home="/home/her"
+    )
     for name in ("SUDO_USER", "SUDO_UID", "SUDO_GID", "SUDO_COMMAND"):
         monkeypatch.setenv(name, "1")
     monkeypatch.setenv("USER", "caller")

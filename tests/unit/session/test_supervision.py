@@ -18,22 +18,40 @@ if TYPE_CHECKING:
     from tracer.session.journal import Journal
     from tracer.session.processes.guard import Guard
     from tracer.session.supervision import Watcher
+    from tracer.session.target import Target
 
 N_TURNS = 11
 PROMISED_S = 5.0
 """docs/schema.md, of a run that was interrupted: its figures are at most so old."""
 
 
-class _Reaper:
-    """A target that is there for so many turns."""
+class _Ending:
+    """Notes how often it is told to leave no time."""
 
-    main_status = None
+    begun, wait_s = False, None
 
-    def __init__(self, _main_pid: int, _procfs: object) -> None:
+    def __init__(self) -> None:
+        self.killed = 0
+
+    def at_once(self) -> None:
+        self.killed += 1
+
+    def insist(self) -> None: ...
+
+
+class _Target:
+    """One that is there for so many turns."""
+
+    descriptors = ()
+    takes_signals = True
+    ended = gone = False
+    status = None
+
+    def __init__(self) -> None:
         self.turns = 0
-        self.gone = False
+        self.ending = _Ending()
 
-    def reap(self) -> list[Sample]:
+    def collect(self, _accounts: object) -> list[Sample]:
         self.turns += 1
         self.gone = self.turns > N_TURNS
         return []
@@ -58,18 +76,19 @@ class _Nothing:
     def sample(self) -> list[Sample]:
         return []
 
-    def pids(self) -> list[int]:
-        return []
-
 
 def snapshots(monkeypatch: pytest.MonkeyPatch, every_s: float) -> int:
     """How many a run of N_TURNS turns has."""
-    monkeypatch.setattr(supervision, "Reaper", _Reaper)
     monkeypatch.setattr(supervision, "SNAPSHOT_S", every_s)
     taken: list[None] = []
     nothing = _Nothing()
     watched = Supervision(
-        1, 0.0, cast("ProcfsCollector", nothing), None, cast("Controls", nothing), None
+        cast("Target", _Target()),
+        0.0,
+        cast("ProcfsCollector", nothing),
+        None,
+        cast("Controls", nothing),
+        None,
     )
     watched.watch(
         0, None, cast("Journal", nothing), lambda: taken.append(None), cast("Watcher", nothing)
@@ -114,18 +133,14 @@ class _Gone:
         self.watched, self.relay_fd = (watched,), relay
 
 
-def test_the_target_is_killed_at_once_when_the_guard_is_gone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_target_is_killed_at_once_when_the_guard_is_gone() -> None:
     """There is nobody left who would end it: once, however many turns are to come."""
-    killed: list[None] = []
-    monkeypatch.setattr(supervision, "Reaper", _Reaper)
-    monkeypatch.setattr(supervision.Ending, "at_once", lambda _ending: killed.append(None))
+    target = _Target()
     nothing, (watched, relay) = _Nothing(), os.pipe()
     nothing.descriptors = (relay,)
     try:
         run = Supervision(
-            1,
+            cast("Target", target),
             0.0,
             cast("ProcfsCollector", nothing),
             None,
@@ -137,7 +152,7 @@ def test_the_target_is_killed_at_once_when_the_guard_is_gone(
         os.close(watched)
         os.close(relay)
     assert run.broken_off
-    assert len(killed) == 1
+    assert target.ending.killed == 1
 
 
 class _Shown(_Nothing):
@@ -159,10 +174,16 @@ def test_how_many_are_left_behind_is_shown_when_it_is_time_to(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     times = iter([False, True])
-    monkeypatch.setattr(supervision, "Reaper", _Reaper)
     monkeypatch.setattr(supervision, "_in_foreground", lambda: True)
     monkeypatch.setattr(supervision.Aftermath, "waits", lambda _self: next(times, False))
     shown = _Shown()
-    run = Supervision(1, 0.0, cast("ProcfsCollector", shown), None, cast("Controls", shown), None)
+    run = Supervision(
+        cast("Target", _Target()),
+        0.0,
+        cast("ProcfsCollector", shown),
+        None,
+        cast("Controls", shown),
+        None,
+    )
     run.watch(0, None, cast("Journal", shown), lambda: None, cast("Watcher", shown))
     assert shown.left == [0]

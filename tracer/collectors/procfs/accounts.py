@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from tracer.collectors.procfs.files import Io, parse_io, read_io
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _MOST_KEPT = 256
 """Of the 1,024 descriptors that a process has by default; the rest of the target goes without."""
@@ -19,11 +23,13 @@ _MOST_KEPT = 256
 class Accounts:
     """Reads accounts; for an ordinary user it opens each once and keeps it."""
 
-    def __init__(self, root_pid: int) -> None:
-        """Called while the launcher lives, which the command takes its account from."""
+    def __init__(self, first: Iterable[int]) -> None:
+        """``first``: processes to begin with, the launcher for one, which a command takes its
+        account from."""
         self._keeps = os.geteuid() != 0
         self._files: dict[int, int] = {}
-        self.read(root_pid)
+        for pid in first:
+            self.read(pid)
 
     def read(self, pid: int) -> Io | None:
         """What ``/proc/PID/io`` says; None if the process is gone or not ours to read."""

@@ -22,12 +22,13 @@ from tracer.collectors.procfs.files import (
     read_stat,
     read_status,
 )
-from tracer.collectors.procfs.records import Baseline, LauncherUse
-from tracer.collectors.procfs.tree import ProcessTree
+from tracer.collectors.procfs.records import Baseline, UsedBefore
 from tracer.model import Loss, Sample
 
 if TYPE_CHECKING:
     import resource
+
+    from tracer.collectors.interface import Processes
 
 _LAUNCHER_GROWTH_BYTES = 12 * 1024 * 1024
 """What the forked launcher may still add to its memory between its enrolment and execve,
@@ -69,13 +70,13 @@ class ProcfsCollector:
     ``totals()`` and ``losses()`` at the end. Not safe to call from two threads at once.
     """
 
-    def __init__(self, root_pid: int, start_monotonic_ns: int, interval_ns: int) -> None:
+    def __init__(self, target: Processes, start_monotonic_ns: int, interval_ns: int) -> None:
         self._start_ns = start_monotonic_ns
         self._interval_ns = interval_ns
-        self._tree = ProcessTree(os.getpid())
+        self._target = target
         self._cpu = CpuMeter(interval_ns)
-        self._exits = ExitPeaks(root_pid)
-        self._accounts = Accounts(root_pid)
+        self._exits = ExitPeaks(target.top_pid, target.first)
+        self._accounts = Accounts(target.first)
         self._seen: dict[int, _Seen] = {}
         self._last_sample_ns: int | None = None
         self._last_reaped_ns: int | None = None
@@ -88,18 +89,17 @@ class ProcfsCollector:
         self._reads = self._writes = 0
         self._reaped_rss = 0
         # ru_maxrss survives execve: what the launcher held is in the figure of the command.
-        launcher = read_status(root_pid)
-        held = launcher.peak_rss_bytes if launcher else None
-        self._launcher = LauncherUse(0, 0, 0, 0, held or 0)
-        self._launcher_rss = (held or 0) + _LAUNCHER_GROWTH_BYTES
+        held = max((_peak_rss(pid) for pid in target.first), default=0)
+        self._before = UsedBefore(0, 0, 0, 0, held)
+        self._rss_before = held + _LAUNCHER_GROWTH_BYTES
 
-    def set_launcher(self, use: LauncherUse) -> None:
-        """Take off what the launcher itself had used up to its execve, as it said itself.
+    def take_off(self, use: UsedBefore) -> None:
+        """Take off what the accounts held before the run.
 
-        Without it that stays in the figures: about 4 ms of CPU and 500 minor faults.
+        Without it, a launcher's use stays in the figures: about 4 ms of CPU, 500 minor faults.
         """
-        self._launcher = use
-        self._launcher_rss = use.peak_rss_bytes + _LAUNCHER_LAST_STEP_BYTES
+        self._before = use
+        self._rss_before = use.peak_rss_bytes + _LAUNCHER_LAST_STEP_BYTES
         self._cpu.begin(use.user_ns + use.system_ns)
 
     def rebase(self, start_monotonic_ns: int) -> None:
@@ -116,7 +116,7 @@ class ProcfsCollector:
         self._note_late(now)
         samples: list[Sample] = []
         alive: dict[int, _Seen] = {}
-        for pid in self._tree.pids():
+        for pid in self._target.pids():
             row = self._read(pid, now)
             if row is not None:
                 samples.append(row[0])
@@ -133,10 +133,6 @@ class ProcfsCollector:
         """``alive``: in the order in which they were read."""
         when = When(alive[0].cpu_read.since_ns, alive[-1].cpu_read.until_ns) if alive else None
         self._cpu.tick(when or When(now, now), sum(one.tree_cpu_ns for one in alive))
-
-    def pids(self) -> list[int]:
-        """Every process of the target that is there now, parents first."""
-        return self._tree.pids()
 
     def final(self, pid: int) -> Sample | None:
         """The last row of a zombie that sbtrace is about to reap; None if it is gone.
@@ -185,13 +181,13 @@ class ProcfsCollector:
         return Baseline(
             read_syscalls=self._reads if known else None,
             write_syscalls=self._writes if known else None,
-            minor_faults=max(self._minor - self._launcher.minor_faults, 0),
-            major_faults=max(self._major - self._launcher.major_faults, 0),
+            minor_faults=max(self._minor - self._before.minor_faults, 0),
+            major_faults=max(self._major - self._before.major_faults, 0),
             max_rss_bytes=self._max_rss(),
             peak_vm_bytes=None if self._untold else peak_vm,
             peak_cpu_percent=self._cpu.peak(self._last_reaped_ns),
-            user_ns=max(self._user_ns - self._launcher.user_ns, 0),
-            system_ns=max(self._system_ns - self._launcher.system_ns, 0),
+            user_ns=max(self._user_ns - self._before.user_ns, 0),
+            system_ns=max(self._system_ns - self._before.system_ns, 0),
             sigsys=self._sigsys,
         )
 
@@ -254,10 +250,15 @@ class ProcfsCollector:
         ``ru_maxrss`` also knows programs that an execve ended, and needs no rights; no process
         can have had more.
         """
-        reaped = self._reaped_rss if self._reaped_rss > self._launcher_rss else None
+        reaped = self._reaped_rss if self._reaped_rss > self._rss_before else None
         if reaped is None and self._untold:
             return None
         return _larger(_larger(self._peak_rss, self._exits.rss_bytes), reaped) or None
+
+
+def _peak_rss(pid: int) -> int:
+    status = read_status(pid)
+    return (status.peak_rss_bytes or 0) if status else 0
 
 
 def _larger(one: int | None, other: int | None) -> int | None:

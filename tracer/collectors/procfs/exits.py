@@ -69,9 +69,14 @@ class _Exit(NamedTuple):
 class ExitPeaks:
     """Hears of every exit on the machine and keeps the peaks of the target's processes."""
 
-    def __init__(self, root_pid: int) -> None:
-        """Listen from now on, if that is allowed: ``untold`` says why not."""
-        self._alive = {root_pid}
+    def __init__(self, parent: int, first: Iterable[int]) -> None:
+        """Listen from now on, if that is allowed: ``untold`` says why not.
+
+        ``parent``: a process whose children are all of the target. ``first``: those of the
+        target that there are now.
+        """
+        self._parent = parent
+        self._alive = set(first)
         # An exit may be told after that of the parent, and of a child before it is sampled.
         self._dead: dict[int, None] = {}
         self._strangers: dict[int, _Exit] = {}
@@ -145,7 +150,7 @@ class ExitPeaks:
 
     def _is_ours(self, one: _Exit) -> bool:
         family = (one.pid, one.parent)
-        return one.parent == os.getpid() or any(
+        return one.parent == self._parent or any(
             pid in self._alive or pid in self._dead for pid in family
         )
 

@@ -18,8 +18,9 @@ class Baseline(NamedTuple):
     sigsys: int
 
 
-class LauncherUse(NamedTuple):
-    """What the launcher had used just before execve: its own getrusage(RUSAGE_SELF)."""
+class UsedBefore(NamedTuple):
+    """What the accounts of a target held before its run began: of a command, what the launcher
+    had used just before execve, by its own getrusage(RUSAGE_SELF)."""
 
     user_ns: int
     system_ns: int

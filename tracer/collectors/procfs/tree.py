@@ -1,7 +1,7 @@
-"""Which processes belong to the target: the descendants of sbtrace itself.
+"""Which processes belong to a target: the descendants of one process.
 
-sbtrace is a child subreaper, so an orphan of the target becomes its child, and the target
-is always the whole tree below sbtrace.
+That of a command is sbtrace itself: it is a child subreaper, so an orphan of the target becomes
+its child, and the target is always the whole tree below sbtrace.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ process of the machine (13 us): above this many threads psutil's way is the chea
 class ProcessTree:
     """Lists the pids below a process, by the cheapest way that this kernel has."""
 
-    def __init__(self, top_pid: int) -> None:
-        self._top_pid = top_pid
+    def __init__(self, top_pid: int, first: tuple[int, ...] = ()) -> None:
+        """``first``: those of them that there are now."""
+        self.top_pid, self.first = top_pid, first
         # Present with CONFIG_PROC_CHILDREN, as every distribution has it.
         self._has_children_files = Path(f"/proc/{top_pid}/task/{top_pid}/children").exists()
         if not self._has_children_files:
@@ -38,7 +39,7 @@ class ProcessTree:
     def _walk(self) -> list[int] | None:
         """The pids, or None once it took too many threads to be worth it."""
         found: list[int] = []
-        queue = [self._top_pid]
+        queue = [self.top_pid]
         many_threads_seen = 0
         for pid in queue:
             tids = _threads(pid)
@@ -54,7 +55,7 @@ class ProcessTree:
         import psutil  # not at every start: most targets never come here
 
         try:
-            children = psutil.Process(self._top_pid).children(recursive=True)
+            children = psutil.Process(self.top_pid).children(recursive=True)
         except psutil.NoSuchProcess:
             return []
         return [child.pid for child in children]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from tracer.collectors.procfs import LauncherUse, ProcfsCollector, collector, exits
+from tracer.collectors.procfs import ProcessTree, ProcfsCollector, UsedBefore, collector, exits
 from tracer.collectors.procfs.files import Status
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ def untold(monkeypatch: pytest.MonkeyPatch) -> ProcfsCollector:
 
     monkeypatch.setattr(os, "geteuid", lambda: 1)
     monkeypatch.setattr(exits, "_listen", refused)
-    made = ProcfsCollector(os.getpid(), 0, 1_000_000)
-    made.set_launcher(LauncherUse(5_000_000, 7_000_000, 3, 2, LAUNCHER_RSS))
+    made = ProcfsCollector(ProcessTree(os.getpid()), 0, 1_000_000)
+    made.take_off(UsedBefore(5_000_000, 7_000_000, 3, 2, LAUNCHER_RSS))
     return made
 
 

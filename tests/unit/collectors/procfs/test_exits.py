@@ -60,7 +60,7 @@ class Line:
 
 def peaks(monkeypatch: pytest.MonkeyPatch, *given: bytes | OSError) -> ExitPeaks:
     monkeypatch.setattr(exits, "_listen", lambda: Line(*given))
-    return ExitPeaks(ROOT)
+    return ExitPeaks(os.getpid(), (ROOT,))
 
 
 def test_the_peaks_of_the_root_are_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +187,7 @@ def test_where_nothing_is_told_the_cause_is_known(
 
     monkeypatch.setattr(exits, "_listen", refused)
     monkeypatch.setattr(os, "geteuid", lambda: uid)
-    found = ExitPeaks(ROOT)
+    found = ExitPeaks(os.getpid(), (ROOT,))
     found.drain()
     assert (found.untold, found.rss_bytes, found.vm_bytes) == (cause, None, None)
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import select
 import signal
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import pytest
 
-from tracer.session import reaper
+from tracer.session import launched
+from tracer.session.launched import Ending, Launched
 from tracer.session.processes import children
-from tracer.session.reaper import Ending, Reaper
 
 if TYPE_CHECKING:
     import resource
     from collections.abc import Callable
 
     from tracer.model import Sample
+    from tracer.sandbox.launch import Launcher
+    from tracer.session.launched import LaunchPlan
 
 
 class Procfs:
@@ -54,15 +56,25 @@ def alone(do: Callable[[], None]) -> None:
     assert os.waitpid(child(do), 0)[1] == 0
 
 
+class _Launcher(NamedTuple):
+    """One that has become the command."""
+
+    pid: int
+
+
+def command(pid: int) -> Launched:
+    return Launched(cast("LaunchPlan", None), cast("Launcher", _Launcher(pid)), None)
+
+
 def test_reaping_gives_the_last_rows_of_those_of_whom_there_is_one() -> None:
     def do() -> None:
         pids = [child(lambda: None), child(lambda: None)]
         procfs, row = Procfs(), cast("Sample", object())
         procfs.rows[pids[0]] = row
         rows: list[Sample] = []
-        found = Reaper(pids[1], procfs)  # type: ignore[arg-type]  # as much of it as is used
+        found = command(pids[1])
         while not found.gone:
-            rows += found.reap()
+            rows += found.collect(procfs)
         assert rows == [row]
 
     alone(do)
@@ -72,11 +84,11 @@ def test_whoever_is_dead_is_reaped_after_its_account_was_read() -> None:
     def do() -> None:
         pids = [child(lambda: os._exit(3)), child(lambda: os._exit(5))]
         procfs = Procfs()
-        found = Reaper(pids[1], procfs)  # type: ignore[arg-type]  # as much of it as is used
+        found = command(pids[1])
         while not found.gone:
-            found.reap()
+            found.collect(procfs)
         assert sorted(procfs.asked) == sorted(pids) == sorted(procfs.told)
-        assert os.waitstatus_to_exitcode(found.main_status or 0) == 5
+        assert os.waitstatus_to_exitcode(found.status or 0) == 5
         assert os.waitstatus_to_exitcode(procfs.told[pids[0]]) == 3
 
     alone(do)
@@ -85,13 +97,14 @@ def test_whoever_is_dead_is_reaped_after_its_account_was_read() -> None:
 def test_who_lives_is_left_alone_and_the_target_is_not_gone() -> None:
     def do() -> None:
         pid = child(signal.pause)
-        found = Reaper(pid, Procfs())  # type: ignore[arg-type]
-        assert found.reap() == []
-        assert (found.main_status, found.gone) == (None, False)
+        found = command(pid)
+        assert found.collect(Procfs()) == []
+        assert (found.status, found.ended, found.gone) == (None, False, False)
         os.kill(pid, signal.SIGKILL)
         while not found.gone:
-            found.reap()
-        assert os.WTERMSIG(found.main_status or 0) == signal.SIGKILL
+            found.collect(Procfs())
+        assert found.ended
+        assert os.WTERMSIG(found.status or 0) == signal.SIGKILL
 
     alone(do)
 
@@ -102,8 +115,8 @@ class Sent:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
         self.signals: list[tuple[int, int]] = []
-        monkeypatch.setattr(reaper.time, "monotonic", lambda: self.now)
-        monkeypatch.setattr(reaper.os, "kill", lambda pid, n: self.signals.append((pid, n)))
+        monkeypatch.setattr(launched.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(launched.os, "kill", lambda pid, n: self.signals.append((pid, n)))
 
     def take(self) -> list[tuple[int, int]]:
         taken, self.signals = self.signals, []
@@ -124,15 +137,15 @@ def test_all_are_asked_and_woken_then_killed_once_the_grace_is_over(
     ending.begin()
     assert ending.begun
     assert sent.take() == [(7, TERM), (8, TERM), (7, CONT), (8, CONT)]
-    assert ending.wait_s == pytest.approx(reaper._GRACE_S)
-    sent.now += reaper._GRACE_S - 0.01
+    assert ending.wait_s == pytest.approx(launched._GRACE_S)
+    sent.now += launched._GRACE_S - 0.01
     ending.begin()
     ending.insist()
     assert sent.take() == []
     sent.now += 0.01
     ending.insist()
     assert sent.take() == [(7, KILL), (8, KILL)]
-    assert ending.wait_s == reaper._ROUND_S
+    assert ending.wait_s == launched._ROUND_S
 
 
 def test_at_once_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
