@@ -18,8 +18,8 @@ BENCH_PEERS := strace linux-perf bpftrace bpfcc-tools
 # Programs that nobody here wrote, to be counted by strace and sbtrace at once.
 CORPUS_PACKAGES = strace stress-ng linux-source libcap-dev gcc-multilib \
   libpython$(shell $(PYTHON) -c "import sys; print('%d.%d' % sys.version_info[:2])")-testsuite
-# Who takes profiles that were exported, and Docker's own.
-CONSUMER_PACKAGES := bubblewrap firejail runc crun podman systemd-container \
+# Who takes profiles that were exported, and Docker's own. docker.io may start its service.
+CONSUMER_PACKAGES := bubblewrap firejail runc crun podman systemd-container docker.io \
   golang-github-docker-docker-dev golang-github-containers-common gcc git make perl
 # `make kernels` boots other kernels in them; not needed for anything else.
 KERNEL_PACKAGES := qemu-system-x86 busybox-static cpio kmod e2fsprogs xz-utils zstd

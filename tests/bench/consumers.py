@@ -60,6 +60,8 @@ DOCKER = {
     ),
     "containers-common 0.50": Path("/usr/share/containers/seccomp.json"),
 }
+OF_TODAY = "SBTRACE_DOCKER_DEFAULT"
+"""Names a copy of github.com/moby/profiles' seccomp/default.json, which no package has."""
 DOCKER_CAPABILITIES = (
     "CHOWN,DAC_OVERRIDE,FSETID,FOWNER,MKNOD,NET_RAW,SETGID,SETUID,SETFCAP,SETPCAP,"
     "NET_BIND_SERVICE,SYS_CHROOT,KILL,AUDIT_WRITE"
@@ -132,6 +134,25 @@ def _in_pure_layout(command: str) -> str:
     return f"unshare -m sh -c '{mounted}; exec {command}'"
 
 
+def _dockerd(place: Place) -> str:
+    """A daemon that sees a /run of its own, ends with the shell, and leaves no cgroup."""
+    at, group = place.folder / "docker", f"sbtrace-{os.getpid()}"
+    client = f"docker --config {at}/config --host unix://{at}/socket"
+    daemon = (
+        f"dockerd --host unix://{at}/socket --pidfile {at}/pid --data-root {at}/data "
+        f"--exec-root {at}/exec --bridge=none --iptables=false --ip-forward=false "
+        f"--storage-driver=vfs --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent /{group}"
+    )
+    own = f"mount -t tmpfs tmpfs /run; exec setpriv --pdeathsig TERM {daemon}"
+    return f"""mkdir {at}
+unshare -m sh -c '{own}' >{at}/log 2>&1 & daemon=$!
+until {client} version >{at}/version 2>&1 || ! kill -0 $daemon; do sleep 0.1; done
+tar -C rootfs -c . | {client} import - sbtrace-probe >{at}/image
+{client} run --rm --network none --security-opt seccomp={place.by_argument} sbtrace-probe /probe
+kill $daemon; wait $daemon
+find /sys/fs/cgroup -depth -type d -name {group} -exec rmdir {{}} +"""
+
+
 def _nspawn(place: Place) -> str:
     """It knows names alone, and answers EPERM: they are those of the exported line."""
     line = next(x for x in place.listed.read_text().splitlines() if "SystemCallFilter=" in x)
@@ -157,6 +178,7 @@ CONSUMERS = (
         lambda p: _in_pure_layout(_bundled("crun", "--cgroup-manager=disabled")(p)), _ALL,
     ),
     Consumer("podman", "oci", _podman, _ALL),
+    Consumer("dockerd", "oci", _dockerd, _ALL),
     Consumer("systemd-nspawn", "systemd", _nspawn, (errno.EPERM, 0, 0)),
 )  # fmt: skip
 
@@ -273,14 +295,14 @@ def docker(folder: Path) -> bool:
     good = True
     plain = {name: _program(folder, name, []) for name in PROGRAMS}
     sbtrace = [str(Path(sys.executable).parent / "sbtrace"), "run", "--json"]
-    for label, path in DOCKER.items():
+    for label, path in _docker_profiles().items():
         if not path.exists():
             print(f"{label}: not installed")
             continue
         made = formats.import_(path.read_bytes(), context(str(path), ("docker",)))
-        profile = folder / f"{path.stem}-{len(label)}.toml"
+        profile = folder / f"{label.replace(' ', '-')}.toml"
         profile.write_text(made.text)
-        print(f"\n{label}: {_refused(made.text)}; {len(made.losses)} lost")
+        print(f"\n{label}: {_refused(made.text)}; {len(made.losses)} lost; {_beside(made.text)}")
         for name in PROGRAMS:
             record = folder / "record.json"
             under = [*sbtrace, "-o", str(record), "--profile", str(profile)]
@@ -291,6 +313,17 @@ def docker(folder: Path) -> bool:
             how = "as without" if same else f"DIFFERENT: {done.stderr[-200:]}"
             print(f"  {name:16} {how}, {blocked} blocked", flush=True)
     return good
+
+
+def _docker_profiles() -> dict[str, Path]:
+    given = os.environ.get(OF_TODAY)
+    return {**DOCKER, "docker of today": Path(given)} if given else DOCKER
+
+
+def _beside(text: str) -> str:
+    """How much it has in common with the profile that is shipped as Docker's."""
+    differences = agree.differences(load("DOCKER-DEFAULT"), parse(text, "docker.toml"))
+    return f"{len(differences)} of the calls that were tried otherwise than DOCKER-DEFAULT"
 
 
 def _program(folder: Path, name: str, before: list[str]) -> subprocess.CompletedProcess[str]:
