@@ -1,6 +1,6 @@
 /*
  * What the program writes into the ring buffer, and the state it keeps for each thread.
- * tracer/collectors/kernel/wire.py reads the same layouts; the sizes are compared at load.
+ * tracer/collectors/kernel/wire.py reads the same layouts; those of maps are compared at load.
  */
 #ifndef SBTRACE_RECORDS_H
 #define SBTRACE_RECORDS_H

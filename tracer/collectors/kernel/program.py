@@ -94,7 +94,7 @@ class Program:
         if kept is not None:
             try:
                 return self._load(kept)
-            except (OSError, KeyError):
+            except (OSError, KeyError, KernelError):
                 self.close()  # made for another machine after all
         fresh = cache.Kept(_portable(which), _ask(kernel_values))
         loaded: tuple[dict[str, int], dict[str, int]] = _ask(self._load, fresh)
@@ -103,6 +103,7 @@ class Program:
 
     def _load(self, kept: cache.Kept) -> tuple[dict[str, int], dict[str, int]]:
         artifact, values = kept.artifact, {**kept.values, **self._here}
+        _require_layout(artifact)
         btf = self._keep(libbpf.load_btf(artifact.btf))
         maps: dict[str, int] = {}
         for name, shape in sorted(artifact.maps.items(), key=lambda item: item[0] in INNER):
@@ -213,6 +214,18 @@ class Program:
             self._let_go.pop()()
         while self._open:
             os.close(self._open.pop())
+
+
+def _require_layout(artifact: Artifact) -> None:
+    """Raise KernelError if maps do not hold what ``wire`` reads from them."""
+    for name, expected in wire.MAP_BYTES.items():
+        shape = artifact.maps[name]
+        found = (shape.key_bytes, shape.value_bytes)
+        if found != expected:
+            raise KernelError(
+                f"the BPF program's map {name} is laid out otherwise than sbtrace reads it (bytes "
+                f"of key and value {found}, not {expected}): install sbtrace again"
+            )
 
 
 def _wanted(verdicts: Sequence[int]) -> tuple[str, ...]:

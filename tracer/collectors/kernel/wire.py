@@ -1,7 +1,7 @@
 """The records of bpf/records.h, as Python reads them: layouts and nothing else.
 
-Every name and order here is that of the C structures; ``check`` compares the sizes with
-what the loaded program says, so the two cannot drift apart unseen.
+Every name and order here is that of the C structures. A load compares the sizes of those that lie
+in maps (``MAP_BYTES``) with the program's maps; tests hold the rest.
 """
 
 import struct
@@ -96,6 +96,17 @@ ARGUMENT_SPEC, ARGUMENT_NONE = 0x8000, 7
 MOST_COMBINATIONS = 64
 SLOT_BYTES = _SLOT.size
 OVERFLOW_KEY_BYTES = _OVERFLOW_KEY.size
+MAP_BYTES = {
+    "threads": (4, THREAD_BYTES),
+    "pool": (4, TABLE_BYTES),
+    "pool_state": (4, POOL_STATE_BYTES),
+    "spares": (0, _SPARE.size),
+    "overflow": (OVERFLOW_KEY_BYTES, SLOT_BYTES),
+    "refused": (KEY_BYTES, COUNT_BYTES),
+    "texts": (TEXT_KEY_BYTES, COUNT_BYTES),
+    "enrolled": (4, _ENROLLED.size),
+}
+"""By map: the bytes of a key and of a value, as they are read and written here."""
 
 
 class Head(NamedTuple):
