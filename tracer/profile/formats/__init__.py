@@ -7,6 +7,7 @@ anything.
 
 from __future__ import annotations
 
+import codecs
 import importlib
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,6 +32,8 @@ NAMES = ("bpf", "pfc", "oci", "spo", "systemd", "firejail", "minijail", "kafel")
 READ = ("bpf", "oci", "spo", "systemd", "firejail", "minijail")
 """Those of them that are read; the others are only written."""
 
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""A text begins so, and no filter: its first instruction would be none."""
 
 __all__ = [
     "NAMES",
@@ -91,6 +94,8 @@ def import_(data: bytes, context: Context, format_: str | None = None) -> Import
         raise UsageError(
             f'--format: "{found.name}" is only written; give another of {", ".join(READ)}'
         )
+    if data.startswith(_UTF_16):
+        context.fail(None, "is UTF-16: save it as UTF-8")
     remarks = Remarks()
     try:
         policy = found.read(data, context, remarks)

@@ -27,6 +27,11 @@ _LIMITS = {
     "open_files": "rlimit-nofile",
     "file_size_bytes": "rlimit-fsize",
 }
+_NOT_TAKEN = {
+    **dict.fromkeys(_LIMITS.values(), "[limits] can say it"),
+    **dict.fromkeys(("caps", "caps.keep", "caps.drop"), "[privileges] can say it"),
+    "include": "what that file says of calls is not in the profile",
+}
 _EPERM = Action("errno", "EPERM")
 
 
@@ -112,6 +117,8 @@ class _Lines:
             self.refusal = _action(value.strip(), number, self._context)
         elif key == "seccomp.block-secondary":
             self.only_native = True
+        elif key in _NOT_TAKEN:
+            self._remarks.note(f"{key} (line {number}) is not taken over: {_NOT_TAKEN[key]}")
         elif key in _KNOWN_TOO:
             self._remarks.loss(f"{key} (line {number}) is a filter of firejail's, not taken over")
         elif key.startswith("seccomp"):

@@ -23,7 +23,7 @@ _KILLS = ("kill_process", "kill_thread")
 _MOST_GROUPS = 32
 _NEWEST = 449  # of Linux 5.16: what is newer, older headers do not have
 _OPERATORS: tuple[Operator, ...] = ("==", "!=", "<", "<=", ">", ">=")
-_ATOM = re.compile(r"arg(\d+)\s*(==|!=|<=|>=|<|>|&|in\b)\s*(\S.*)")
+_ATOM = re.compile(r"arg([0-9]+)\s*(==|!=|<=|>=|<|>|&|in\b)\s*(\S.*)")
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*")
 _FORM = 'a line is "read: 1", "open: return 13" or "socket: arg0 == 1 || arg0 == 2; return 13"'
 

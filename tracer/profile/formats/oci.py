@@ -378,7 +378,7 @@ def _left_out(table: dict[str, Any], place: Place) -> str | None:
 def _kernel(value: object, place: Place) -> tuple[int, int] | None:
     if value in (None, ""):
         return None
-    match = re.fullmatch(r"(\d{1,3})\.(\d{1,3})", value) if isinstance(value, str) else None
+    match = re.fullmatch(r"([0-9]{1,3})\.([0-9]{1,3})", value) if isinstance(value, str) else None
     if match is None:
         place.context.fail(place.at, f'must be a version such as "4.8", not {value!r}')
     return int(match[1]), int(match[2])

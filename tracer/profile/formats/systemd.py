@@ -40,6 +40,10 @@ _LIMITS = {
     "processes": "TasksMax",
     "wall_seconds": "RuntimeMaxSec",
 }
+_NOT_TAKEN = {
+    **dict.fromkeys(_LIMITS.values(), "[limits]"),
+    "CapabilityBoundingSet": "[privileges]",
+}
 _WIDTH = 96
 
 
@@ -208,6 +212,11 @@ def _say_others(settings: Iterable[_Setting], remarks: Remarks) -> None:
             remarks.loss(
                 f"{setting.key}= (line {setting.line}) is a filter of systemd's own making, which "
                 "is not taken over"
+            )
+        elif setting.key in _NOT_TAKEN:
+            section = _NOT_TAKEN[setting.key]
+            remarks.note(
+                f"{setting.key}= (line {setting.line}) is not taken over: {section} can say it"
             )
 
 

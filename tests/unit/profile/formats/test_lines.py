@@ -112,6 +112,22 @@ def test_limits_and_capabilities_of_a_profile_become_settings_of_a_unit() -> Non
     assert wanted <= set(made.data.decode().splitlines())
 
 
+@pytest.mark.parametrize(
+    ("format_", "text", "said"),
+    [
+        ("systemd", "SystemCallFilter=read\nLimitNOFILE=64", "LimitNOFILE= (line 2)"),
+        ("systemd", "SystemCallFilter=read\nCapabilityBoundingSet=", "CapabilityBoundingSet= (l"),
+        ("firejail", "seccomp.keep read\nrlimit-nofile 64", "rlimit-nofile (line 2)"),
+        ("firejail", "seccomp.keep read\ncaps.drop all", "caps.drop (line 2)"),
+        ("firejail", "include x\nseccomp.keep read", "include (line 1)"),
+    ],
+)
+def test_limits_capabilities_and_includes_that_are_not_taken_over_are_noted(
+    format_: str, text: str, said: str
+) -> None:
+    assert any(note.startswith(said) for note in imported(text, format_).notes)
+
+
 def test_arguments_that_a_format_cannot_say_are_refused_and_named() -> None:
     text = '[[rule]]\nsyscalls = ["socket"]\naction = "allow"\nargs = ["arg0 == 1"]'
     profile = parse(f'default_action = "errno:EPERM"\nallow = ["read"]\n{text}', "p.toml")

@@ -180,3 +180,22 @@ def test_bytes_that_are_no_text_are_an_error_too(format_: str) -> None:
 def test_what_would_take_for_ever_is_refused_at_once(format_: str, text: str, said: str) -> None:
     with pytest.raises(ProfileError, match=said):
         formats.import_(text.encode(), Context("own"), format_)
+
+
+@pytest.mark.parametrize("coding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("format_", [*sorted(_KINDS), None])
+def test_a_text_in_utf_16_is_said_to_be_one(format_: str | None, coding: str) -> None:
+    with pytest.raises(ProfileError, match=r"^own: is UTF-16: save it as UTF-8$"):
+        formats.import_("\ufeffread: 1\n".encode(coding), Context("own"), format_)
+
+
+@pytest.mark.parametrize(
+    ("format_", "text"),
+    [
+        ("oci", json.dumps(_oci({**_ENTRY, "includes": {"minKernel": "4.\u0668"}}))),
+        ("minijail", "read: arg\u0665 == 1"),
+    ],
+)
+def test_digits_of_other_scripts_are_no_numbers(format_: str, text: str) -> None:
+    with pytest.raises(ProfileError, match=r"must be a version|is no condition"):
+        formats.import_(text.encode(), Context("own"), format_)
