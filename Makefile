@@ -28,7 +28,7 @@ SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 AS_ROOT := $(if $(SUDO),sudo env PYTHONDONTWRITEBYTECODE=1 SBTRACE_REQUIRE_KERNEL=$(SBTRACE_REQUIRE_KERNEL))
 PYTEST := $(BIN)/pytest $(if $(SUDO),-p no:cacheprovider)
 BUILT_FROM := $(shell find bpf -name '*.[ch]') \
-  $(patsubst %,tracer/collectors/kernel/%.py,artifact built compile offsets variant)
+  $(patsubst %,tracer/collectors/kernel/program/%.py,artifact built compile offsets variant)
 C_SOURCES = $(shell find bpf tests -name '*.[ch]')
 
 .PHONY: help
@@ -152,7 +152,7 @@ $(VENV)/.runtime: pyproject.toml $(VENV)/.made | packages
 # The BPF program, for any kernel; where there is none, a first start compiles it, for 1.5 s.
 # As root, since bcc makes the maps of what it compiles.
 $(VENV)/.built: $(BUILT_FROM) | $(VENV)/.runtime
-	@$(AS_ROOT) $(BIN)/python -m tracer.collectors.kernel.built || \
+	@$(AS_ROOT) $(BIN)/python -m tracer.collectors.kernel.program.built || \
 	  echo "make: not compiled yet: sbtrace will do it when it is first started" >&2
 	@touch $@
 

@@ -12,7 +12,7 @@
 
 /* The names OFFSET_… and PIDNS_… are numbers that stand for what the loader puts in their place:
  * it finds them where these two leave them, in one instruction that the compiler cannot look
- * into. tracer/collectors/kernel/offsets.py has the names. */
+ * into. tracer/collectors/kernel/program/offsets.py has the names. */
 #define AT(base, offset)                                                                           \
     ({                                                                                             \
         char *at_ = (char *)(base);                                                                \

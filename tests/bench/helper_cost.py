@@ -17,9 +17,9 @@ from typing import Any
 from tests.bench import peers
 from tests.bench.call_cost import BATCHES, CALLS, observed
 from tests.bench.measure import built
-from tracer.collectors.kernel import compile as compiler
-from tracer.collectors.kernel import libbpf
-from tracer.collectors.kernel.variant import variant
+from tracer.collectors.kernel.program import compile as compiler
+from tracer.collectors.kernel.program import libbpf
+from tracer.collectors.kernel.program.variant import variant
 
 _SOURCE = """
 struct value { u64 count; char pad[30000]; };

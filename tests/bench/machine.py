@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import tracer
-from tracer.collectors.kernel import libbpf
+from tracer.collectors.kernel.program import libbpf
 
 VERSIONS = {
     "strace": ("strace", "-V"),

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from tests.bench import counted, measure
 from tests.bench.counted import COUNT, LATENCY
-from tracer.collectors.kernel import cache
+from tracer.collectors.kernel.program import cache
 from tracer.resources import bpf_dir
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _strace(folder: Path, command: Sequence[str]) -> list[str]:
 @contextmanager
 def empty_tracepoints(_folder: Path) -> Iterator[None]:
     """Attach a program that does nothing to sys_enter and sys_exit: the floor for all BPF."""
-    from tracer.collectors.kernel import libbpf
+    from tracer.collectors.kernel.program import libbpf
 
     opened = []
     try:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.bench import peers
 from tests.bench.measure import in_turn, under
-from tracer.collectors.kernel import cache
+from tracer.collectors.kernel.program import cache
 from tracer.resources import bpf_dir
 
 if TYPE_CHECKING:

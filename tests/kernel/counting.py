@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tracer.collectors.kernel.program import Program
+    from tracer.collectors.kernel.program.loaded import Program
 
 
 @contextmanager

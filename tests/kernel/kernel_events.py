@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tracer.collectors.kernel.compile import flags
-from tracer.collectors.kernel.offsets import kernel_values
-from tracer.collectors.kernel.variant import variant
+from tracer.collectors.kernel.program.compile import flags
+from tracer.collectors.kernel.program.offsets import kernel_values
+from tracer.collectors.kernel.program.variant import variant
 from tracer.resources import bpf_dir
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ import pytest
 
 from tests.kernel.counting import counting, follow
 from tracer import syscalls
-from tracer.collectors.kernel import libbpf, wire
-from tracer.collectors.kernel.program import Program
+from tracer.collectors.kernel import wire
+from tracer.collectors.kernel.program import libbpf
+from tracer.collectors.kernel.program.loaded import Program
 
 if TYPE_CHECKING:
     from tests.support import Programs

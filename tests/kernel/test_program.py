@@ -19,11 +19,12 @@ import pytest
 from tests.kernel.supervised import until
 from tests.support import ROOT
 from tracer import syscalls
-from tracer.collectors.kernel import built, cache, libbpf, offsets, threads, wire
-from tracer.collectors.kernel import compile as compiler
-from tracer.collectors.kernel import program as program_module
-from tracer.collectors.kernel.program import Program
-from tracer.collectors.kernel.variant import AGAIN, RARE, RING_BYTES, variant
+from tracer.collectors.kernel import threads, wire
+from tracer.collectors.kernel.program import built, cache, libbpf, offsets
+from tracer.collectors.kernel.program import compile as compiler
+from tracer.collectors.kernel.program import loaded as program_module
+from tracer.collectors.kernel.program.loaded import Program
+from tracer.collectors.kernel.program.variant import AGAIN, RARE, RING_BYTES, variant
 from tracer.errors import KernelError
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ import pytest
 
 from tests.kernel.counting import counting, follow
 from tracer import syscalls
-from tracer.collectors.kernel import offsets
-from tracer.collectors.kernel import program as program_module
 from tracer.collectors.kernel.arguments import TABLES
-from tracer.collectors.kernel.variant import AGAIN, RARE
+from tracer.collectors.kernel.program import loaded as program_module
+from tracer.collectors.kernel.program import offsets
+from tracer.collectors.kernel.program.variant import AGAIN, RARE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ import pytest
 
 from tests.kernel.refusing import Refusing
 from tests.unit.symbols.support import compile_c
-from tracer.collectors.kernel.offsets import is_preemptible
+from tracer.collectors.kernel.program.offsets import is_preemptible
 
 if TYPE_CHECKING:
     from tests.support import Programs, Recorded, Sbtrace

@@ -34,12 +34,12 @@ mount -o remount,bind,ro / && cd "$0/checkout" || exit 200
 """
 HUNG = -1
 _BUILT = """
-from tracer.collectors.kernel import built
-from tracer.collectors.kernel.variant import variant
+from tracer.collectors.kernel.program import built
+from tracer.collectors.kernel.program.variant import variant
 print(built.build(variant(logging={logging})), end="")
 """
 _LOADED = """
-from tracer.collectors.kernel.program import Program
+from tracer.collectors.kernel.program.loaded import Program
 for verdicts in ((), (2, 2, 2)):
     Program(print, verdicts=verdicts).close()
 """

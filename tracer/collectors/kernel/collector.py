@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.collectors.kernel import wire
 from tracer.collectors.kernel.accounts import Accounts
-from tracer.collectors.kernel.age import explained
 from tracer.collectors.kernel.clock import ahead_ns
 from tracer.collectors.kernel.further import Further
-from tracer.collectors.kernel.program import Program
+from tracer.collectors.kernel.program.loaded import Program
+from tracer.collectors.kernel.program.variant import explained, variant
 from tracer.collectors.kernel.refusals import REGISTER_BYTES, Decide, Refusals
-from tracer.collectors.kernel.variant import variant
 from tracer.errors import KernelError
 from tracer.model import BlockedCall, Loss, Process
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer.collectors.kernel.variant import AGAIN, RARE
+from tracer.collectors.kernel.program.variant import AGAIN, RARE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,13 +10,14 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from tracer.collectors.kernel import libbpf, threads, wire
-from tracer.collectors.kernel.variant import INNER
+from tracer.collectors.kernel import threads, wire
+from tracer.collectors.kernel.program import libbpf
+from tracer.collectors.kernel.program.variant import INNER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tracer.collectors.kernel.artifact import MapShape
+    from tracer.collectors.kernel.program.artifact import MapShape
 
 _CHUNKS = "chunks"
 _RUN = 32

@@ -16,7 +16,8 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from tracer.collectors.kernel import libbpf, threads
+from tracer.collectors.kernel import threads
+from tracer.collectors.kernel.program import libbpf
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tracer.collectors.kernel import age
+from tracer.collectors.kernel.program import variant as age
 from tracer.errors import KernelError
 
 

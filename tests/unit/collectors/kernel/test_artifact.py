@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracer.collectors.kernel.artifact import FORMAT, Artifact, Code, MapShape, instructions
+from tracer.collectors.kernel.program.artifact import FORMAT, Artifact, Code, MapShape, instructions
 
 INSTRUCTION = struct.Struct("=BBhi")
 LD_IMM64, ADD, MOV, EXIT = 0x18, 0x07, 0xB7, 0x95

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.unit.collectors.kernel.test_artifact import ARTIFACT
-from tracer.collectors.kernel import cache
-from tracer.collectors.kernel.variant import MAKERS, Variant
+from tracer.collectors.kernel.program import cache
+from tracer.collectors.kernel.program.variant import MAKERS, Variant
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from tracer.collectors.kernel import compile as module
+from tracer.collectors.kernel.program import compile as module
 
 
 def test_what_is_printed_meanwhile_is_captured_and_what_comes_later_is_not(tmp_path: Path) -> None:

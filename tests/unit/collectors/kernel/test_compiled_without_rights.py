@@ -15,8 +15,8 @@ from tests.support import ROOT
 
 WITHOUT_RIGHTS = """
 import ctypes, sys
-from tracer.collectors.kernel import compile
-from tracer.collectors.kernel.variant import variant
+from tracer.collectors.kernel.program import compile
+from tracer.collectors.kernel.program.variant import variant
 from tracer.errors import KernelError
 
 nobodys = ctypes.create_string_buffer(24)  # struct __user_cap_data_struct[2]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tracer.collectors.kernel.missed import unrecorded
-from tracer.collectors.kernel.offsets import is_preemptible
-from tracer.collectors.kernel.variant import AGAIN, RARE
+from tracer.collectors.kernel.program.offsets import is_preemptible
+from tracer.collectors.kernel.program.variant import AGAIN, RARE
 
 TWICE = {name + AGAIN: 0 for name in RARE}
 """Rare events have a second program, and none of these was skipped."""

@@ -8,9 +8,10 @@ from typing import NoReturn
 
 import pytest
 
-from tracer.collectors.kernel import libbpf, wire
-from tracer.collectors.kernel.artifact import Artifact, MapShape
-from tracer.collectors.kernel.program import Program, _require_layout
+from tracer.collectors.kernel import wire
+from tracer.collectors.kernel.program import libbpf
+from tracer.collectors.kernel.program.artifact import Artifact, MapShape
+from tracer.collectors.kernel.program.loaded import Program, _require_layout
 from tracer.errors import KernelError
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tracer.collectors.kernel import libbpf, records
+from tracer.collectors.kernel import records
+from tracer.collectors.kernel.program import libbpf
 
 if TYPE_CHECKING:
     from collections.abc import Callable

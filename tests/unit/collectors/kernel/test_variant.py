@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from tracer.collectors.kernel import offsets
-from tracer.collectors.kernel.variant import Variant, variant
+from tracer.collectors.kernel.program import offsets
+from tracer.collectors.kernel.program.variant import Variant, variant
 from tracer.errors import KernelError
 
 

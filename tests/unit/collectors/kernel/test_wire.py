@@ -13,8 +13,8 @@ import pytest
 from tests.support import ROOT
 from tracer.collectors.kernel import wire
 from tracer.collectors.kernel.paths import DIRECT_NUMBERS
+from tracer.collectors.kernel.program.variant import TAILS
 from tracer.collectors.kernel.refusals import REGISTER_BYTES
-from tracer.collectors.kernel.variant import TAILS
 from tracer.model import HISTOGRAM_BUCKETS, HISTOGRAM_FIRST_SHIFT, Loss
 from tracer.report import losses
 

@@ -11,17 +11,17 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from tracer.collectors.kernel import cache, libbpf, missed, wire
+from tracer.collectors.kernel import missed, wire
 from tracer.collectors.kernel.arguments import argument_table
-from tracer.collectors.kernel.offsets import (
+from tracer.collectors.kernel.paths import path_table
+from tracer.collectors.kernel.pool import Pool
+from tracer.collectors.kernel.program import cache, libbpf
+from tracer.collectors.kernel.program.offsets import (
     host_values,
     is_preemptible,
     kernel_values,
 )
-from tracer.collectors.kernel.paths import path_table
-from tracer.collectors.kernel.pool import Pool
-from tracer.collectors.kernel.records import Records
-from tracer.collectors.kernel.variant import (
+from tracer.collectors.kernel.program.variant import (
     AGAIN,
     BRIEFLY,
     INNER,
@@ -32,12 +32,13 @@ from tracer.collectors.kernel.variant import (
     Variant,
     variant,
 )
+from tracer.collectors.kernel.records import Records
 from tracer.errors import KernelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from tracer.collectors.kernel.artifact import Artifact
+    from tracer.collectors.kernel.program.artifact import Artifact
 
 _FORBIDDEN = (
     ": eBPF takes CAP_BPF and CAP_PERFMON, and no lockdown, security module or container that "
@@ -250,11 +251,11 @@ def _attached(name: str, fd: int) -> list[int]:
 
 def _portable(which: Variant) -> Artifact:
     """Return the program that was built with sbtrace, or else compile it now."""
-    from tracer.collectors.kernel import built
+    from tracer.collectors.kernel.program import built
 
     found = built.load(which)
     if found is None:
-        from tracer.collectors.kernel.compile import compile_program
+        from tracer.collectors.kernel.program.compile import compile_program
 
         _require_bpf()
         found = compile_program(which)

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
-from tracer.collectors.kernel.artifact import FORMAT, Artifact
-from tracer.collectors.kernel.variant import MAKERS
+from tracer.collectors.kernel.program.artifact import FORMAT, Artifact
+from tracer.collectors.kernel.program.variant import MAKERS
 from tracer.resources import CACHE, bpf_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tracer.collectors.kernel.variant import Variant
+    from tracer.collectors.kernel.program.variant import Variant
 
 FOLDER = CACHE
 """Fixed: no environment variable leads root to another place (file-hierarchy(7))."""

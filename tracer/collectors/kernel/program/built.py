@@ -1,7 +1,7 @@
 """The program as it was compiled when sbtrace was installed: of any kernel, so of this one too.
 
-``python -m tracer.collectors.kernel.built`` compiles it, as root, since bcc makes the maps of
-what it compiles. What it leaves is trusted as far as the C sources beside it: whoever can
+``python -m tracer.collectors.kernel.program.built`` compiles it, as root, since bcc makes the maps
+of what it compiles. What it leaves is trusted as far as the C sources beside it: whoever can
 write one can write the other, and root loads either.
 """
 
@@ -13,9 +13,9 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from tracer.collectors.kernel.artifact import Artifact
-from tracer.collectors.kernel.offsets import names
-from tracer.collectors.kernel.variant import MAKERS, Variant, variant
+from tracer.collectors.kernel.program.artifact import Artifact
+from tracer.collectors.kernel.program.offsets import names
+from tracer.collectors.kernel.program.variant import MAKERS, Variant, variant
 from tracer.errors import KernelError
 from tracer.resources import bpf_dir
 
@@ -39,7 +39,7 @@ def build(which: Variant) -> Path:
 
     Raises OSError if it cannot be written.
     """
-    from tracer.collectors.kernel.compile import compile_program
+    from tracer.collectors.kernel.program.compile import compile_program
 
     artifact = compile_program(which)
     path = _path(which)

@@ -1,8 +1,9 @@
-"""Which program it is: for which machine, and with which of its parts."""
+"""Which program it is: for which machine, from which kernel on, and with which of its parts."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +37,10 @@ MAKERS = tuple(
 """Modules that decide what becomes of the sources."""
 
 _TARGET_ARCH = {"x86_64": "x86", "aarch64": "arm64"}
+
+OLDEST = (5, 15)
+"""The first with bpf_task_pt_regs. Whether a kernel will do is told by trying, since
+distributions bring such things to older ones; its age only explains why one did not."""
 
 
 class Variant(NamedTuple):
@@ -76,3 +81,13 @@ def variant(*, logging: bool) -> Variant:
             "a run has the baseline (--trace none)"
         )
     return Variant(machine, os.sysconf("SC_PAGE_SIZE"), logging)
+
+
+def explained(error: KernelError) -> KernelError:
+    """Return the error, with the kernel that would do where this one is older than that."""
+    release = os.uname().release
+    found = re.match(r"(\d+)\.(\d+)", release)
+    if found is None or (int(found[1]), int(found[2])) >= OLDEST:
+        return error
+    wanted = ".".join(map(str, OLDEST))
+    return KernelError(f"eBPF's figures need Linux {wanted} or later, this is {release}: {error}")

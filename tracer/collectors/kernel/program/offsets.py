@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tracer.collectors.kernel.libbpf import lib
+from tracer.collectors.kernel.program.libbpf import lib
 from tracer.errors import KernelError
 
 if TYPE_CHECKING:

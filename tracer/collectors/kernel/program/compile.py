@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from tracer.collectors.kernel import libbpf
-from tracer.collectors.kernel.artifact import (
+from tracer.collectors.kernel.program import libbpf
+from tracer.collectors.kernel.program.artifact import (
     ADD,
     INSTRUCTION,
     LD_IMM64,
@@ -26,15 +26,15 @@ from tracer.collectors.kernel.artifact import (
     MapShape,
     instructions,
 )
-from tracer.collectors.kernel.offsets import names
-from tracer.collectors.kernel.variant import TAILS, programs
+from tracer.collectors.kernel.program.offsets import names
+from tracer.collectors.kernel.program.variant import TAILS, programs
 from tracer.errors import KernelError
 from tracer.resources import bpf_dir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from tracer.collectors.kernel.variant import Variant
+    from tracer.collectors.kernel.program.variant import Variant
 
 MAIN = "sbtrace.c"
 _PART = re.compile(r'#include "(\w+\.h)"')
