@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tests.bench.deeds import DEEDS, LANDLOCK, WITHOUT
 from tests.bench.measure import built
 from tests.kernel import filtered
+from tracer.host import systemd
 from tracer.profile import load
 from tracer.profile.score import score
 from tracer.resources import profiles_dir
 from tracer.sandbox.sources import source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tracer.profile import Profile
 
@@ -39,6 +40,13 @@ PROFILES = (
     *("DOCKER-DEFAULT", SERVICE),
 )
 LEARNED = "learned"
+LEARNED_OF = 3
+"""Runs: of a single one a profile lacks what depends on time, such as a poll for a full pipe."""
+OWN = "own.toml"
+OPEN = (
+    *("calls open", "by arguments", "unnamed", "CVEs closed of 29", "classes closed of 24"),
+    "systemd's exposure",
+)
 BATCHES, CALLS = 4000, 250
 GETPPID, FCNTL, F_GETFD = 110, 72, 1
 PATIENCE_S = 120
@@ -113,33 +121,53 @@ def main() -> None:
     wanted = given.only
     with tempfile.TemporaryDirectory(prefix="sbtrace-compare-") as name:
         folder = Path(name)
-        for part, table in (("programs", programs), ("profiles", profiles), ("reach", reach)):
-            if wanted in (None, part):
-                print("\n".join(_markdown(*table(folder, given.program))), flush=True)
+        for part, made in (("programs", programs), ("profiles", profiles), ("reach", reach)):
+            for table in made(folder, given.program) if wanted in (None, part) else ():
+                print("\n".join(_markdown(*table)), flush=True)
                 print()
 
 
 Table = tuple[list[str], list[list[str]]]
 
 
-def programs(folder: Path, only: str | None) -> Table:
-    """How each program fares under each profile, and how many calls it makes at all."""
+def programs(folder: Path, only: str | None) -> Iterator[Table]:
+    """How each program fares under each profile; what those leave open that are learned of it."""
     service = folder / "service.toml"
     service.write_text(SERVICE_TEXT)
-    rows = []
+    rows, learned = [], []
     with _page() as port:
         for program in (each for each in PROGRAMS if (only or "") in each.name):
             if all(shutil.which(each) for each in (program.argv[0], *program.needs)):
                 rows.append(_row(folder, program, service, port))
+                learned.append([program.name, *_open(source(str(folder / OWN)).filters)])
             else:
                 print(f"left out, as it is not here: {program.name}", file=sys.stderr)
-    return ["program", "calls", LEARNED, *PROFILES], rows
+    yield ["program", "calls", LEARNED, *PROFILES], rows
+    yield ["learned of", *OPEN], [*learned, *_over(learned)]
+
+
+def _over(rows: list[list[str]]) -> Iterator[list[str]]:
+    """The median of each column over the programs, its least and its most."""
+    columns = list(zip(*rows, strict=True))[1:]
+    yield ["median", *(_of(column, statistics.median) for column in columns)]
+    yield ["least", *(_of(column, min) for column in columns)]
+    yield ["most", *(_of(column, max) for column in columns)]
+
+
+def _of(column: Sequence[str], what: Callable[[list[float]], float]) -> str:
+    """Nothing where the column holds words."""
+    try:
+        return f"{what([float(cell) for cell in column]):g}"
+    except ValueError:
+        return ""
 
 
 def _row(folder: Path, program: Program, service: Path, port: int) -> list[str]:
-    free = _run(folder, program, "LEARNING", port)
-    own = folder / "own.toml"
-    _sbtrace(folder, "profile", "learn", "last", "-o", str(own), port=port)
+    free = [_run(folder, program, "LEARNING", port) for _ in range(LEARNED_OF)][-1]
+    own = folder / OWN
+    own.unlink(missing_ok=True)
+    runs = [f"last~{back}" for back in range(LEARNED_OF)]
+    _sbtrace(folder, "profile", "learn", *runs, "-o", str(own), port=port)
     cells = []
     for profile in (str(own), *PROFILES):
         shipped = profiles_dir() / f"{profile}.toml"
@@ -205,7 +233,7 @@ def _page() -> Iterator[int]:
         yield port
 
 
-def profiles(folder: Path, only: str | None) -> Table:
+def profiles(folder: Path, only: str | None) -> Iterator[Table]:
     """What each profile leaves open, and what a call costs under its filter."""
     del folder, only
     loop = built("call_loop")
@@ -218,8 +246,7 @@ def profiles(folder: Path, only: str | None) -> Table:
         costs = [_cost(loop, profile, call) for call in ((GETPPID,), (FCNTL, 0, F_GETFD))]
         cells = [f"{ns:.0f}" for ns in costs]
         rows.append([name, *_open(source(name).filters), *cells])
-    heads = ["calls open", "by arguments", "unnamed", "CVEs closed of 29", "classes closed of 24"]
-    return ["profile", *heads, "ns, getppid", "ns, fcntl"], rows
+    yield ["profile", *OPEN, "ns, getppid", "ns, fcntl"], rows
 
 
 def _profile(name: str) -> Profile:
@@ -232,7 +259,9 @@ def _open(filters: Sequence[Any]) -> list[str]:
     found = score(filters)
     closed = sum(not (part.open or part.partly) for _, part in found.classes)
     numbers = [len(found.calls.open), len(found.calls.partly)]
-    return [*map(str, numbers), found.unnamed, str(len(found.cves.closed)), str(closed)]
+    weights = systemd.weights((*found.calls.open, *found.calls.partly))
+    exposure = "not known" if weights is None else f"{sum(w.exposure for w in weights):g}"
+    return [*map(str, numbers), found.unnamed, str(len(found.cves.closed)), str(closed), exposure]
 
 
 def _cost(loop: str, profile: Profile | None, call: tuple[int, ...]) -> float:
@@ -251,7 +280,7 @@ def _looped(profile: Profile | None, argv: list[str]) -> str:
     return text
 
 
-def reach(folder: Path, only: str | None) -> Table:
+def reach(folder: Path, only: str | None) -> Iterator[Table]:
     """Which deeds are kept from a program that tries them as root, by what."""
     del folder, only
     rows = []
@@ -260,7 +289,7 @@ def reach(folder: Path, only: str | None) -> Table:
         free = _tried(None, WITHOUT + code)
         cells = [_kept(free, _tried(_profile(name), WITHOUT + code)) for name in shown]
         rows.append([deed, *cells, _kept(free, _tried(None, LANDLOCK + code))])
-    return ["deed", *shown, "Landlock"], rows
+    yield ["deed", *shown, "Landlock"], rows
 
 
 def _tried(profile: Profile | None, code: str) -> tuple[int, str]:
