@@ -445,7 +445,7 @@ def main() -> int:
         return 125
     with tempfile.TemporaryDirectory(prefix="sbtrace-consumers-") as at:
         folder = Path(at)
-        good = [consumers(folder), analyzed(folder), docker(folder), rounds(40)]
+        good = [consumers(folder), analyzed(folder), docker(folder), rounds(300)]
         good.append(compilers(20))
         _unmount(folder)
     return 0 if all(good) else 1
