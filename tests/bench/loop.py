@@ -1,8 +1,9 @@
 """Learn a profile from runs of real programs, prove it, and take every entry away once.
 
-``make loop``. Of each program: some recorded runs, the profile that ``profile learn`` makes of them
-with ``kill_process`` for all else, a verdict that must pass; then, for each entry whose call that
-last run made, a verdict on the profile without it, which must fail and name that call.
+``make loop``. Of each program: recorded runs until some in a row teach ``profile learn`` nothing
+new, the profile it makes of them with ``kill_process`` for all else, a verdict that must pass;
+then, for each entry whose call that last run made, a verdict on the profile without it, which must
+fail and name that call. What a program does not make in each run is tried a few times.
 """
 
 from __future__ import annotations
@@ -29,7 +30,12 @@ if TYPE_CHECKING:
     from tests.bench.programs import Program
 
 SBTRACE = Path(sys.executable).parent / "sbtrace"
-RUNS = 3
+QUIET_RUNS = 3
+"""Learning ends when so many runs in a row taught nothing new."""
+MOST_RUNS = 30
+"""Learning ends after so many runs, whatever the last ones taught."""
+TRIES = 4
+"""An entry is taken away in so many runs at most, until one of them makes the call."""
 TIMEOUT_S = 30
 """A program that waits for a part of itself that was killed is ended."""
 _CONDITION = re.compile(r"arg(\d) & (0x[0-9a-f]+) == (0x[0-9a-f]+)")
@@ -75,8 +81,10 @@ class Result(NamedTuple):
     """How the loop closed for one program."""
 
     name: str
+    runs: int
+    """How many runs it was learned of."""
     calls: int
-    """Distinct calls that the runs made."""
+    """Distinct calls that the run under the learned profile made."""
     passed: bool
     """Whether it passed under what was learned."""
     refused: tuple[str, ...]
@@ -85,7 +93,7 @@ class Result(NamedTuple):
     named: int
     """Entries whose loss made the verdict fail, with the call named."""
     not_made: tuple[str, ...]
-    """Entries whose call the run did not make this time, so that it passed."""
+    """Entries whose call no run made again, so that all of them passed."""
     wrong: tuple[str, ...]
     """Entries whose loss passed though the call was made, or was not named."""
 
@@ -93,16 +101,13 @@ class Result(NamedTuple):
 class Loop:
     """One program, with a folder and a database of its own."""
 
-    def __init__(self, program: Program, folder: Path, runs: int) -> None:
-        self._program, self._folder, self._runs = program, folder, runs
+    def __init__(self, program: Program, folder: Path, quiet_runs: int) -> None:
+        self._program, self._folder, self._quiet_runs = program, folder, quiet_runs
         self._environment = {**os.environ, "SBTRACE_DB": str(folder / "runs.duckdb")}
 
     def close(self, sample: int | None) -> Result:
         """Learn, verify, take away. ``sample``: at most so many entries."""
-        for _ in range(self._runs):
-            self._started("run", "-q", *self._options(), "--")
-        text = self._sbtrace("profile", "learn", "--command", self._word(), "--since", "1d",
-                             "--default", "kill_process")  # fmt: skip
+        runs, text = self._learned()
         (self._folder / "learned.toml").write_text(text)
         verdict = self._verdict(text)
         made = self._made(verdict["run_id"])
@@ -113,6 +118,7 @@ class Loop:
         found = {str(part): self._without(text, part) for part in tried}
         return Result(
             self._program.name,
+            runs,
             len(made),
             verdict["passed"] is True,
             tuple(row["syscall"] for row in verdict["refused"] if row["excuse"] is None),
@@ -122,6 +128,20 @@ class Loop:
             tuple(name for name, how in found.items() if how == "wrong"),
         )
 
+    def _learned(self) -> tuple[int, str]:
+        """How many runs it took until the last ones taught nothing new, and what was learned."""
+        known: frozenset[str] = frozenset()
+        quiet = runs = 0
+        while quiet < self._quiet_runs and runs < MOST_RUNS:
+            runs += 1
+            self._started("run", "-q", *self._options(), "--")
+            text = self._sbtrace("profile", "learn", "--command", self._word(), "--since", "1d",
+                                 "--default", "kill_process")  # fmt: skip
+            now = frozenset(str(part) for part in parts(text))
+            quiet = quiet + 1 if now <= known else 0
+            known |= now
+        return runs, text
+
     def _word(self) -> str:
         return self._program.command(self._folder / "work")[0]
 
@@ -130,14 +150,21 @@ class Loop:
         return (*user, "--cap", "keep") if not self._program.user else user
 
     def _without(self, text: str, part: Part) -> str:
-        """How the verdict is without a part: ``named``, ``not made``, or ``wrong``."""
+        """How the verdicts are without a part: ``named``, ``not made``, or ``wrong``."""
+        for _ in range(TRIES):
+            how = self._once_without(text, part)
+            if how != "not made":
+                return how
+        return "not made"
+
+    def _once_without(self, text: str, part: Part) -> str:
         verdict = self._verdict(_cut(text, part))
         if verdict is None:
             return "named"  # sbtrace itself says that no command can be started
         refused = {row["syscall"] for row in verdict["refused"] if row["excuse"] is None}
-        if verdict["passed"]:
-            return "wrong" if self._is_made(part, verdict["run_id"]) else "not made"
-        return "named" if part.name in refused else "wrong"
+        if part.name in refused:
+            return "named"
+        return "wrong" if self._is_made(part, verdict["run_id"]) else "not made"
 
     def _is_made(self, part: Part, run_id: str) -> bool:
         """Whether a run made the call, and in this way."""
@@ -230,7 +257,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", action="append", help="programs whose name holds this")
     parser.add_argument("--sample", type=int, help="take away so many entries of each program")
-    parser.add_argument("--runs", type=int, default=RUNS, help="to learn from")
+    parser.add_argument(
+        "--quiet-runs",
+        type=int,
+        default=QUIET_RUNS,
+        metavar="N",
+        help="learn until N runs in a row taught nothing new",
+    )
     parser.add_argument("--keep", type=Path, help="keep the learned profiles in this folder")
     given = parser.parse_args()
     found, missing = programs.here()
@@ -250,7 +283,7 @@ def _closed(program: Program, given: argparse.Namespace) -> Result:
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="sbtrace-loop-") as folder:
         Path(folder).chmod(0o755)
         (Path(folder) / "db").mkdir(0o700)
-        result = Loop(program, Path(folder), given.runs).close(given.sample)
+        result = Loop(program, Path(folder), given.quiet_runs).close(given.sample)
         if given.keep:
             given.keep.mkdir(exist_ok=True)
             name = program.name.replace(" ", "-")
@@ -260,7 +293,7 @@ def _closed(program: Program, given: argparse.Namespace) -> Result:
 
 def _line(result: Result) -> str:
     verdict = "passes" if result.passed else f"refused {_words(result.refused)}"
-    parts = [f"{result.name:32} {result.calls:4} calls, {verdict}"]
+    parts = [f"{result.name:32} {result.runs:2} runs, {result.calls:3} calls, {verdict}"]
     parts.append(f"{result.named} of {result.taken_away} taken away are named")
     if result.not_made:
         parts.append(f"not made again: {_words(result.not_made)}")
