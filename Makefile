@@ -92,6 +92,10 @@ kills: programs $(VENV)/.dev ## a writer of the database killed at each of its w
 loop: $(VENV)/.dev $(VENV)/.built ## learn profiles from real programs, verify them, take each entry away, as root, for long; LOOP="--sample 5 --only git"
 	@$(AS_ROOT) $(BIN)/python -m tests.bench.loop $(LOOP)
 
+.PHONY: told
+told: $(VENV)/.dev $(VENV)/.built ## compare programs whose difference is known, 100 times each, as root, for long; TOLD="--times 5"
+	@$(AS_ROOT) $(BIN)/python -m tests.bench.told $(TOLD)
+
 .PHONY: corpus
 corpus: $(VENV)/.dev $(VENV)/.built ## programs of others under strace and sbtrace at once, as root, for long; CORPUS="--sample 50" for less
 	@.ci/packages $(CORPUS_PACKAGES) || echo "make: some sources are not run" >&2

@@ -21,7 +21,19 @@ if TYPE_CHECKING:
 
     from tracer.session.processes.front import Front
 
-VERBS = ("run", "show", "why", "runs", "query", "profile", "filter", "check", "db", "doctor")
+VERBS = (
+    "run",
+    "show",
+    "why",
+    "runs",
+    "compare",
+    "query",
+    "profile",
+    "filter",
+    "check",
+    "db",
+    "doctor",
+)
 
 _OF_STDOUT = frozenset(
     {errno.EPIPE, errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}

@@ -33,7 +33,7 @@ def objects(record: RunRecord, syscall: str) -> list[dict[str, object]]:
     return [
         {"syscall": label, "from_ns": low, "to_ns": high, "calls": calls}
         for label, total in _found(record, syscall)
-        for (low, high), calls in zip(_bounds(), total.histogram, strict=True)
+        for (low, high), calls in zip(bounds(), total.histogram, strict=True)
         if calls
     ]
 
@@ -58,7 +58,7 @@ def _found(record: RunRecord, syscall: str) -> list[tuple[str, Total]]:
     return found
 
 
-def _bounds() -> list[tuple[int, int | None]]:
+def bounds() -> list[tuple[int, int | None]]:
     """Lowest latency of each bucket, and that of the next one; see ``SyscallStat.histogram``."""
     lows = [0, *(1 << (HISTOGRAM_FIRST_SHIFT + i) for i in range(HISTOGRAM_BUCKETS - 1))]
     return list(zip(lows, [*lows[1:], None], strict=True))
@@ -70,24 +70,26 @@ def _bars(total: Total, width: int) -> str:
         return "  no call returned\n"
     most = max(total.histogram)
     rows = [
-        (_range_text(*_bounds()[i]), units.count(total.histogram[i]), total.histogram[i])
+        (range_text(*bounds()[i]), units.count(total.histogram[i]), total.histogram[i])
         for i in range(filled[0], filled[-1] + 1)
     ]
     span = max(len(text) for text, _, _ in rows)
     digits = max(len(text) for _, text, _ in rows)
     room = max(width - span - digits - 6, _BAR_AT_LEAST)
     return "".join(
-        f"  {text:>{span}}  {number:>{digits}}  {_bar(calls, most, room)}".rstrip() + "\n"
+        f"  {text:>{span}}  {number:>{digits}}  {'#' * bar_length(calls, most, room)}".rstrip()
+        + "\n"
         for text, number, calls in rows
     )
 
 
-def _bar(calls: int, most: int, room: int) -> str:
+def bar_length(part: float, most: float, room: int) -> int:
     """At least one mark for any call at all: a rare slow call must be seen."""
-    return "#" * max(round(calls * room / most), 1 if calls else 0)
+    return max(round(part * room / most), 1 if part else 0)
 
 
-def _range_text(low: int, high: int | None) -> str:
+def range_text(low: int, high: int | None) -> str:
+    """``1.02 us to 2.05 us``; ``8.59 s and more`` for the last bucket."""
     if high is None:
         return f"{units.duration(low)} and more"
     return f"{units.duration(low)} to {units.duration(high)}"

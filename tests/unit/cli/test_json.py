@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 WORDS = {
     "show": ("last",),
     "why": ("last",),
+    "compare": ("last~1", "last"),
     "profile show": ("STRICT",),
     "profile check": ("STRICT",),
     "profile explain": ("STRICT", "socket"),
@@ -64,9 +66,13 @@ def asked(recorded: Sbtrace, *words: str) -> object:
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Sbtrace:
-    """sbtrace, with a database in which one run is."""
+    """sbtrace, with a database in which two runs are."""
     launcher = (sys.executable, "-m", "tracer.cli.main")
     sbtrace = Sbtrace(tmp_path_factory.mktemp("json"), launcher, cwd=ROOT)
+    earlier = KILLED.run._replace(
+        run_id="000000000000", started_at=datetime(2026, 1, 1, tzinfo=UTC)
+    )
+    finished(sbtrace.db, KILLED._replace(run=earlier))
     finished(sbtrace.db, KILLED)
     take_in(sbtrace.db)
     return sbtrace
