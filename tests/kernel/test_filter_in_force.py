@@ -235,6 +235,51 @@ def test_the_filters_of_a_process_become_a_profile(sbtrace: Sbtrace, tmp_path: P
     assert difference.others is None
 
 
+ONCE = parse(
+    """default_action = "errno:EPERM"
+exec = "once"
+allow = ["@default", "read", "write", "openat", "mount"]
+[errno]
+EXFULL = ["execveat"]
+""",
+    "once.toml",
+)
+
+
+def test_exec_once_is_recognised_in_force_and_its_secret_is_not_shown(
+    sbtrace: Sbtrace, tmp_path: Path
+) -> None:
+    own = tmp_path / "once.toml"
+    own.write_text(ONCE.source)
+    with filtered(tmp_path, OUTER, ONCE) as process:
+        pid = str(process.pid)
+        loaded = (tmp_path / "1.bpf").read_bytes()
+        shown = [sbtrace("filter", *words, pid) for words in ((), ("--all",), ("--json",))]
+        made = sbtrace("profile", "import", "--pid", pid)
+        stacked = sbtrace("profile", "diff", pid, own)
+    code = machine.program(loaded)
+    secret = {each.k for each in code if each.code == 0x04 | machine.XOR}
+    assert len(secret) == 4
+    for done in (*shown, made, stacked):
+        assert not any(f"{word}" in done.stdout or f"{word:x}" in done.stdout for word in secret)
+    assert 'exec = "once"' in shown[0].stdout
+    assert json.loads(shown[2].stdout)["exec_once"] is True
+    assert 'exec = "once"' in made.stdout
+    back = tmp_path / "back.toml"
+    back.write_text(made.stdout)
+    assert "errno:EPERM in A, allow in B: 1 call\n    mount\n" in stacked.stdout  # of OUTER
+    again = sbtrace("profile", "diff", back, own)
+    assert "errno:EPERM in A, allow in B: 1 call\n    mount\n" in again.stdout
+    allowed = sbtrace("profile", "test", back, _table(tmp_path))
+    assert allowed.returncode == 0, allowed.stdout
+
+
+def _table(folder: Path) -> Path:
+    path = folder / "calls.toml"
+    path.write_text('allow = ["read"]\n"errno:EXFULL" = ["execveat"]\n"errno:EPERM" = ["execve"]\n')
+    return path
+
+
 def test_a_process_without_a_filter_gives_no_profile(sbtrace: Sbtrace) -> None:
     done = sbtrace("profile", "import", "--pid", str(os.getpid()))
     assert done.returncode == 125

@@ -86,6 +86,11 @@ def import_(
 
     if (file is None) == (pid is None):
         raise UsageError("profile import: give a FILE, or --pid PID")
+    if pid is not None and (format_ or cap):
+        raise UsageError(
+            f"profile import: {'--format' if format_ else '--cap'} is for a FILE; leave it out with"
+            " --pid"
+        )
     made = _of_process(pid) if pid else _of_file(file or "", format_, cap or [])
     _say(made.notes, made.losses, f"{file or f'process {pid}'} as a profile", lossy=lossy)
     _write(made.text.encode(), output)
@@ -110,7 +115,7 @@ def _of_process(pid: int) -> Imported:
         why = "in strict mode" if found.mode == "strict" else "without a seccomp filter"
         raise FilterError(f"process {pid} is {why}: there is nothing to make a profile of")
     name = found.comm or f"process-{pid}"
-    return formats.from_filters(found.filters, context(name, ()))
+    return formats.from_filters(found.filters, context(name, ()), exec_once=found.exec_once)
 
 
 def _say(notes: Sequence[str], losses: Sequence[str], what: str, *, lossy: bool) -> None:

@@ -35,6 +35,7 @@ def to_object(found: InForce) -> Mapping[str, object]:
         "mode": found.mode,
         "no_new_privs": found.no_new_privs,
         "stopped_ns": found.stopped_ns,
+        "exec_once": found.exec_once,
         "filters": [{"instructions": len(each)} for each in found.filters],
         "abis": [_surface_object(each) for each in surfaces(found)] or None,
     }
@@ -61,6 +62,8 @@ def render(found: InForce, width: int, *, whole: bool = False) -> str:
     labels = [name for each in found_surfaces for name, cases in each.calls.items() if cases.cases]
     sheet = Sheet(width, max(map(len, [*labels, "kill_process"])))
     sheet.line(f"process {found.pid}, {printable(found.comm)}: {_how(found)}")
+    if found.exec_once:
+        sheet.line('exec = "once": the execve that started it was let through, none is any more')
     for each in found_surfaces:
         sheet.line()
         _abi(sheet, each, whole)

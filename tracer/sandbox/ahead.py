@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracer import syscalls
-from tracer.profile import execs, machine, newer
+from tracer.profile import execs, machine, newer, once
 from tracer.profile.machine import Instruction
 
 if TYPE_CHECKING:
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from tracer.profile.machine import Program
     from tracer.profile.records import Action, Profile
 
-SECRET_WORDS = 4
-_SECRET_ARGUMENTS = (4, 5)
-_XOR, _OR_X = 0x04 | machine.XOR, 0x04 | machine.OR | 0x08
 _JUMP_IF = 0x05
 _IS, _IS_ABOVE = _JUMP_IF | machine.EQUAL, _JUMP_IF | machine.GREATER
 _IS_AT_LEAST = _JUMP_IF | machine.GREATER_OR_EQUAL
@@ -99,31 +96,11 @@ def _block(part: _Part, unknown: int) -> tuple[list[Instruction], list[int]]:
     for nr, answer in part.refused:
         refusal = [Instruction(machine.RETURN, 0, 0, answer)]
         if nr == part.secret:
-            at = [len(found) + 1 + word for word in _SECRET_AT]
-            refusal = [*_with_secret(answer)]
+            at = [len(found) + 1 + word for word in once.SECRET_AT]
+            refusal = [*once.with_secret(answer)]
         found += [Instruction(_IS, 0, len(refusal), nr), *refusal]
     ranges = list(_ranges(part.newer, unknown))
     return [*found, *ranges], at
-
-
-def _with_secret(answer: int) -> Iterator[Instruction]:
-    """All words are compared in the same time, right or wrong: none can be guessed by itself."""
-    for index in range(SECRET_WORDS):
-        argument, half = _SECRET_ARGUMENTS[index // 2], index % 2
-        yield Instruction(machine.LOAD, 0, 0, machine.ARGS_AT + 8 * argument + 4 * half)
-        yield Instruction(_XOR, 0, 0, 0)
-        if index:
-            yield Instruction(machine.LOAD_X_MEMORY, 0, 0, 0)
-            yield Instruction(_OR_X, 0, 0, 0)
-        if index < SECRET_WORDS - 1:
-            yield Instruction(machine.STORE, 0, 0, 0)
-    yield Instruction(_IS, 0, 1, 0)
-    yield Instruction(machine.RETURN, 0, 0, _ALLOW)
-    yield Instruction(machine.RETURN, 0, 0, answer)
-
-
-_ALLOW = 0x7FFF_0000
-_SECRET_AT = tuple(at for at, each in enumerate(_with_secret(0)) if each.code == _XOR)
 
 
 def _ranges(ranges: Iterable[tuple[int, int]], answer: int) -> Iterator[Instruction]:

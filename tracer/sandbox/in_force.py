@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tracer import linux
 from tracer.errors import FilterError
-from tracer.profile import machine
+from tracer.profile import machine, once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,9 +40,12 @@ class InForce(NamedTuple):
     """``disabled``, ``strict`` or ``filter``."""
     no_new_privs: bool
     filters: tuple[Program, ...]
-    """The oldest first. All of them are asked; the strictest answer counts."""
+    """The oldest first. All of them are asked; the strictest answer counts. Of ``exec = "once"``
+    they are without the secret, which nobody is shown: see ``tracer.profile.once``."""
     stopped_ns: int | None
     """For how long the task was stopped; None if it was not."""
+    exec_once: bool = False
+    """Whether one of them is of ``exec = "once"``: no execve is let through any more."""
 
 
 def read(pid: int) -> InForce:
@@ -53,7 +56,8 @@ def read(pid: int) -> InForce:
     """
     status = _status(pid)
     mode = MODES.get(int(status.get("Seccomp", "0")), "disabled")
-    filters, stopped_ns = _stopped_and_read(pid) if mode == "filter" else ((), None)
+    loaded, stopped_ns = _stopped_and_read(pid) if mode == "filter" else ((), None)
+    filters = tuple(once.without_secret(each) or each for each in loaded)
     return InForce(
         pid,
         os.fsdecode(_comm(pid)),
@@ -61,6 +65,7 @@ def read(pid: int) -> InForce:
         status.get("NoNewPrivs") == "1",
         filters,
         stopped_ns,
+        exec_once=filters != loaded,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.errors import FilterError
-from tracer.profile import formats, load, parse, render
+from tracer.profile import formats, load, once, parse, render
 from tracer.profile.formats.context import context
 from tracer.profile.locate import read_bytes
 from tracer.sandbox import filter as filters
@@ -62,6 +62,8 @@ def _imported(path: str) -> Source:
 
 def _compiled(label: str, profile: Profile) -> Source:
     program = filters.compile(profile).program()
+    # What it does once the command has started; the secret would be another one each time.
+    program = once.without_secret(program) or program
     return Source(label, (program,) if program else (), profile)
 
 

@@ -32,6 +32,13 @@ def limited(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize("option", ["--format", "--cap"])
+def test_a_process_is_of_no_format_and_its_capabilities_are_no_question(option: str) -> None:
+    done = sbtrace("import", "--pid", "1", option, "docker")
+    assert isinstance(done.exception, UsageError)
+    assert str(done.exception).startswith(f"profile import: {option} is for a FILE")
+
+
 def test_a_loss_is_an_error_and_nothing_is_written(limited: Path) -> None:
     out = limited.with_name("out.json")
     done = sbtrace("export", limited, "--format", "oci", "-o", out)

@@ -106,15 +106,19 @@ def import_(data: bytes, context: Context, format_: str | None = None) -> Import
     return _composed(policy, context, found.name, remarks)
 
 
-def from_filters(filters: Sequence[Program], context: Context) -> Imported:
+def from_filters(
+    filters: Sequence[Program], context: Context, *, exec_once: bool = False
+) -> Imported:
     """The profile of filters that are in force together, the oldest first: at least one.
+
+    ``exec_once``: they are of ``exec = "once"``, and without its secret.
 
     Raises FilterError and ProfileError for some that no profile can say.
     """
     from tracer.profile.formats import bpf
 
     remarks = Remarks()
-    policy = bpf.of_filters(filters, context, remarks)
+    policy = bpf.of_filters(filters, context, remarks, exec_once=exec_once)
     return _composed(policy, context, bpf.FORMAT.name, remarks)
 
 

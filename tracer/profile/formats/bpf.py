@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tracer import syscalls
 from tracer.errors import FilterError, ProfileError
-from tracer.profile import cubes, machine
+from tracer.profile import cubes, execs, machine, once
 from tracer.profile.cases import unnamed
 from tracer.profile.formats import found, runtimes
 from tracer.profile.formats.interface import Context, Format, Source
@@ -46,17 +46,24 @@ def read(data: bytes, context: Context, remarks: Remarks) -> Policy:
         program = machine.program(data)
     except FilterError as error:
         context.fail(None, f"no filter that this kernel would load: {error}; export it anew")
-    return of_filters((program,), context, remarks)
+    refusing = once.without_secret(program)
+    return of_filters((refusing or program,), context, remarks, exec_once=refusing is not None)
 
 
-def of_filters(filters: Sequence[Program], context: Context, remarks: Remarks) -> Policy:
+def of_filters(
+    filters: Sequence[Program], context: Context, remarks: Remarks, *, exec_once: bool = False
+) -> Policy:
     """The policy of filters that are in force together, the oldest first.
+
+    ``exec_once``: they are of ``exec = "once"``, and without its secret.
 
     Raises FilterError where they cannot be followed, ProfileError where they depend on the place
     of the call.
     """
     asked = _Filters(filters, context, remarks)
     default, calls = asked.unnamed(context.abi)
+    if exec_once:  # it refuses numbers that are no call's, too
+        calls = {name: call for name, call in calls.items() if not _is_exec(context.abi, name)}
     calls |= {name: asked.call(context.abi, name) for name in syscalls.names(context.abi)}
     served = [abi for abi in syscalls.FOREIGN_ABIS.get(context.abi, ()) if not asked.kills(abi)]
     for abi in served:
@@ -67,7 +74,7 @@ def of_filters(filters: Sequence[Program], context: Context, remarks: Remarks) -
             calls |= {} if call.clauses else {name: call}
     name = context.path.rpartition("/")[2].removesuffix(".bpf")
     every = tuple(calls[name] for name in sorted(calls))
-    policy = Policy(name, "", default, (context.abi,), every)
+    policy = Policy(name, "", default, (context.abi,), every, exec_once=exec_once)
     alike = [abi for abi in served if asked.agrees(policy, abi)]
     for abi in (abi for abi in served if abi not in alike):
         remarks.loss(
@@ -75,6 +82,10 @@ def of_filters(filters: Sequence[Program], context: Context, remarks: Remarks) -
             "calls of the same names in another way"
         )
     return policy._replace(abis=(context.abi, *alike))
+
+
+def _is_exec(abi: str, name: str) -> bool:
+    return syscalls.number(abi, name) in execs.numbers(abi)
 
 
 class _Filters:

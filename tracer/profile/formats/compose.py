@@ -38,6 +38,8 @@ def compose(policy: Policy, path: str, remarks: Remarks) -> str:
     if policy.description:
         table["description"] = policy.description
     table["default_action"] = str(policy.default)
+    if policy.exec_once:
+        table["exec"] = "once"
     if len(kept) > 1:
         table["abis"] = ["native", *kept[1:]]
     table |= _lists(calls, policy.default) | _rules(calls)

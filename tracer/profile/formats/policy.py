@@ -53,6 +53,8 @@ class Policy(NamedTuple):
     """None: not said."""
     capabilities: int | str | None = None
     """As a profile has it; None: not said."""
+    exec_once: bool = False
+    """As a profile has it; the calls hold for what comes after the one execve."""
 
     def decide(self, name: str, args: tuple[int, ...] = (0,) * 6) -> Action:
         """The action for a call by its name and six argument registers."""
