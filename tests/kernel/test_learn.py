@@ -115,6 +115,24 @@ def test_that_no_run_was_chosen_is_said_and_is_no_verdict(
     assert "no recorded run is of that command, tag and time" in done.stderr
 
 
+@pytest.mark.parametrize("option", ["--default", "--name"])
+def test_a_profile_that_is_updated_keeps_its_own_default_and_name(
+    sbtrace: Sbtrace, tmp_path: Path, option: str
+) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text('default_action = "errno:EPERM"\nallow = ["read"]\n')
+    done = sbtrace("profile", "learn", "--update", own, option, "trap")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{option} does not go with --update" in done.stderr
+
+
+def test_a_run_that_was_cut_short_is_named(sbtrace: Sbtrace) -> None:
+    sbtrace.run("sh", "-c", "kill -9 $$")
+    done = sbtrace("profile", "learn")
+    assert done.returncode == 0
+    assert re.search(r"cut short  1 run \([0-9a-f]{12}\): a signal or the time limit", done.stderr)
+
+
 def test_a_default_that_is_no_action_is_named_as_the_option_that_it_is(sbtrace: Sbtrace) -> None:
     sbtrace.run("true")
     done = sbtrace("profile", "learn", "--default", "refuse")

@@ -12,6 +12,7 @@ from tracer.cli.examples import examples
 from tracer.cli.main import split
 from tracer.cli.order import Order
 from tracer.cli.run import Daemons
+from tracer.errors import UsageError
 
 
 class Format(StrEnum):
@@ -49,8 +50,9 @@ def check(
         str, typer.Option("--profile", "-p", metavar="NAME|FILE", help="To run it under.")
     ] = "LEARNING",
     style: Annotated[
-        Format, typer.Option("--format", help="For a person, a program or a build server.")
-    ] = Format.TEXT,
+        Format | None,
+        typer.Option("--format", help="For a person (text), a program or a build server."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     output: Annotated[
         Path | None,
@@ -79,6 +81,9 @@ def check(
     Exit status: 1 if it does, 125 if the run is not exact, else the command's own. What was found
     beyond the baseline is kept beside it (FILE.grown), so that a second try does not pass.
     """
+    if json and style not in {None, Format.JSON}:
+        raise UsageError(f"--json does not go with --format {style}: give one of them")
+    chosen = Format.JSON if json else style or Format.TEXT
     request = {
         "command": command,
         "profile": profile,
@@ -91,6 +96,6 @@ def check(
         "closed": context.obj.closed,
     }
     place = None if output is None else str(output)
-    guard = (baseline, Format.JSON.value if json else style.value, update)
+    guard = (baseline, chosen.value, update)
     order = Order(request, place, json, quiet=False, require_exact=False, guard=guard)
     (context.obj.front or split()).hand_over(order.dump())

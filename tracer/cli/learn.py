@@ -12,7 +12,11 @@ from tracer.cli.examples import examples
 from tracer.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tracer.profile import Profile
+
+_DEFAULT = "errno:EPERM"
 
 
 def register(commands: typer.Typer) -> None:
@@ -44,8 +48,12 @@ def learn(
         str | None, typer.Option(metavar="WHEN", help="Of those, only since: 2h, 30d, 2026-01-31.")
     ] = None,
     default: Annotated[
-        str, typer.Option(metavar="ACTION", help="For every other call, such as kill_process.")
-    ] = "errno:EPERM",
+        str | None,
+        typer.Option(
+            metavar="ACTION",
+            help="For every other call, such as kill_process; else errno:EPERM.",
+        ),
+    ] = None,
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Of the profile; else after the command.")
     ] = None,
@@ -87,6 +95,7 @@ def learn(
     from tracer.query import observed, phases, select
     from tracer.report import learned
 
+    _require_alone(update, {"--default": default, "--name": name})
     wish, file = (
         Wish(only_seen, exact, after is not None),
         None if update is None else profiles.load(update),
@@ -98,12 +107,22 @@ def learn(
         split = phases.phases(path, *meant, marks) if marks else None
         found = split.observed if split else observed.observe(path, *meant)
     if file is None:
-        made = learned.profile(found, default, name, wish, split)
+        made = learned.profile(found, default or _DEFAULT, name, wish, split)
     else:
         made = learned.update(found, file, wish, split)
     out.say_waiting(found.waiting)
     out.deliver(made.json() if json else made.text, place)
     sys.stderr.write(made.coverage(out.width(), explain=explain))
+
+
+def _require_alone(update: str | None, others: Mapping[str, str | None]) -> None:
+    """Raises UsageError for an option that a profile which is there already leaves no room for."""
+    for option, value in others.items():
+        if update is not None and value is not None:
+            raise UsageError(
+                f"{option} does not go with --update: {update} keeps its own; change it there, or"
+                " leave --update away"
+            )
 
 
 def _of_ones_own(file: Profile | None) -> Path | None:

@@ -55,8 +55,9 @@ def verify(
 ) -> None:
     """Run a command under a profile, and say whether it passes, with every refused call.
 
-    Exit status: 0 if no call was refused, 1 if one was, 125 if it cannot be told. How the command
-    ended is said beside. It keeps stdin and stdout. The run is recorded like any other.
+    Exit status: 0 if no call was refused, 1 if one was. If that cannot be told: 128+N where signal
+    N ended the command, 124 where it was out of time, else 125. What the command exited with is
+    said beside. It keeps stdin and stdout. The run is recorded like any other.
     """
     request = {
         "command": _words(command),

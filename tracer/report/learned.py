@@ -36,6 +36,8 @@ _NEVER_RUN = (
 )
 _NAME = r"[^A-Za-z0-9._-]"
 _MOST_NAMES, _MOST_RUNS = 8, 4
+_CUT_SHORT = ("signaled", "timed_out", "interrupted")
+"""Outcomes; of a run that was ``blocked`` it is said that calls were refused."""
 
 
 class Coverage(NamedTuple):
@@ -261,6 +263,11 @@ def _doubts(sheet: Sheet, observed: Observed) -> None:
             [source for source in observed.sources if source.blocked],
         ),
         (
+            "cut short",
+            "a signal or the time limit ended them, and what would have come after is not known",
+            [source for source in observed.sources if source.outcome in _CUT_SHORT],
+        ),
+        (
             "left out",
             "nothing is known of their calls, as they ran without eBPF",
             [source for source in observed.sources if not source.counted],
@@ -290,6 +297,7 @@ def objects(
                 "exact": source.exact,
                 "counted": source.counted,
                 "blocked_syscalls": source.blocked,
+                "outcome": source.outcome,
             }
             for source in observed.sources
         ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from tracer.errors import EXIT_FAILED
+from tracer.errors import EXIT_FAILED, EXIT_SIGNAL_BASE, EXIT_TIMED_OUT
 from tracer.profile.calls import Call
 from tracer.profile.reason import reason
 from tracer.report import as_json, blocked, cause, losses, outcome, remedies, units
@@ -16,13 +16,14 @@ from tracer.syscalls import errno_name
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tracer.model import BlockedCall, RunRecord
+    from tracer.model import BlockedCall, Run, RunRecord
     from tracer.profile import Profile
     from tracer.profile.reason import Reason
 
 EXIT_REFUSED = 1
 _ENOSYS = "libc's to get round: an entry answers it with ENOSYS, and libc takes another call"
 _OWN_FILTER = "the profile lets it through: a filter that the command loaded itself refused it"
+_UNENDED = "the command did not come to its own end: what it would have called is not known"
 _UNREADABLE = "the profile as it was then cannot be read any more"
 _MOST_COMMANDS = 3
 
@@ -55,19 +56,23 @@ class Verdict(NamedTuple):
     refused: tuple[Refused, ...]
     """Those that count first, then those that killed, then most calls first."""
     doubts: tuple[str, ...]
-    """Why more may have been refused than was seen; empty for an exact run."""
+    """Why more may have been refused than was seen; empty for an exact run to its own end."""
+    cut_short: int | None = None
+    """128+N of a command that signal N ended, 124 of one out of time; None: it ended by itself."""
 
     @property
     def passed(self) -> bool | None:
-        """False if a call was refused; None if none was seen, but the run was not exact."""
+        """False if a call was refused; None if none was seen, but one may be missing."""
         if any(each.excuse is None for each in self.refused):
             return False
         return None if self.doubts else True
 
     @property
     def exit_status(self) -> int:
-        """0 passed, 1 refused, 125 not known."""
-        return {True: 0, False: EXIT_REFUSED, None: EXIT_FAILED}[self.passed]
+        """0 passed, 1 refused; of what cannot be told ``cut_short``, or else 125."""
+        if self.passed is None:
+            return self.cut_short or EXIT_FAILED
+        return 0 if self.passed else EXIT_REFUSED
 
 
 def judge(record: RunRecord) -> Verdict:
@@ -75,7 +80,7 @@ def judge(record: RunRecord) -> Verdict:
     profile = remedies.profile_of(record.run)
     rows = [_refused(record, profile, alike) for alike in _alike(record, profile)]
     rows += _untold(record, rows)
-    return Verdict(tuple(sorted(rows, key=_rank)), _doubts(record))
+    return Verdict(tuple(sorted(rows, key=_rank)), _doubts(record), _cut_short(record.run))
 
 
 def _rank(row: Refused) -> tuple[bool, bool, int]:
@@ -83,9 +88,16 @@ def _rank(row: Refused) -> tuple[bool, bool, int]:
 
 
 def _doubts(record: RunRecord) -> tuple[str, ...]:
+    cut = () if _cut_short(record.run) is None else (_UNENDED,)
     if record.run.trace == "none":
-        return (record.run.trace_missing or "nothing was counted (--trace none)",)
-    return tuple(losses.of_counts(record))
+        return (*cut, record.run.trace_missing or "nothing was counted (--trace none)")
+    return (*cut, *losses.of_counts(record))
+
+
+def _cut_short(run: Run) -> int | None:
+    if run.outcome == "timed_out":
+        return EXIT_TIMED_OUT
+    return None if run.term_signal is None else EXIT_SIGNAL_BASE + run.term_signal
 
 
 def _alike(record: RunRecord, profile: Profile | None) -> list[list[BlockedCall]]:

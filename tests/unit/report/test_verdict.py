@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from tests.unit.report import records
 from tracer.model import BlockedCall, Loss, RunRecord
 from tracer.report import verdict
@@ -35,6 +39,32 @@ def record(*calls: BlockedCall, losses: tuple[Loss, ...] = ()) -> RunRecord:
 
 def test_a_run_without_a_refused_call_passes() -> None:
     found = verdict.judge(record())
+    assert (found.passed, found.exit_status) == (True, 0)
+
+
+@pytest.mark.parametrize(
+    ("ended", "status"),
+    [
+        ({"outcome": "signaled", "exit_code": None, "term_signal": 11}, 139),
+        ({"outcome": "interrupted", "exit_code": None, "term_signal": 2}, 130),
+        ({"outcome": "timed_out", "exit_code": None, "term_signal": 9}, 124),
+        ({"outcome": "timed_out", "exit_code": 0}, 124),
+    ],
+)
+def test_a_command_that_did_not_come_to_its_own_end_does_not_pass(
+    ended: dict[str, Any], status: int
+) -> None:
+    cut = record()._replace(run=RUN._replace(**ended))
+    found = verdict.judge(cut)
+    assert (found.passed, found.exit_status) == (None, status)
+    assert "cannot be told" in verdict.render(cut)
+    assert "did not come to its own end" in verdict.render(cut)
+    refused = record(call("mount", MOUNT, "KILL_PROCESS", None))
+    assert verdict.judge(refused._replace(run=RUN._replace(**ended))).exit_status == 1
+
+
+def test_a_command_that_fails_by_itself_may_pass() -> None:
+    found = verdict.judge(record()._replace(run=RUN._replace(exit_code=3)))
     assert (found.passed, found.exit_status) == (True, 0)
 
 
