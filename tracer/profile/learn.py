@@ -128,46 +128,77 @@ def _whole(uses: Sequence[Use], run_ids: Sequence[str]) -> Entry:
     name, comment = uses[0].name, _why(uses, run_ids)
     if name == "clone3":
         return Entry(name, f"errno:{_ENOSYS}", f"{comment}; flags in memory: libc takes clone")
-    errno = _only_errno(uses)
-    if errno is not None:
-        return Entry(name, f"errno:{errno}", f"{comment}; always refused so")
+    errnos = _only_errnos(uses)
+    if errnos:
+        return Entry(name, f"errno:{errnos[0]}", f"{comment}; {_refused_so(errnos)}")
     deadly = any(use.deadly for use in uses)
     return Entry(name, "allow", comment + ("; refused, with a signal" if deadly else ""))
 
 
-def _only_errno(uses: Sequence[Use]) -> str | None:
-    """The error that a filter answered each of them with; None if one had another answer."""
+def _only_errnos(uses: Sequence[Use]) -> tuple[str, ...]:
+    """The errors that a filter answered them with, if each was: most often first."""
     if any(use.calls or use.deadly or not use.errnos for use in uses):
-        return None
-    return uses[0].errnos[0]
+        return ()
+    return tuple(dict.fromkeys(errno for use in uses for errno in use.errnos))
+
+
+def _refused_so(errnos: Sequence[str]) -> str:
+    """``errnos``: the one that the profile gives, and those that it does not."""
+    others = ", ".join(errnos[1:])
+    return f"refused most often so, and with {others}" if others else "always refused so"
 
 
 def _by_values(
     name: str, uses: Sequence[Use], run_ids: Sequence[str], *, exact: bool
 ) -> list[Entry]:
     """An entry for each answer that the ways of a call had: allowed, or one error."""
-    looked_at = bits(name, exact=exact)
-    answers: dict[str, dict[Values, frozenset[str]]] = {}
+    answers: dict[Values, dict[str, frozenset[str]]] = {}
     for way in (way for use in uses for way in use.ways):
         action = "allow" if way.errno is None else f"errno:{way.errno}"
-        values = tuple(
-            (index, looked_at[index], register & looked_at[index])
-            for index, register in way.values
-            if index in looked_at
-        )
-        found = answers.setdefault(action, {})
-        found[values] = found.get(values, frozenset()) | way.runs
-    allowed = answers.pop("allow", {})
-    refused = {
-        action: {values: runs for values, runs in ways.items() if values not in allowed}
-        for action, ways in answers.items()
-    }
-    comment = _why(uses, run_ids)
+        found = answers.setdefault(_looked_at(way, bits(name, exact=exact)), {})
+        found[action] = found.get(action, frozenset()) | way.runs
     return [
-        Entry(name, action, comment, tuple(sorted(ways)), tuple(len(ways[w]) for w in sorted(ways)))
-        for action, ways in {"allow": allowed, **refused}.items()
-        if ways
+        Entry(
+            name,
+            action,
+            _why(uses, run_ids) + _answered_too(action, ways),
+            tuple(sorted(ways)),
+            tuple(len(ways[values][action]) for values in sorted(ways)),
+        )
+        for action, ways in _by_answer(answers).items()
     ]
+
+
+def _looked_at(way: Way, masks: Mapping[int, int]) -> Values:
+    return tuple(
+        (index, masks[index], register & masks[index])
+        for index, register in way.values
+        if index in masks
+    )
+
+
+_Answered = dict[str, frozenset[str]]
+"""What one way to make a call was answered: action -> runs, most often first."""
+
+
+def _by_answer(answers: Mapping[Values, _Answered]) -> dict[str, dict[Values, _Answered]]:
+    """The ways by the one answer that the profile gives: allowed if it ever was."""
+    found: dict[str, dict[Values, _Answered]] = {"allow": {}}
+    for values, answered in answers.items():
+        action = "allow" if "allow" in answered else next(iter(answered))
+        found.setdefault(action, {})[values] = answered
+    return {action: ways for action, ways in found.items() if ways}
+
+
+def _answered_too(action: str, ways: Mapping[Values, _Answered]) -> str:
+    """That the same was refused in another way, too, where the profile refuses it."""
+    if action == "allow":
+        return ""
+    errnos = dict.fromkeys(
+        each for answered in ways.values() for each in answered if each != action
+    )
+    others = ", ".join(each.removeprefix("errno:") for each in errnos)
+    return f"; refused most often so, and with {others}" if others else ""
 
 
 def _why(uses: Sequence[Use], run_ids: Sequence[str]) -> str:
@@ -224,6 +255,9 @@ def _obstacles(entries: Sequence[Entry], names: Mapping[str, Sequence[Use]]) -> 
             f"one filter holds for all {len(programs)} programs that ran: {few} calls were "
             "needed by one of them alone"
         )
+    foreign = sorted({use.abi for uses in names.values() for use in uses} - {syscalls.native_abi()})
+    if foreign:
+        yield f"an entry holds for each of its ABIs, and {', '.join(foreign)} was used, too"
     deadly = [name for name, uses in names.items() if any(use.deadly for use in uses)]
     if deadly:
         yield (

@@ -76,6 +76,43 @@ def test_what_no_run_shows_is_added_with_its_reason() -> None:
     assert learn([use("exit_group")], RUNS, Wish(only_seen=True)).unseen == ()
 
 
+def test_a_call_that_was_refused_with_several_errors_gets_the_one_that_came_most_often() -> None:
+    """Whole or by its values; the entry names the others."""
+    whole = use("mount", calls=0, errnos=("EACCES", "EPERM"))
+    found = learn([whole], RUNS, Wish(only_seen=True))
+    assert [(e.action, e.comment) for e in found.entries] == [
+        ("errno:EACCES", "3 of 3: demo; refused most often so, and with EPERM")
+    ]
+    netlink, unix = ((0, 16), (1, 3), (2, 0)), ((0, 1), (1, 1), (2, 0))
+    ways = (
+        Way(netlink, frozenset(RUNS[:2]), "EACCES"),
+        Way(netlink, frozenset(RUNS[2:]), "EPERM"),
+        Way(unix, frozenset(RUNS[:1]), "EPERM"),
+        Way(unix, frozenset(RUNS[1:])),
+    )
+    sockets = use("socket", errnos=("EACCES", "EPERM"), ways=ways, unknown=None)
+    found = learn([sockets], RUNS, Wish(only_seen=True))
+    assert [(e.action, len(e.ways), e.runs) for e in found.entries] == [
+        ("allow", 1, (2,)),
+        ("errno:EACCES", 1, (2,)),
+    ]
+    assert found.entries[1].comment.endswith("; refused most often so, and with EPERM")
+    made = profile(sockets, only_seen=True)
+    assert action(made, "socket", 16, 3) == "errno:EACCES"
+    assert action(made, "socket", 1, 1) == "allow"
+    assert action(made, "socket", 2, 1) == "kill_process"
+
+
+def test_calls_of_a_foreign_abi_are_allowed_there_and_named_as_an_obstacle() -> None:
+    foreign = syscalls.FOREIGN_ABIS[NATIVE][-1]
+    nr = syscalls.number(foreign, "read") or 0
+    found = learn([use("read")._replace(abi=foreign, nr=nr)], RUNS, Wish(only_seen=True))
+    assert found.abis == (foreign,)
+    made = parse(text(found), "demo.toml")
+    assert str(made.decide(foreign, nr).action) == "allow"
+    assert any(f"{foreign} was used, too" in each for each in found.obstacles)
+
+
 def test_clone3_is_answered_with_enosys_and_clone_allowed_without_namespaces() -> None:
     found = profile(use("clone3"))
     assert action(found, "clone3") == "errno:ENOSYS"
