@@ -78,7 +78,7 @@ def check(
 ) -> None:
     """Run a command, and fail if it calls, or is refused, what its baseline does not have.
 
-    Exit status: 1 if it does, 125 if the run is not exact, else the command's own. What was found
+    Exit status: 1 if it does, 125 if that cannot be told, else the command's own. What was found
     beyond the baseline is kept beside it (FILE.grown), so that a second try does not pass.
     """
     if json and style not in {None, Format.JSON}:

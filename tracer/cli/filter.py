@@ -7,10 +7,16 @@ from typing import Annotated
 
 import typer
 
+from tracer.cli.examples import examples
+
 
 def register(app: typer.Typer) -> None:
     """Add ``filter`` to ``app``."""
-    app.command("filter", short_help="Show the seccomp filters of a running process.")(filter_)
+    app.command(
+        "filter",
+        short_help="Show the seccomp filters of a running process.",
+        epilog=examples("sbtrace filter 4711", "sbtrace filter --all --json 4711"),
+    )(filter_)
 
 
 def filter_(
@@ -24,7 +30,8 @@ def filter_(
 ) -> None:
     """Show what the seccomp filters of a running process let through, read from the kernel.
 
-    The process is stopped for a moment. As root:  sudo sbtrace filter $(pidof -s nginx)
+    It takes root, and the process is stopped for a moment. Exit status: 0, also where nothing
+    filters; 125 if the process is not there or cannot be read.
     """
     from tracer.report import as_json
     from tracer.report import filter as report

@@ -87,7 +87,7 @@ def learn(
     """Write the tightest profile that covers recorded runs; without any, that of the last one.
 
     Each entry says in how many runs it was needed and by which program. How much the runs cover
-    is said on stderr.
+    is said on stderr. Exit status: 0; 125 if there is nothing to learn from.
     """
     from tracer import profile as profiles
     from tracer.cli import output as out

@@ -84,10 +84,13 @@ def show(
 
 
 def check(
-    file: Annotated[str, typer.Argument(metavar="FILE|NAME", help="A profile's file or name.")],
+    file: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A profile's name or file.")],
     json: _Json = False,
 ) -> None:
-    """Check a profile: exit 0 with what is worth knowing, or 125 with what is wrong."""
+    """Check a profile, and say what is worth knowing of it.
+
+    Exit status: 0 if it is sound, 125 if something is wrong with it.
+    """
     from tracer import profile
     from tracer.errors import ProfileError
     from tracer.profile import render
@@ -110,7 +113,10 @@ def explain(
     ],
     json: _Json = False,
 ) -> None:
-    """Say what a profile does with a call, by which line, and what would allow it."""
+    """Say what a profile does with a call, by which line, and what would allow it.
+
+    Exit status: 0, whatever it does; 125 if the profile is wrong.
+    """
     from tracer.profile import calls, load
     from tracer.report import decision
     from tracer.report.decode import words
@@ -128,9 +134,11 @@ def try_calls(
     table: Annotated[str, typer.Argument(metavar="TABLE", help="TOML: lists of calls, by action.")],
     json: _Json = False,
 ) -> None:
-    """Try calls on a profile's filter, with nothing started; exit 1 if one is not as expected.
+    """Try calls on a profile's filter, with nothing started.
 
     A line of the table:  allow = ["read", "socket(AF_UNIX, SOCK_STREAM)", "i386:getpid"]
+
+    Exit status: 0 if each is answered as expected, 1 if one is not, 125 if a file is wrong.
     """
     from tracer.profile import expected, load
     from tracer.report import decision

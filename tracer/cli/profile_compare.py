@@ -33,9 +33,10 @@ def diff(
     everything: Annotated[bool, typer.Option("--all", help="Every value of an argument.")] = False,
     json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> None:
-    """Say what A and B do otherwise with a call; exit 0 if nothing, 1 if something.
+    """Say what A and B do otherwise with a call.
 
-    What counts is what their filters do, not how they are written.
+    What counts is what their filters do, not how they are written. Exit status: 0 if they do the
+    same, 1 if not, 125 if one of them cannot be read.
     """
     from tracer.report import as_json, difference
     from tracer.sandbox import sources
@@ -58,7 +59,8 @@ def score(
 ) -> None:
     """Say what profiles leave open of the kernel: modules, mounts, ptrace and so on.
 
-    There is no mark: each class names its calls, and each number what it counts.
+    There is no mark: each class names its calls, and each number what it counts. Exit status: 0;
+    125 if one of them cannot be read.
     """
     from tracer.host import systemd
     from tracer.profile.score import score as scored

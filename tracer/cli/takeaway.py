@@ -50,7 +50,8 @@ def export(
 ) -> None:
     """Write a profile as Docker, systemd and others read it.
 
-    What the format cannot say is an error, or listed on stderr with --lossy.
+    What the format cannot say is listed on stderr. Exit status: 0; 125 if something cannot be said
+    and --lossy is not given, and nothing is written then.
     """
     from tracer.profile import formats, load
     from tracer.sandbox import filter as filters
@@ -80,7 +81,8 @@ def import_(
 ) -> None:
     """Make a profile of what Docker, systemd and others read.
 
-    What a profile cannot say is an error, or listed on stderr with --lossy.
+    What a profile cannot say is listed on stderr. Exit status: 0; 125 if something cannot be said
+    and --lossy is not given, and nothing is written then.
     """
     from tracer.errors import UsageError
 

@@ -61,9 +61,32 @@ def test_each_command_of_profile_shows_its_examples_and_in_one_place() -> None:
     assert [path for path, command in of_profile.items() if "Example" in command.help] == []
 
 
+ANSWERS_A_QUESTION = sorted(
+    path
+    for path in COMMANDS
+    if (path[0] == "profile" and path[1:] and path[1] not in {"list", "show", "schema"})
+    or path in {("filter",), ("check",), ("compare",)}
+)
+
+
+@pytest.mark.parametrize("path", ANSWERS_A_QUESTION, ids=" ".join)
+def test_a_verb_whose_exit_status_says_something_says_what(path: tuple[str, ...]) -> None:
+    shown = " ".join(_help(*path).split())
+    assert re.search(r"Exit status: (0|1) ?(if|,|;)", shown), shown
+    assert "125" in shown
+
+
 def test_the_verbs_that_take_the_most_options_show_examples() -> None:
     with_examples = {path for path, command in COMMANDS.items() if command.epilog}
-    assert {("run",), ("show",), ("why",), ("runs",), ("query",)} <= with_examples
+    assert {
+        ("run",),
+        ("show",),
+        ("filter",),
+        ("compare",),
+        ("why",),
+        ("runs",),
+        ("query",),
+    } <= with_examples
 
 
 @pytest.mark.parametrize("path", [(), ("profile",), ("db",)])
