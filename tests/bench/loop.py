@@ -4,6 +4,9 @@
 new, the profile it makes of them with ``kill_process`` for all else, a verdict that must pass;
 then, for each entry whose call that last run made, a verdict on the profile without it, which must
 fail and name that call. What a program does not make in each run is tried a few times.
+
+``LOOP="--hold 10"``: of each program, a profile of three runs on a quiet machine must pass ten
+times on a busy one, where threads meet as they did not before.
 """
 
 from __future__ import annotations
@@ -17,15 +20,16 @@ import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.bench import programs
+from tests.bench.steady import busy
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tests.bench.programs import Program
 
@@ -34,6 +38,8 @@ QUIET_RUNS = 3
 """Learning ends when so many runs in a row taught nothing new."""
 MOST_RUNS = 30
 """Learning ends after so many runs, whatever the last ones taught."""
+FEW_RUNS = 3
+"""Those that ``--hold`` learns from."""
 TRIES = 4
 """An entry is taken away in so many runs at most, until one of them makes the call."""
 TIMEOUT_S = 30
@@ -128,6 +134,28 @@ class Loop:
             tuple(name for name, how in found.items() if how == "wrong"),
         )
 
+    def hold(self, times: int) -> list[tuple[str, ...]]:
+        """Learn from a few runs beside nothing, then verify beside busy processors.
+
+        Returns what each verdict refused; empty for one that passes.
+        """
+        for _ in range(FEW_RUNS):
+            self._started("run", "-q", *self._options(), "--")
+        text = self._learn()
+        with busy(2 * (os.cpu_count() or 1)):
+            verdicts = [self._verdict(text) for _ in range(times)]
+        return [
+            ()
+            if each["passed"]
+            else tuple(row["syscall"] for row in each["refused"] if row["excuse"] is None)
+            or tuple(each["doubts"])
+            for each in verdicts
+        ]
+
+    def _learn(self) -> str:
+        words = ("--command", self._word(), "--since", "1d", "--default", "kill_process")
+        return self._sbtrace("profile", "learn", *words)
+
     def _learned(self) -> tuple[int, str]:
         """How many runs it took until the last ones taught nothing new, and what was learned."""
         known: frozenset[str] = frozenset()
@@ -135,8 +163,7 @@ class Loop:
         while quiet < self._quiet_runs and runs < MOST_RUNS:
             runs += 1
             self._started("run", "-q", *self._options(), "--")
-            text = self._sbtrace("profile", "learn", "--command", self._word(), "--since", "1d",
-                                 "--default", "kill_process")  # fmt: skip
+            text = self._learn()
             now = frozenset(str(part) for part in parts(text))
             quiet = quiet + 1 if now <= known else 0
             known |= now
@@ -264,6 +291,12 @@ def main() -> int:
         metavar="N",
         help="learn until N runs in a row taught nothing new",
     )
+    parser.add_argument(
+        "--hold",
+        type=int,
+        metavar="N",
+        help=f"learn from {FEW_RUNS} runs instead, and verify N times beside busy processors",
+    )
     parser.add_argument("--keep", type=Path, help="keep the learned profiles in this folder")
     given = parser.parse_args()
     found, missing = programs.here()
@@ -271,6 +304,8 @@ def main() -> int:
     results = []
     with ExitStack() as stack:
         stack.enter_context(programs.web_server())
+        if given.hold:
+            return _held(wanted, given.hold)
         for program in wanted:
             results.append(_closed(program, given))
             print(_line(results[-1]), flush=True)
@@ -279,15 +314,35 @@ def main() -> int:
     return int(any(not result.passed or result.wrong for result in results))
 
 
+def _held(wanted: Sequence[Program], times: int) -> int:
+    passed = 0
+    for program in wanted:
+        with _folder() as folder:
+            verdicts = Loop(program, folder, QUIET_RUNS).hold(times)
+        refused = [_words(each) for each in verdicts if each]
+        passed += not refused
+        told = f"; refused {'; '.join(refused)}" if refused else ""
+        print(f"{program.name:32} {verdicts.count(()):2} of {times} pass{told}", flush=True)
+    return int(passed < len(wanted))
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A folder for one program, with a place for its database that root alone sees."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="sbtrace-loop-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "db").mkdir(0o700)
+        yield folder
+
+
 def _closed(program: Program, given: argparse.Namespace) -> Result:
-    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="sbtrace-loop-") as folder:
-        Path(folder).chmod(0o755)
-        (Path(folder) / "db").mkdir(0o700)
-        result = Loop(program, Path(folder), given.quiet_runs).close(given.sample)
+    with _folder() as folder:
+        result = Loop(program, folder, given.quiet_runs).close(given.sample)
         if given.keep:
             given.keep.mkdir(exist_ok=True)
             name = program.name.replace(" ", "-")
-            shutil.copy(Path(folder) / "learned.toml", given.keep / f"{name}.toml")
+            shutil.copy(folder / "learned.toml", given.keep / f"{name}.toml")
         return result
 
 

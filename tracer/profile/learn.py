@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracer import syscalls
+from tracer.profile import shapes
 from tracer.profile.deciding import ARGUMENTS, bits
 from tracer.profile.records import MULTIPLEXED
 from tracer.profile.unseen import CONTAINER, FALLBACKS, NO_NAMESPACES, RUNTIME, START
@@ -112,7 +113,7 @@ def learn(uses: Sequence[Use], run_ids: Sequence[str], wish: Wish = Wish()) -> L
         if why and whole.action == "allow":
             obstacles.append(f"{name} is allowed whole: {why}")
         entries += narrow
-    unseen = () if wish.only_seen else tuple(_unseen(entries, wish))
+    unseen = () if wish.only_seen else tuple(_unseen(entries, names, wish))
     return Learned(tuple(entries), unseen, abis, (*obstacles, *_obstacles(entries, names)))
 
 
@@ -219,7 +220,9 @@ def is_rare(uses: Sequence[Use], count: int) -> bool:
     return count > 1 and len(_runs(uses)) == 1
 
 
-def _unseen(entries: Sequence[Entry], wish: Wish) -> Iterator[Entry]:
+def _unseen(
+    entries: Sequence[Entry], names: Mapping[str, Sequence[Use]], wish: Wish
+) -> Iterator[Entry]:
     there = {entry.name for entry in entries}
     known = syscalls.names(syscalls.native_abi())
     for each in RUNTIME if wish.while_running else (*START, *RUNTIME, *CONTAINER):
@@ -231,6 +234,21 @@ def _unseen(entries: Sequence[Entry], wish: Wish) -> Iterator[Entry]:
             plain = Entry(wanted.name, "allow", wanted.reason, (NO_NAMESPACES,))
             if not any(_covers(other, plain) for other in entries):
                 yield plain
+    yield from _timed(entries, names, wish)
+
+
+def _timed(
+    entries: Sequence[Entry], names: Mapping[str, Sequence[Use]], wish: Wish
+) -> Iterator[Entry]:
+    """What depends on timing; what the runs were refused stays refused."""
+    refused = {entry.name for entry in entries if entry.action != "allow"}
+    for each in shapes.timed(names):
+        masks = bits(each.name, exact=wish.exact) if each.args else {}
+        ways = (_looked_at(Way(each.args, frozenset()), masks),) if each.args else ()
+        wanted = Entry(each.name, "allow", each.reason, ways)
+        known = syscalls.number(syscalls.native_abi(), each.name) is not None
+        if known and each.name not in refused and not any(_covers(e, wanted) for e in entries):
+            yield wanted
 
 
 def _covers(entry: Entry, other: Entry) -> bool:

@@ -113,6 +113,58 @@ def test_calls_of_a_foreign_abi_are_allowed_there_and_named_as_an_obstacle() -> 
     assert any(f"{foreign} was used, too" in each for each in found.obstacles)
 
 
+GLIBC_THREAD, GO_THREAD, CHILD = 0x3D0F00, 0xD0F00, 0x01200011
+
+
+def added(*uses: Use, **wishes: bool) -> dict[str, str]:
+    found = learn(uses, RUNS, Wish(**wishes)).unseen
+    plain = {each.name for each in (*START, *RUNTIME, *CONTAINER)}
+    return {entry.name: entry.comment for entry in found if entry.name not in plain}
+
+
+def cloning(flags: int) -> Use:
+    return use("clone", ways=(Way(((0, flags),), frozenset(RUNS)),), unknown=None)
+
+
+def test_what_threads_do_only_where_they_meet_is_added_with_the_source() -> None:
+    found = added(cloning(GLIBC_THREAD))
+    assert set(found) == {"futex", "sched_yield", "madvise", "munmap", "mprotect"}
+    assert "HotSpot" in found["sched_yield"]
+    assert added(cloning(GLIBC_THREAD), only_seen=True) == {}
+    assert set(added(cloning(CHILD))) == {"wait4"}
+    assert added(use("futex")) == {}
+    unsure = added(use("clone3"), use("futex"), use("munmap"))  # posix_spawn makes clone3, too
+    assert set(unsure) == {"clone", "sched_yield", "madvise", "mprotect", "wait4"}
+    assert set(added(use("clone3"))) == {"clone", "wait4"}
+    assert set(added(use("vfork"))) == {"wait4"}
+
+
+def test_a_go_program_is_known_by_its_threads_and_may_preempt_them() -> None:
+    found = added(cloning(GO_THREAD))
+    assert {"tgkill", "getpid", "gettid", "nanosleep", "sched_yield"} <= set(found)
+    assert "signalM" in found["tgkill"]
+    assert "tgkill" not in added(cloning(GLIBC_THREAD))
+
+
+def test_what_is_there_is_not_added_and_what_was_refused_stays_refused() -> None:
+    yielding = use("sched_yield", calls=0, errnos=("EPERM",))
+    found = added(cloning(GLIBC_THREAD), use("madvise"), yielding)
+    assert set(found) == {"futex", "munmap", "mprotect"}
+
+
+def test_of_mprotect_the_one_way_that_heaps_need_is_added() -> None:
+    """PROT_READ alone was seen; PROT_EXEC never."""
+    read_only = use("mprotect", ways=(Way(((2, 1),), frozenset(RUNS)),), unknown=None)
+    made = profile(cloning(GLIBC_THREAD), read_only)
+    assert action(made, "mprotect", 0, 4096, 3) == "allow"
+    assert action(made, "mprotect", 0, 4096, 7) == "kill_process"
+    exact = profile(cloning(GLIBC_THREAD), read_only, exact=True)
+    assert action(exact, "mprotect", 0, 4096, 3) == "allow"
+    assert action(exact, "mprotect", 0, 4096, 2) == "kill_process"
+    written = read_only._replace(ways=(Way(((2, 3),), frozenset(RUNS)),))
+    assert "mprotect" not in added(cloning(GLIBC_THREAD), written)
+
+
 def test_clone3_is_answered_with_enosys_and_clone_allowed_without_namespaces() -> None:
     found = profile(use("clone3"))
     assert action(found, "clone3") == "errno:ENOSYS"
