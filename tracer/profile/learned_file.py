@@ -8,12 +8,12 @@ from tracer.profile import toml
 from tracer.profile.where import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tracer.profile.learn import Entry, Learned, Values
 
-    Words = Callable[[str, int, int, int], str]
-    """What a value of an argument is called: of (call, argument, mask, value)."""
+    Words = Callable[[str, Values], Sequence[str]]
+    """What the values of one way to make a call are called."""
 
 _COMMENT_AT = 28
 _REFUSED = "errno:"
@@ -116,7 +116,7 @@ def _ways(entry: Entry, words: Words | None, count: int) -> Iterator[str]:
 
 def _note(entry: Entry, values: Values, number: int, words: Words | None, count: int) -> str:
     """The values by name, and how few runs had them, where that is not all."""
-    named = ", ".join(words(entry.name, *each) for each in values) if words else ""
+    named = ", ".join(words(entry.name, values)) if words else ""
     runs = entry.runs[number] if number < len(entry.runs) else count
     few = f"{'ONCE: ' if runs == 1 else ''}{runs} of {count}" if runs < count else ""
     return f"{named}: {few}" if named and few else named or few

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.profile.deciding import bits
-from tracer.report.decode import value_text
+from tracer.report.decode import value_texts
 from tracer.words import lookup
 
 if TYPE_CHECKING:
@@ -33,9 +33,10 @@ def of_way(way: Way) -> tuple[Value, ...]:
     """The values of all arguments of one way to make a call."""
     _abi, call, numbers = way
     looked_at = bits(call, exact=False).items()
+    values = [(index, mask, n) for (index, mask), n in zip(looked_at, numbers, strict=True)]
     return tuple(
-        Value(index, _name(call, index), number, value_text(call, index, mask, number))
-        for (index, mask), number in zip(looked_at, numbers, strict=True)
+        Value(index, _name(call, index), number, words)
+        for (index, _mask, number), words in zip(values, value_texts(call, values), strict=True)
     )
 
 

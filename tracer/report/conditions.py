@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from tracer.report.decode import value_texts
 from tracer.report.decode.signatures import SIGNATURES
 from tracer.report.decode.values import KINDS
 
@@ -11,10 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _MOST_VALUES = 8
+_WORD = 0xFFFF_FFFF
+_EQUAL = re.compile(r"arg([0-5])(?: & (0x[0-9a-f]+))? == (0x[0-9a-f]+|[0-9]+)")
 _NAMED = frozenset(
     (
-        *("advice", "bpf", "epoll", "family", "fcntl", "futex", "ioctl", "level", "prctl"),
-        *("ptrace", "resource", "seccomp", "shutdown", "whence", "clock"),
+        *("advice", "bpf", "epoll", "family", "fcntl", "futex", "ioctl", "level", "option"),
+        *("prctl", "ptrace", "resource", "seccomp", "shutdown", "whence", "clock"),
     )
 )
 """Kinds of argument whose values are names, not flags or numbers."""
@@ -36,7 +40,29 @@ def grouped(
         yield answer, f"{argument} == {_listed(words, whole)}"
     for answer, held in cases:
         if len(held) > 1 or " == " not in held[0]:
-            yield answer, " and ".join(held)
+            yield answer, " and ".join(_in_words(name, held))
+
+
+def _in_words(name: str, held: Sequence[str]) -> list[str]:
+    """Conditions that hold together: an option of a socket is named by its level."""
+    parsed = [_EQUAL.fullmatch(text) for text in held]
+    values = [
+        (int(match[1]), int(match[2] or hex(_WORD), 0), int(match[3], 0))
+        for match in parsed
+        if match
+    ]
+    words = iter(value_texts(name, values))
+    return [
+        _of_value(name, match, next(words)) if match else text
+        for match, text in zip(parsed, held, strict=True)
+    ]
+
+
+def _of_value(name: str, match: re.Match[str], words: str) -> str:
+    kinds, index = SIGNATURES.get(name, ()), int(match[1])
+    whole = match[2] in {None, "0xffffffff"}
+    named = whole and index < len(kinds) and kinds[index] in _NAMED
+    return f"{match[0].rpartition(' == ')[0]} == {words}" if named else match[0]
 
 
 def _listed(words: list[str], whole: bool) -> str:

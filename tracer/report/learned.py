@@ -17,7 +17,7 @@ from tracer.profile.lines import Lines
 from tracer.profile.parse import parse_action
 from tracer.profile.where import Where
 from tracer.report import as_json, outcome, units
-from tracer.report.decode import value_text
+from tracer.report.decode import value_texts
 from tracer.report.layout import Sheet
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def profile(
     sources = sources_of(observed)._replace(after=phases.after if phases else ())
     found = learning.learn(observed.uses, sources.run_ids, wish)
     chosen = name or name_of(observed)
-    text = learned_file.text(found, sources, chosen, default_action, value_text)
+    text = learned_file.text(found, sources, chosen, default_action, value_texts)
     parse(text, "the learned profile")
     return Made(text, observed, found, phases=phases)
 
@@ -148,7 +148,7 @@ def update(observed: Observed, file: Profile, wish: Wish, phases: Phases | None 
     _require_counted(observed)
     sources = sources_of(observed)
     found = learning.learn(observed.uses, sources.run_ids, wish)
-    made = amend(file, found, len(sources.run_ids), value_text)
+    made = amend(file, found, len(sources.run_ids), value_texts)
     return Made(made.text, observed, found, made, phases)
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         (("x86_64", "prctl", (38,)), "option PR_SET_NO_NEW_PRIVS"),
         (("i386", "fcntl64", (4,)), "cmd F_SETFL"),
         (("x86_64", "kill", (9,)), "signal SIGKILL"),
-        (("x86_64", "setsockopt", (1, 9)), "level SOL_SOCKET, optname 9"),
+        (("x86_64", "setsockopt", (1, 9)), "level SOL_SOCKET, optname SO_KEEPALIVE"),
     ],
 )
 def test_a_way_to_make_a_call_is_told_by_names_and_words(way: Way, text: str) -> None:

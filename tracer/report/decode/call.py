@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer.report.decode.signatures import SIGNATURES
-from tracer.report.decode.values import KINDS, clone_flags, pointer
+from tracer.report.decode.values import KINDS, clone_flags, option, pointer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,7 +45,25 @@ def call_text(
     return f"{name}({', '.join(_texts(kinds, values, paths or ()))})"
 
 
-def value_text(name: str, index: int, mask: int, value: int) -> str:
+def value_texts(name: str, values: Sequence[tuple[int, int, int]]) -> list[str]:
+    """What the values of a call's arguments are called, each given as (argument, mask, value).
+
+    They are of one way to make the call: an option is named by its level, which stands before it.
+    """
+    whole = {index: value for index, mask, value in values if mask == _WORD}
+    return [
+        option(whole[index - 1], value)
+        if _is_option(name, index) and mask == _WORD and index - 1 in whole
+        else _value_text(name, index, mask, value)
+        for index, mask, value in values
+    ]
+
+
+def _is_option(name: str, index: int) -> bool:
+    return SIGNATURES.get(name, ())[index : index + 1] == ("option",)
+
+
+def _value_text(name: str, index: int, mask: int, value: int) -> str:
     """What the bits of an argument under a mask are called: ``AF_UNIX``, ``no PROT_EXEC``…"""
     kinds = ("clone_flags",) if name == "clone" else SIGNATURES.get(name, ())
     if name == "clone" and not value and mask != _WORD:
@@ -61,12 +79,15 @@ def value_text(name: str, index: int, mask: int, value: int) -> str:
 def _texts(
     kinds: Sequence[str], values: Sequence[int], paths: Sequence[str | None]
 ) -> Iterator[str]:
-    left = list(paths)
+    left, before = list(paths), 0
     for kind, value in zip(kinds, values, strict=False):
         if kind == "path" and left:
             yield _path(value, left.pop(0))
+        elif kind == "option":
+            yield option(before, value)
         else:
             yield KINDS[kind](value)
+        before = value
 
 
 def _path(value: int, text: str | None) -> str:

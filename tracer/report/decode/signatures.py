@@ -151,7 +151,7 @@ getrlimit       resource ptr
 getrusage       int ptr
 getsid          pid
 getsockname     fd ptr ptr
-getsockopt      fd level int ptr ptr
+getsockopt      fd level option ptr ptr
 gettid          -
 gettimeofday    ptr ptr
 getuid          -
@@ -396,7 +396,7 @@ setreuid        id id
 setreuid32      id id
 setrlimit       resource ptr
 setsid          -
-setsockopt      fd level int ptr size
+setsockopt      fd level option ptr size
 settimeofday    ptr ptr
 setuid          id
 setuid32        id

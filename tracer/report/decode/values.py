@@ -108,6 +108,12 @@ def _whole(value: int) -> str:
     return str(_low_int(value))
 
 
+def option(level: int, value: int) -> str:
+    """An option of setsockopt or getsockopt, which means something only together with its level."""
+    words = c.SOCKET_OPTIONS.get(_named(c.SOCKET_LEVELS)(level))
+    return _named(words)(value) if words else _whole(value)
+
+
 KINDS: dict[str, Callable[[int], str]] = {
     "access": flags(c.ACCESS_FLAGS, none="F_OK"),
     "advice": _named(c.ADVICE),
@@ -133,6 +139,7 @@ KINDS: dict[str, Callable[[int], str]] = {
     "mode": _mode,
     "mount": flags(c.MOUNT_FLAGS),
     "open_flags": _open_flags(arm=False),
+    "option": _whole,
     "open_flags_arm": _open_flags(arm=True),
     "path": pointer,
     "pid": _whole,
@@ -155,4 +162,5 @@ KINDS: dict[str, Callable[[int], str]] = {
     "wait": flags(c.WAIT_FLAGS),
     "whence": _named(c.WHENCE),
 }
-"""How each kind of argument is written; the kinds are those of ``signatures``."""
+"""How each kind of argument is written; the kinds are those of ``signatures``. ``option`` takes its
+level, too: see ``option``."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tracer import syscalls
-from tracer.report.decode import call_text
+from tracer.report.decode import call_text, value_texts
 from tracer.report.decode.signatures import SIGNATURES
 from tracer.report.decode.values import KINDS
+
+W = 0xFFFF_FFFF
 
 U64 = 1 << 64
 MMAP = "mmap(NULL, 4096, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0)"
@@ -114,3 +116,25 @@ def test_every_kind_of_argument_has_a_decoder_and_none_is_idle() -> None:
 @pytest.mark.parametrize("value", [0, 1, 0xFFFF_FFFF, U64 - 1, 1 << 63])
 def test_no_register_makes_a_decoder_fail(kind: str, value: int) -> None:
     assert KINDS[kind](value)
+
+
+@pytest.mark.parametrize(
+    ("level", "option", "text"),
+    [
+        (1, 2, "SOL_SOCKET, SO_REUSEADDR"),
+        (6, 2, "SOL_TCP, TCP_MAXSEG"),
+        (0, 2, "SOL_IP, IP_TTL"),
+        (41, 26, "SOL_IPV6, IPV6_V6ONLY"),
+        (270, 11, "SOL_NETLINK, NETLINK_EXT_ACK"),
+        (17, 1, "SOL_UDP, 1"),
+        (1, 30000, "SOL_SOCKET, 30000"),
+        (12345, 2, "12345, 2"),
+    ],
+)
+def test_an_option_of_a_socket_is_named_by_its_level(level: int, option: int, text: str) -> None:
+    for call in ("setsockopt", "getsockopt"):
+        assert call_text("x86_64", call, (3, level, option, 0, 0, 0)).startswith(
+            f"{call}(3, {text},"
+        )
+    assert ", ".join(value_texts("setsockopt", ((1, W, level), (2, W, option)))) == text
+    assert value_texts("setsockopt", ((2, W, option),)) == [str(option)]
