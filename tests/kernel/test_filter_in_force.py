@@ -136,7 +136,7 @@ def test_of_stacked_filters_the_strictest_answer_is_shown(sbtrace: Sbtrace, tmp_
         "otherwise": "allow",
     }
     assert "errno:EXFULL  2 calls: getpgid umount2" in text
-    assert "socket        errno:EACCES if arg0 & 0xffffffff == AF_NETLINK; else allow" in text
+    assert "socket        errno:EACCES if domain == AF_NETLINK; else allow" in text
 
 
 def state_of(pid: int) -> str:

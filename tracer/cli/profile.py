@@ -117,9 +117,9 @@ def explain(
 
     Exit status: 0, whatever it does; 125 if the profile is wrong.
     """
+    from tracer.decode import words
     from tracer.profile import calls, load
     from tracer.report import decision
-    from tracer.report.decode import words
     from tracer.sandbox import filter as filters
 
     found, asked = load(profile), calls.call(call, words.number)
@@ -140,9 +140,9 @@ def try_calls(
 
     Exit status: 0 if each is answered as expected, 1 if one is not, 125 if a file is wrong.
     """
+    from tracer.decode import words
     from tracer.profile import expected, load
     from tracer.report import decision
-    from tracer.report.decode import words
     from tracer.sandbox import filter as filters
 
     found, wanted = load(profile), expected.read(table, words.number)

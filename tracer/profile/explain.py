@@ -9,9 +9,10 @@ from tracer.errors import ProfileError
 from tracer.profile.lines import Lines
 from tracer.profile.parse import parse
 from tracer.profile.records import ALLOW, Condition, Decision, Profile, Rule, demultiplex
+from tracer.profile.spoken import spoken
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Sequence
 
 _INT = 0xFFFFFFFF
 _NAMESPACES = 0x7E020000
@@ -33,6 +34,10 @@ _DECIDING: dict[str, dict[int, int]] = {
     "socket": {0: _INT},
     "socketpair": {0: _INT},
 }
+
+
+_LINE = 52
+"""Characters of a list that stay on one line in a report of 80 columns."""
 
 
 class Remedy(NamedTuple):
@@ -162,12 +167,18 @@ def _narrower(profile: Profile, call: tuple[str, int, tuple[int, ...]], name: st
             masks |= {condition.index: condition.mask for condition in rule.conditions}
     if not masks:
         return None
-    terms = [
-        f'"{Condition(index, "==", args[index] & mask, mask)}"'
-        for index, mask in sorted(masks.items())
+    wanted = [
+        Condition(index, "==", args[index] & mask, mask) for index, mask in sorted(masks.items())
     ]
-    text = f'[[rule]]\nsyscalls = ["{name}"]\naction = "allow"\nargs = [{", ".join(terms)}]'
+    terms = _in_lines([f'"{each}"' for each in spoken(name, wanted, profile.abis)])
+    text = f'[[rule]]\nsyscalls = ["{name}"]\naction = "allow"\nargs = [{terms}]'
     return text if _works(profile, text, call) else None
+
+
+def _in_lines(terms: Sequence[str]) -> str:
+    """What stands in a list: on one line, or where that is long a line each, not to be folded."""
+    line = ", ".join(terms)
+    return line if len(line) <= _LINE else "".join(f"\n    {term}," for term in terms) + "\n"
 
 
 def _same_use(rule: Rule, deciding: Container[int], args: tuple[int, ...]) -> bool:

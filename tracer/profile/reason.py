@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from tracer.profile.spoken import spoken
+
 if TYPE_CHECKING:
     from tracer.profile.calls import Call
     from tracer.profile.records import Decision, Profile, Rule
@@ -32,7 +34,7 @@ def by_arguments(profile: Profile, call: Call) -> tuple[Reason, ...]:
     return tuple(
         Reason(*found)
         for found in dict.fromkeys(
-            (str(rule.action), rule.line, " and ".join(rule.holds_if) + _of(rule))
+            (str(rule.action), rule.line, _held(profile, call.name, rule) + _of(rule))
             for rule in profile.conditional.get(call.name, ())
         )
     )
@@ -50,9 +52,14 @@ def _words(profile: Profile, call: Call, decision: Decision) -> str:
     if rule is None:
         return "no entry covers it, so it is the default_action"
     if rule.conditions:
-        return f"a [[rule]] holds: {' and '.join(rule.holds_if)}{_of(rule)}"
+        return f"a [[rule]] holds: {_held(profile, call.name, rule)}{_of(rule)}"
     beside = ", as no [[rule]] of it holds" if call.name in profile.conditional else ""
     return f"{_entry(rule)}{beside}{_of(rule)}"
+
+
+def _held(profile: Profile, name: str, rule: Rule) -> str:
+    """What must hold, as the profile writes it, or in words where it writes numbers."""
+    return " and ".join(rule.written or spoken(name, rule.conditions, profile.abis))
 
 
 def _of(rule: Rule) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from tracer.decode import value_texts
 from tracer.profile.deciding import bits
-from tracer.report.decode import value_texts
 from tracer.words import lookup
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from tracer.report.decode import call_text
+from tracer.decode import call_text
 from tracer.report.outcome import process_command
 from tracer.report.text import printable
 from tracer.report.units import UNKNOWN, count, duration, errno_text

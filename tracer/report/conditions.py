@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tracer.report.decode import value_texts
-from tracer.report.decode.signatures import SIGNATURES
-from tracer.report.decode.values import KINDS
+from tracer.decode import value_texts
+from tracer.decode.signatures import SIGNATURES
+from tracer.decode.values import KINDS
+from tracer.words import lookup
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,7 +38,7 @@ def grouped(
         if sign and not more:
             values.setdefault((answer, argument), []).append(_word(name, argument, value))
     for (answer, argument), words in values.items():
-        yield answer, f"{argument} == {_listed(words, whole)}"
+        yield answer, f"{_subject(name, argument)} == {_listed(words, whole)}"
     for answer, held in cases:
         if len(held) > 1 or " == " not in held[0]:
             yield answer, " and ".join(_in_words(name, held))
@@ -62,7 +63,16 @@ def _of_value(name: str, match: re.Match[str], words: str) -> str:
     kinds, index = SIGNATURES.get(name, ()), int(match[1])
     whole = match[2] in {None, "0xffffffff"}
     named = whole and index < len(kinds) and kinds[index] in _NAMED
-    return f"{match[0].rpartition(' == ')[0]} == {words}" if named else match[0]
+    subject, _, value = match[0].rpartition(" == ")
+    return f"{_subject(name, subject)} == {words if named else value}"
+
+
+def _subject(name: str, argument: str) -> str:
+    """An int by the name of the argument; what is compared in another width stays as it is."""
+    register, _, mask = argument.partition(" & ")
+    if mask != "0xffffffff":
+        return argument
+    return lookup.argument_name(name, int(register.removeprefix("arg"))) or argument
 
 
 def _listed(words: list[str], whole: bool) -> str:

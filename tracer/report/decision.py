@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from tracer.decode.call import call_text
 from tracer.profile import machine
 from tracer.profile.reason import Reason, by_arguments, reason
 from tracer.profile.verdicts import verdict
 from tracer.report import remedies
-from tracer.report.decode.call import call_text
 from tracer.report.layout import Sheet
 from tracer.report.text import printable
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 import tracer
+from tracer.decode import value_texts
 from tracer.errors import NothingToLearn, ProfileError, UsageError
 from tracer.profile import learn as learning
 from tracer.profile import learned_file, parse
@@ -17,7 +18,6 @@ from tracer.profile.lines import Lines
 from tracer.profile.parse import parse_action
 from tracer.profile.where import Where
 from tracer.report import as_json, outcome, units
-from tracer.report.decode import value_texts
 from tracer.report.layout import Sheet
 
 if TYPE_CHECKING:

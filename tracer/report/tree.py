@@ -9,6 +9,7 @@ from tracer.report import totals, units
 from tracer.report.outcome import process_command
 from tracer.report.table import Column
 from tracer.report.table import render as table
+from tracer.words.signals import signal_name
 
 if TYPE_CHECKING:
     from tracer.model import Process, RunRecord
@@ -125,5 +126,5 @@ def _lived(process: Process) -> int | None:
 def _end(process: Process) -> str:
     """``exit 0``, ``SIGKILL``; nothing for an image that an execve ended."""
     if process.term_signal is not None:
-        return units.signal_name(process.term_signal)
+        return signal_name(process.term_signal)
     return "" if process.exit_code is None else f"exit {process.exit_code}"

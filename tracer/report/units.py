@@ -6,12 +6,13 @@ import errno
 import os
 import signal
 
+from tracer.words.signals import signal_name
+
 UNKNOWN = "-"
 """How a report for people shows what is not known."""
 _NS_UNITS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"))
 _BYTE_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
 _MINUTE_NS = 60_000_000_000
-_REAL_TIME_SIGNALS = range(signal.SIGRTMIN, signal.SIGRTMAX + 1)
 
 
 def count(value: int | None) -> str:
@@ -53,16 +54,6 @@ def size(value: int | None) -> str:
 def percent(value: float | None) -> str:
     """``98 %``; ``-`` if it is not known."""
     return UNKNOWN if value is None else f"{value:.0f} %"
-
-
-def signal_name(number: int) -> str:
-    """``SIGSYS``, ``SIGRTMIN+2``, or ``signal 77`` where the number has no name here."""
-    if number in _REAL_TIME_SIGNALS and number > signal.SIGRTMIN:
-        return f"SIGRTMIN+{number - signal.SIGRTMIN}"
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def signal_text(number: int) -> str:

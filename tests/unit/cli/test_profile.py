@@ -106,14 +106,14 @@ def test_every_command_has_help(command: str) -> None:
 def test_explain_names_the_line_that_decides() -> None:
     source = (profiles_dir() / "STRICT.toml").read_text().split("\n")
     line = 1 + next(at for at, text in enumerate(source) if "# PR_SET_NAME:" in text)
-    assert f"line {line}  a [[rule]] holds: arg0 & 0xffffffff == 15\n" in printed(
+    assert f"line {line}  a [[rule]] holds: prctl.option == PR_SET_NAME\n" in printed(
         "explain", "STRICT", "prctl(PR_SET_NAME)"
     )
     data = as_json("explain", "STRICT", "socket(AF_INET, SOCK_STREAM)")
     assert data["action"] == "errno:EACCES"
     assert data["args"] == [socket.AF_INET, socket.SOCK_STREAM, 0, 0, 0, 0]
     assert data["reason"] == "its group @network-io is listed under [errno] EACCES"
-    assert 'args = ["arg0 & 0xffffffff == 2"]' in data["remedy"]
+    assert 'args = ["socket.domain == AF_INET"]' in data["remedy"]
 
 
 def test_explain_of_a_call_without_arguments_lists_the_rules_that_may_decide() -> None:
@@ -122,7 +122,7 @@ def test_explain_of_a_call_without_arguments_lists_the_rules_that_may_decide() -
     assert data["action"] == "errno:EPERM"
     assert [rule["action"] for rule in data["by_arguments"]] == ["allow"] * 4
     assert "only calls like this" not in data["remedy"]
-    assert "  allow if arg0 & 0xffffffff == 15\n" in printed("explain", "STRICT", "prctl")
+    assert "  allow if prctl.option == PR_SET_NAME\n" in printed("explain", "STRICT", "prctl")
 
 
 def test_explain_of_another_abi_says_that_it_is_not_let_through() -> None:
@@ -214,7 +214,7 @@ def test_diff_says_what_differs_and_exits_with_1(tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert all(len(line) <= 80 for line in done.output.splitlines())
     assert "kill_process in A, errno:ENOSYS in B: 1 call\n    clone3\n" in done.output
-    assert "F_SETLK or F_SETLKW or F_GETOWN" in done.output
+    assert "F_SETLK or F_SETLKW or F_GETOWN" in " ".join(done.output.split())
     assert "processes: A not set, B 256\n" in done.output
 
 

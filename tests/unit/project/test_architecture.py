@@ -54,7 +54,7 @@ def drawn() -> list[dict[str, set[str]]]:
     assert picture is not None
     floors: list[dict[str, set[str]]] = []
     for line in picture[1].splitlines():
-        floor, name, targets = re.fullmatch(r"(\d| ) +(\w+) *(?:-> (.*))?", line).groups()  # type: ignore[union-attr]
+        floor, name, targets = re.fullmatch(r"(\d+| ) +(\w+) *(?:-> (.*))?", line).groups()  # type: ignore[union-attr]
         if floor != " ":
             floors.append({})
         floors[-1][name] = set((targets or "").split())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tracer.report import units
+from tracer.words.signals import signal_name
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ def test_a_count_has_separators_and_its_noun() -> None:
     ("number", "text"), [(31, "SIGSYS"), (9, "SIGKILL"), (36, "SIGRTMIN+2"), (99, "signal 99")]
 )
 def test_a_signal_has_its_name(number: int, text: str) -> None:
-    assert units.signal_name(number) == text
+    assert signal_name(number) == text
 
 
 def test_errnos_of_the_kernels_own_are_explained() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tracer import syscalls
 from tracer.collectors.kernel import paths
-from tracer.report.decode.signatures import SIGNATURES
+from tracer.decode.signatures import SIGNATURES
 
 WIDE_MASK = {"fanotify_mark"}
 """Takes 64 bits before its path, which are two arguments where registers have 32."""

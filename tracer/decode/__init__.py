@@ -5,6 +5,6 @@ The memory of the process is gone: pointers stay numbers, and names of files unk
 
 from __future__ import annotations
 
-from tracer.report.decode.call import call_text, value_texts
+from tracer.decode.call import call_text, value_texts
 
 __all__ = ["call_text", "value_texts"]

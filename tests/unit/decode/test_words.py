@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from tracer.report.decode import constants, words
+from tracer.decode import constants, words
 from tracer.words import lookup
 
 

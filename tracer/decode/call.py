@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer.report.decode.signatures import SIGNATURES
-from tracer.report.decode.values import KINDS, clone_flags, option, pointer
+from tracer.decode.signatures import SIGNATURES
+from tracer.decode.values import KINDS, clone_flags, option, pointer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

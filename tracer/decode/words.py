@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tracer.report.decode import constants
+from tracer.decode import constants
 from tracer.words import lookup
 
 _OURS = {"NULL": 0, "AT_FDCWD": constants.AT_FDCWD}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from tracer.report.decode import constants as c
-from tracer.report.units import signal_name
+from tracer.decode import constants as c
+from tracer.words.signals import signal_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tracer import syscalls
-from tracer.report.decode import call_text, value_texts
-from tracer.report.decode.signatures import SIGNATURES
-from tracer.report.decode.values import KINDS
+from tracer.decode import call_text, value_texts
+from tracer.decode.signatures import SIGNATURES
+from tracer.decode.values import KINDS
 
 W = 0xFFFF_FFFF
 
