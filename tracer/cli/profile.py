@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from typing import Annotated
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tracer.cli import learn, profile_compare, prove, replay, takeaway
 from tracer.cli.examples import examples
+
+if TYPE_CHECKING:
+    from tracer.profile import Profile
 
 _Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
@@ -97,6 +101,7 @@ def check(
 
     try:
         found = profile.load(file)
+        _require_filter(found)
     except ProfileError as error:
         if json:
             _print({"valid": False, "error": str(error), "findings": []})
@@ -104,6 +109,15 @@ def check(
     entries = profile.check(found)
     data = {"valid": True, "error": None, "findings": [entry._asdict() for entry in entries]}
     _print(data if json else render.findings(found, entries))
+
+
+def _require_filter(profile: Profile) -> None:
+    """Raise ProfileError where the kernel would not take the filter, if libseccomp is here."""
+    from tracer.errors import SandboxError
+    from tracer.sandbox import filter as filters
+
+    with suppress(SandboxError):
+        filters.compile(profile).code()
 
 
 def explain(

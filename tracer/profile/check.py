@@ -124,19 +124,25 @@ def _overrides(profile: Profile, rule: Rule) -> bool:
 
 
 def _bypassed(profile: Profile) -> Iterator[Finding]:
-    for rule in profile.rules:
-        if rule.path or (rule.written and not _is_plain(rule)):
-            continue  # the table says how many bits an argument has that is called by its name
-        for condition in rule.conditions:
-            if _passed_by(condition, permits=rule.action.permits):
-                verb = "allows" if rule.action.permits else "refuses"
-                yield Finding(
-                    "warning",
-                    rule.line,
-                    f'"{condition}" {verb} by all 64 bits of the register, but the kernel takes '
-                    "most arguments as 32-bit ints, so other upper bits pass by; if it is an int, "
-                    f"{_by_lower_half(condition)}",
-                )
+    found = (each for rule in profile.rules if not rule.path for each in _bypassed_by(rule))
+    yield from dict.fromkeys(found)
+
+
+def _bypassed_by(rule: Rule) -> Iterator[Finding]:
+    """What upper bits of a register pass by in a rule, as it is written."""
+    if rule.written and not _is_plain(rule):
+        return  # the table says how many bits an argument has that is called by its name
+    for condition in rule.conditions:
+        if _passed_by(condition, permits=rule.action.permits):
+            verb = "allows" if rule.action.permits else "refuses"
+            text = " and ".join(rule.written) or str(condition)
+            yield Finding(
+                "warning",
+                rule.line,
+                f'"{text}" {verb} by all 64 bits of the register, but the kernel takes '
+                "most arguments as 32-bit ints, so other upper bits pass by; if it is an int, "
+                f"{_UNDER_MASK if rule.written else _by_lower_half(condition)}",
+            )
 
 
 def _is_plain(rule: Rule) -> bool:
@@ -153,8 +159,11 @@ def _passed_by(condition: Condition, *, permits: bool) -> bool:
     return condition.op in (("!=", ">", ">=") if permits else ("<", "<="))
 
 
+_UNDER_MASK = "list the values that are meant, each under the mask 0xffffffff with =="
+
+
 def _by_lower_half(condition: Condition) -> str:
     if condition.op != "==":
-        return "list the values that are meant, each under the mask 0xffffffff with =="
+        return _UNDER_MASK
     mask, value = condition.mask & _INT, condition.value & _INT
     return f'write "arg{condition.index} & {mask:#x} == {value:#x}"'

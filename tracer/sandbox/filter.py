@@ -31,6 +31,8 @@ _API_LEVEL = 3  # seccomp_api_get(3): KILL_PROCESS and LOG need 3, Linux 4.14
 # instead of 263. Only calls that no argument decides have the kernel's cache (Linux 5.11).
 _OPTIMIZE_BINARY_TREE = 2
 _OPERATORS = {"==": "EQ", "!=": "NE", "<": "LT", "<=": "LE", ">": "GT", ">=": "GE"}
+_MOST_INSTRUCTIONS = 4096  # BPF_MAXINSNS, linux/bpf_common.h
+_INSTRUCTION_BYTES = 8
 _ARCH_NAMES = {"i386": "X86", "x32": "X32", "arm": "ARM"}
 
 
@@ -53,8 +55,11 @@ class CompiledFilter:
         filter_: Any,  # noqa: ANN401 - pyseccomp has no types
         unfiltered: tuple[Unfiltered, ...],
         ahead: Ahead | None = None,
+        path: str = "",
     ) -> None:
+        """``path``: the profile's file, as messages name it."""
         self._filter = filter_
+        self._path = path
         self._ahead = ahead
         self.unfiltered = unfiltered
         """What the filter refuses although the profile allows it."""
@@ -65,7 +70,10 @@ class CompiledFilter:
         return self._ahead.secret_at if self._ahead else ()
 
     def program(self) -> Program:
-        """The instructions; none if the profile restricts nothing. The secret is a random one."""
+        """The instructions; none if the profile restricts nothing. The secret is a random one.
+
+        Raises ProfileError as ``code`` does.
+        """
         if self._filter is None:
             return ()
         from tracer.profile import machine
@@ -73,7 +81,20 @@ class CompiledFilter:
         return machine.program(self.code())
 
     def code(self) -> bytes:
-        """The filter's classic BPF program, struct sock_filter[]; empty as ``program`` is."""
+        """The filter's classic BPF program, struct sock_filter[]; empty as ``program`` is.
+
+        Raises ProfileError for one that is longer than the kernel takes.
+        """
+        code = self._assembled()
+        length = len(code) // _INSTRUCTION_BYTES
+        if length > _MOST_INSTRUCTIONS:
+            raise ProfileError(
+                f"{self._path}: the filter takes {length} instructions, and the kernel at most"
+                f" {_MOST_INSTRUCTIONS}: use fewer conditions on arguments"
+            )
+        return code
+
+    def _assembled(self) -> bytes:
         with os.fdopen(os.memfd_create("filter"), "w+b") as file:
             if self._filter is not None:
                 self._filter.export_bpf(file)
@@ -115,7 +136,7 @@ def compile(profile: Profile) -> CompiledFilter:  # noqa: A001 - filter.compile,
     merged = builder.for_abi(profile.abis[0])
     for abi in profile.abis[1:]:
         merged.merge(builder.for_abi(abi))
-    return CompiledFilter(merged, tuple(builder.unfiltered), builder.ahead())
+    return CompiledFilter(merged, tuple(builder.unfiltered), builder.ahead(), profile.path)
 
 
 class _Builder:

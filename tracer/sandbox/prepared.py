@@ -15,8 +15,6 @@ from tracer.linux.libc import last_error, libc
 _PR_SET_SECCOMP = 22
 _SECCOMP_MODE_FILTER = 2
 _INSTRUCTION_BYTES = 8
-MOST_INSTRUCTIONS = 4096
-"""Of a filter: BPF_MAXINSNS, linux/bpf_common.h."""
 
 
 class _Program(ctypes.Structure):
@@ -29,7 +27,7 @@ class PreparedFilter:
     """A seccomp filter to be put on the calling thread by a single system call."""
 
     def __init__(self, program: bytes, secret_at: tuple[int, ...] = ()) -> None:
-        """``program``: an array of struct sock_filter, of MOST_INSTRUCTIONS at most.
+        """``program``: an array of struct sock_filter, no longer than the kernel takes.
 
         ``secret_at``: the instructions that compare with the words of the launcher's secret.
         """
@@ -38,7 +36,7 @@ class PreparedFilter:
         self._secret_at = secret_at
         self._code = ctypes.create_string_buffer(program, len(program) or 1)
         code = ctypes.cast(self._code, ctypes.c_char_p)
-        self._program = _Program(min(self.length, MOST_INSTRUCTIONS), code)
+        self._program = _Program(self.length, code)
         words = (_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(self._program), 0, 0)
         self._arguments = [ctypes.c_ulong(word) for word in words]
         self._prctl = libc.prctl

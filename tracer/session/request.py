@@ -142,13 +142,7 @@ def _filter(profile: Profile) -> prepared.PreparedFilter | None:
     from tracer.sandbox import filter as filters
 
     compiled = filters.compile(profile)
-    program = prepared.PreparedFilter(compiled.code(), compiled.secret_at)
-    if program.length > prepared.MOST_INSTRUCTIONS:
-        raise ProfileError(
-            f"{profile.path}: the filter takes {program.length} instructions, and the kernel at "
-            f"most {prepared.MOST_INSTRUCTIONS}: use fewer conditions on arguments"
-        )
-    return program
+    return prepared.PreparedFilter(compiled.code(), compiled.secret_at)
 
 
 def _require_execve(profile: Profile) -> None:

@@ -235,3 +235,35 @@ def test_score_names_what_each_number_counts() -> None:
     assert "of the 29 that Confine's authors list are closed" in shown
     (found,) = as_json("score", "STRICT")["profiles"]
     assert all(each["sources"] and each["why"] for each in found["classes"])
+
+
+LARGE = """default_action = "allow"
+[[rule]]
+syscalls = ["getegid"]
+action = "allow"
+args = ["arg2 & 0x7e020000 == 0x7e020000", "arg0 == 2"]
+[[rule]]
+syscalls = ["getegid"]
+action = "errno:EACCES"
+args = ["arg0 >= 0x0", "arg0 != 2", "arg1 != 0x100000000"]
+"""
+"""What two inequalities beside another rule become: an equality for each bit of both."""
+
+
+def test_a_filter_that_the_kernel_would_not_take_is_told_by_each_command(tmp_path: Path) -> None:
+    """By the file, the number and the remedy; a run refuses it by the same words."""
+    path = tmp_path / "large.toml"
+    path.write_text(LARGE)
+    for words in (
+        ("check",),
+        ("explain", "getpid"),
+        ("export", "--format", "bpf"),
+        ("diff", "STRICT"),
+    ):
+        done = sbtrace(words[0], str(path), *words[1:])
+        assert isinstance(done.exception, ProfileError), words
+        assert re.fullmatch(
+            rf"{re.escape(str(path))}: the filter takes [0-9]+ instructions, and the kernel at most"
+            " 4096: use fewer conditions on arguments",
+            str(done.exception),
+        )

@@ -214,3 +214,15 @@ def test_check_warns_of_a_condition_that_upper_bits_pass_by(
 def test_there_is_nothing_to_say_of_a_shipped_profile(name: str) -> None:
     """What is shipped is an example, so it has no finding."""
     assert check(load(name)) == []
+
+
+def test_what_upper_bits_pass_by_is_said_once_of_a_condition_that_becomes_many() -> None:
+    rules = (
+        'default_action = "allow"',
+        '[[rule]]\nsyscalls = ["getpid"]\naction = "allow"\nargs = ["arg2 == 7", "arg0 == 2"]',
+        '[[rule]]\nsyscalls = ["getpid"]\naction = "trap"\nargs = ["arg0 >= 0", "arg0 != 2"]',
+    )
+    found = [each for each in check(read("\n".join(rules))) if "upper bits" in each.message]
+    assert [each.message.partition(" refuses")[0] for each in found] == [
+        '"arg0 >= 0 and arg0 != 2"'
+    ]
