@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import suppress
+
+_LONG = re.compile(r"\S{401,}")
+"""A word that nobody reads, such as a number of thousands of digits; most paths are shorter."""
+_KEPT = 60
 
 
 def say(message: object) -> None:
@@ -11,4 +16,9 @@ def say(message: object) -> None:
     from tracer.report.text import printable
 
     with suppress(OSError, ValueError):  # stderr may be closed
-        print(f"sbtrace: {printable(str(message))}", file=sys.stderr)
+        print(f"sbtrace: {printable(_LONG.sub(_shortened, str(message)))}", file=sys.stderr)
+
+
+def _shortened(match: re.Match[str]) -> str:
+    word = match[0]
+    return f"{word[:_KEPT]}…{word[-_KEPT:]} ({len(word):,} characters)"
