@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.errors import ProfileError
 from tracer.profile import calls
 from tracer.profile.lines import Lines
+from tracer.profile.locate import read_bytes
 from tracer.profile.parse import parse_action
 from tracer.profile.where import Where
 
@@ -38,10 +38,9 @@ def read(path: str, number: Number) -> tuple[Expected, ...]:
     Raises ProfileError, with file and line, for what is no such table.
     """
     try:
-        source = Path(path).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ProfileError(f"{path}: cannot be read: {reason}") from None
+        source = read_bytes(path).decode()
+    except UnicodeDecodeError:
+        raise ProfileError(f"{path}: is not UTF-8: save it so") from None
     where = Where(path, Lines(source))
     try:
         table = tomllib.loads(source)

@@ -170,19 +170,19 @@ def _content(path: Path, owners: frozenset[int] | None, where: Where) -> bytes:
     try:
         fd = os.open(path, flags | (0 if owners is None else os.O_NOFOLLOW))
     except OSError as error:
-        raise where.error(None, f"cannot read the profile: {error.strerror}") from None
+        raise where.error(None, f"cannot be read: {error.strerror}") from None
     except ValueError:
         raise where.error(None, "no file can have a name with a NUL in it") from None
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
-            raise where.error(None, "a profile must be a plain file")
+            raise where.error(None, "must be a plain file")
         if owners is not None:
             _check_owner(status, owners, where)
         with os.fdopen(fd, "rb", closefd=False) as file:
             return _whole(file, where)
     except OSError as error:
-        raise where.error(None, f"cannot read the profile: {error.strerror}") from None
+        raise where.error(None, f"cannot be read: {error.strerror}") from None
     finally:
         os.close(fd)
 

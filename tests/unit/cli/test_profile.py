@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 from typing import TYPE_CHECKING, Any
@@ -202,7 +203,10 @@ def test_a_table_that_is_none_is_named_with_its_line(
 
 def test_a_table_that_cannot_be_read_is_an_error_of_one_line(tmp_path: Path) -> None:
     done = sbtrace("test", "STRICT", str(tmp_path))
-    assert str(done.exception) == f"{tmp_path}: cannot be read: Is a directory"
+    assert str(done.exception) == f"{tmp_path}: must be a plain file"
+    os.mkfifo(tmp_path / "fifo")  # which nobody writes to
+    done = sbtrace("test", "STRICT", str(tmp_path / "fifo"))
+    assert str(done.exception) == f"{tmp_path / 'fifo'}: must be a plain file"
 
 
 def test_diff_says_what_differs_and_exits_with_1(tmp_path: Path) -> None:

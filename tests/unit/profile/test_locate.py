@@ -71,7 +71,7 @@ def test_a_name_that_is_nowhere_is_refused_with_what_there_is(folder: Path) -> N
     [
         (b"\xff", ":1: not UTF-8"),
         (b"#" * (1 << 20) + b"#", "larger than 1 MiB"),
-        (None, "cannot read the profile: No such file"),
+        (None, "cannot be read: No such file"),
     ],
 )
 def test_a_file_that_is_no_profile_is_refused(
@@ -95,7 +95,7 @@ def test_a_folder_a_fifo_and_a_nul_are_refused_at_once(tmp_path: Path) -> None:
 def test_by_name_no_link_is_followed_and_nobody_elses_file_is_read(folder: Path) -> None:
     """What root reads for a user is that user's own, and a plain file."""
     (folder / "link.toml").symlink_to("/etc/hostname")
-    assert "cannot read the profile" in refused("link")
+    assert "cannot be read" in refused("link")
     (folder / "open.toml").write_text(TEXT)
     (folder / "open.toml").chmod(0o666)
     assert "anybody can write it" in refused("open")
@@ -126,4 +126,4 @@ def test_under_sudo_the_home_of_who_asked_is_read_with_their_rights(
     monkeypatch.setattr("tracer.profile.locate.home_of", lambda user: home if user.uid else None)
     assert "not found" in refused("roots")
     assert load("own").path == str(own / "own.toml")
-    assert refused("secret").endswith("cannot read the profile: Permission denied")
+    assert refused("secret").endswith("cannot be read: Permission denied")
