@@ -34,6 +34,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "sbtrace profile explain STRICT socket",
             "sbtrace profile explain STRICT 'prctl(PR_SET_NAME)'",
+            "sbtrace profile explain STRICT socket domain=AF_INET type=SOCK_STREAM",
         ),
     )(explain)
     commands.command(
@@ -125,6 +126,10 @@ def explain(
     call: Annotated[
         str, typer.Argument(metavar="CALL", help="socket, or 'socket(AF_INET, SOCK_STREAM)'.")
     ],
+    values: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME=VALUE]...", help="Its arguments by name: domain=AF_INET."),
+    ] = None,
     json: _Json = False,
 ) -> None:
     """Say what a profile does with a call, by which line, and what would allow it.
@@ -136,7 +141,8 @@ def explain(
     from tracer.report import decision
     from tracer.sandbox import filter as filters
 
-    found, asked = load(profile), calls.call(call, words.number)
+    found, plain = load(profile), calls.call(call, words.number)
+    asked = calls.with_values(plain, values or [], words.number)
     compiled = filters.compile(found).program()
     if json:
         return _print(decision.explanation(found, compiled, asked))

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from tracer import syscalls
 from tracer.errors import ProfileError
 from tracer.profile.where import did_you_mean, visible
+from tracer.words import lookup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     Number = Callable[[str], int | None]
     """What a word such as AF_INET stands for; None if it is not known."""
@@ -52,6 +53,38 @@ def call(text: str, number: Number) -> Call:
         raise ProfileError(f'"{name}" is given {len(given)} arguments, and no call has more than 6')
     args = (*given, *[0] * (_ARGUMENTS - len(given)))
     return Call(abi, nr, name, args, len(given) if match["parenthesis"] else None)
+
+
+def with_values(made: Call, values: Sequence[str], number: Number) -> Call:
+    """The call with arguments by their names, ``domain=AF_INET`` or ``arg0=2``; the others are 0.
+
+    The names are those of conditions in a profile. Raises ProfileError, naming the part that is
+    wrong.
+    """
+    if values and made.given is not None:
+        raise ProfileError("give the arguments within the parentheses or by their names, not both")
+    found: dict[int, int] = {}
+    for text in values:
+        name, equals, word = text.partition("=")
+        if not equals:
+            raise ProfileError(visible(f'an argument is written as domain=AF_INET, not "{text}"'))
+        index = _index(made.name, name)
+        if index in found:
+            raise ProfileError(f'argument {index} of "{made.name}" is given twice')
+        found[index] = _argument(word, number)
+    args = tuple(found.get(index, 0) for index in range(_ARGUMENTS))
+    return made._replace(args=args, given=max(found, default=-1) + 1) if found else made
+
+
+def _index(call: str, name: str) -> int:
+    numbered = re.fullmatch(r"arg([0-5])", name)
+    known = None if numbered else lookup.argument(call, name)
+    if numbered or known:
+        return int(numbered[1]) if numbered else known.index  # type: ignore[union-attr] # one is there
+    names = lookup.argument_names(call)
+    hint = did_you_mean(name, names) or ""
+    rest = f"; it has {', '.join(names)}" if names else "; use arg0 to arg5"
+    raise ProfileError(visible(f'"{call}" has no argument "{name}"{hint}{rest}'))
 
 
 def _argument(word: str, number: Number) -> int:

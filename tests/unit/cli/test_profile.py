@@ -271,3 +271,29 @@ def test_a_filter_that_the_kernel_would_not_take_is_told_by_each_command(tmp_pat
             " 4096: use fewer conditions on arguments",
             str(done.exception),
         )
+
+
+def test_the_arguments_of_a_call_may_be_given_by_their_names() -> None:
+    by_place = as_json("explain", "STRICT", "socket(AF_INET, SOCK_STREAM, 6)")
+    named = ("socket", "protocol=IPPROTO_TCP", "domain=AF_INET", "arg1=SOCK_STREAM")
+    assert as_json("explain", "STRICT", *named) == by_place
+    assert as_json("explain", "STRICT", "prctl", "option=15")["action"] == "allow"
+    assert as_json("explain", "STRICT", "prctl")["args"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("socket", "AF_INET"), 'an argument is written as domain=AF_INET, not "AF_INET"'),
+        (("socket", "domian=1"), '"socket" has no argument "domian" (did you mean "domain"?)'),
+        (("socket", "domain=AF_INTE"), 'unknown argument "AF_INTE"'),
+        (("socket", "domain=1", "family=2"), 'argument 0 of "socket" is given twice'),
+        (("socket(1)", "type=1"), "within the parentheses or by their names, not both"),
+        (("getpid", "x=1"), '"getpid" has no argument "x"; use arg0 to arg5'),
+        (("socket", "arg6=1"), '"socket" has no argument "arg6"'),
+    ],
+)
+def test_a_wrong_argument_by_name_is_told(words: tuple[str, ...], message: str) -> None:
+    done = sbtrace("explain", "STRICT", *words)
+    assert isinstance(done.exception, ProfileError)
+    assert message in str(done.exception)
