@@ -13,7 +13,7 @@ _KEPT = 60
 
 def say(message: object) -> None:
     """Say on stderr, in one line that a terminal obeys nothing of, why nothing was done."""
-    from tracer.report.text import printable
+    from tracer.text import printable
 
     with suppress(OSError, ValueError):  # stderr may be closed
         print(f"sbtrace: {printable(_LONG.sub(_shortened, str(message)))}", file=sys.stderr)

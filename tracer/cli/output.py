@@ -132,7 +132,7 @@ def runs(found: Sequence[Sequence[object]], *, json: bool, wide: bool) -> None:
 
 def text(shown: str) -> None:
     """Write text to stdout; what comes from elsewhere in it is made safe to show."""
-    from tracer.report.text import printable_lines
+    from tracer.text import printable_lines
 
     with _stdout() as out:
         out.write(printable_lines(shown))

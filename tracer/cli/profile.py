@@ -58,11 +58,11 @@ def register(app: typer.Typer) -> None:
 def list_(json: _Json = False) -> None:
     """List the profiles that can be given by name."""
     from tracer import profile
-    from tracer.profile import render
+    from tracer.report import profile as report
 
     found = profile.available()
     data = {"profiles": [entry._asdict() for entry in found]}
-    _print(data if json else render.listing(found))
+    _print(data if json else report.listing(found))
 
 
 def show(
@@ -79,13 +79,14 @@ def show(
 ) -> None:
     """Show what a profile says, or what is in a group."""
     from tracer import profile
-    from tracer.profile import render
+    from tracer.profile import groups
+    from tracer.report import profile as report
 
     if name.startswith("@"):
-        _print(render.group(name) if json else render.group_text(name))
+        _print(groups.described(name) if json else report.group_text(name))
         return
     found = profile.load(name)
-    _print(render.as_dict(found) if json else render.text(found, expand=expand))
+    _print(report.as_dict(found) if json else report.text(found, expand=expand))
 
 
 def check(
@@ -98,7 +99,7 @@ def check(
     """
     from tracer import profile
     from tracer.errors import ProfileError
-    from tracer.profile import render
+    from tracer.report import profile as report
 
     try:
         found = profile.load(file)
@@ -109,7 +110,7 @@ def check(
         raise
     entries = profile.check(found)
     data = {"valid": True, "error": None, "findings": [entry._asdict() for entry in entries]}
-    _print(data if json else render.findings(found, entries))
+    _print(data if json else report.findings(found, entries))
 
 
 def _require_filter(profile: Profile) -> None:

@@ -10,7 +10,7 @@ from tracer.profile import learned_file
 from tracer.profile.layers import held_behind, own_text
 from tracer.profile.parse import parse
 from tracer.profile.rewrite import rewritten
-from tracer.profile.where import visible
+from tracer.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +72,7 @@ def _registers(values: Values) -> tuple[int, ...]:
 
 
 def _with(source: str, added: Sequence[Entry], words: Words | None, count: int) -> str:
-    plain = {entry.name: visible(entry.comment) for entry in added if not entry.ways}
+    plain = {entry.name: printable(entry.comment) for entry in added if not entry.ways}
     table = tomllib.loads(source)
     table["allow"] = [*table.get("allow", ()), *plain]
     text = rewritten(source, table, plain) if plain else source

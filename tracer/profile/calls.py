@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tracer import syscalls
 from tracer.errors import ProfileError
-from tracer.profile.where import did_you_mean, visible
+from tracer.profile.where import did_you_mean
+from tracer.text import printable
 from tracer.words import lookup
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def call(text: str, number: Number) -> Call:
     match = re.fullmatch(_CALL, text.strip())
     if match is None:
         raise ProfileError(
-            visible(f'a call is written as socket(AF_INET, SOCK_STREAM), not "{text}"')
+            printable(f'a call is written as socket(AF_INET, SOCK_STREAM), not "{text}"')
         )
     abi, name = match["abi"] or syscalls.native_abi(), match["name"]
     if abi not in syscalls.ABIS:
@@ -67,7 +68,7 @@ def with_values(made: Call, values: Sequence[str], number: Number) -> Call:
     for text in values:
         name, equals, word = text.partition("=")
         if not equals:
-            raise ProfileError(visible(f'an argument is written as domain=AF_INET, not "{text}"'))
+            raise ProfileError(printable(f'an argument is written as domain=AF_INET, not "{text}"'))
         index = _index(made.name, name)
         if index in found:
             raise ProfileError(f'argument {index} of "{made.name}" is given twice')
@@ -84,13 +85,13 @@ def _index(call: str, name: str) -> int:
     names = lookup.argument_names(call)
     hint = did_you_mean(name, names) or ""
     rest = f"; it has {', '.join(names)}" if names else "; use arg0 to arg5"
-    raise ProfileError(visible(f'"{call}" has no argument "{name}"{hint}{rest}'))
+    raise ProfileError(printable(f'"{call}" has no argument "{name}"{hint}{rest}'))
 
 
 def _argument(word: str, number: Number) -> int:
     value = number(word)
     if value is None:
         raise ProfileError(
-            visible(f'unknown argument "{word}": give a number, or a word such as AF_INET')
+            printable(f'unknown argument "{word}": give a number, or a word such as AF_INET')
         )
     return value

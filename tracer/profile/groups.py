@@ -11,6 +11,12 @@ Calls of ABIs that sbtrace does not serve are kept: a group skips what its ABI l
 from __future__ import annotations
 
 import functools
+from typing import Any
+
+from tracer import syscalls
+from tracer.errors import ProfileError
+from tracer.profile.where import did_you_mean
+from tracer.text import printable
 
 KNOWN = "@known"
 """The group of every call that an ABI has; its members depend on the ABI."""
@@ -260,3 +266,18 @@ def members(group: str) -> frozenset[str]:
 def descriptions() -> dict[str, str]:
     """Every group with what it holds, in one phrase."""
     return {name: text for name, (text, _) in _GROUPS.items()} | {KNOWN: "Every call of the ABI"}
+
+
+def described(name: str) -> dict[str, Any]:
+    """A group as plain data: its calls on this machine, nested groups resolved.
+
+    Raises ProfileError for a group that does not exist.
+    """
+    known = descriptions()
+    if name not in known:
+        hint = did_you_mean(name, known) or f"; known: {', '.join(known)}"
+        raise ProfileError(printable(f'unknown group "{name}"{hint}'))
+    abi = syscalls.native_abi()
+    here = syscalls.names(abi)
+    found = here if name == KNOWN else members(name) & here
+    return {"group": name, "description": known[name], "abi": abi, "syscalls": sorted(found)}

@@ -11,7 +11,8 @@ import tomllib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracer.profile.lines import Lines
-from tracer.profile.where import Where, visible
+from tracer.profile.where import Where
+from tracer.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +104,7 @@ def _toml(text: str, where: Where) -> dict[str, Any]:
 def _with(whole: str, path: str, text: str) -> str:
     end = "" if not whole or whole.endswith("\n") else "\n"
     lines = "".join(f"{_LINE}{line}\n" for line in text.split("\n"))
-    return f"{whole}{end}{_HEAD}{visible(path)}\n{lines}"
+    return f"{whole}{end}{_HEAD}{printable(path)}\n{lines}"
 
 
 def _parted(source: str) -> tuple[str, list[tuple[str, str]]]:
@@ -153,4 +154,4 @@ def _held(held: list[tuple[str, str]], path: str) -> Find:
 def _gone(name: str, path: str) -> ProfileError:
     from tracer.errors import ProfileError
 
-    return ProfileError(visible(f'"{name}" cannot be looked for from here ({path})'))
+    return ProfileError(printable(f'"{name}" cannot be looked for from here ({path})'))

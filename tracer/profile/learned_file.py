@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.profile import toml
-from tracer.profile.where import visible
+from tracer.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -41,10 +41,10 @@ def text(
 ) -> str:
     """The profile's file. ``words``: None leaves values without their names."""
     count = len(sources.run_ids)
-    runs = f"{count} {'run' if count == 1 else 'runs'} of {visible(sources.command)}"
+    runs = f"{count} {'run' if count == 1 else 'runs'} of {printable(sources.command)}"
     head = [
         f"# Learned by {sources.by} from {runs},",
-        f"# {visible(sources.when)}. Beside each call: in how many of the runs it was",
+        f"# {printable(sources.when)}. Beside each call: in how many of the runs it was",
         "# needed, and by which program. What never ran is not in it.",
         *_phase(sources),
         f"name = {toml.text(name)}",
@@ -91,14 +91,14 @@ def lines(entries: Iterable[Entry]) -> Iterator[str]:
     """The lines of entries in a list, each with its comment."""
     for entry in entries:
         written = f"    {toml.text(entry.name)},"
-        yield f"{written:<{_COMMENT_AT}} # {visible(entry.comment)}"
+        yield f"{written:<{_COMMENT_AT}} # {printable(entry.comment)}"
 
 
 def rules(entries: Iterable[Entry], words: Words | None, count: int) -> Iterator[str]:
     """The lines of a ``[[rule]]`` for each entry that has ways."""
     for entry in entries:
         if entry.ways:
-            yield f"\n# {visible(entry.comment)}"
+            yield f"\n# {printable(entry.comment)}"
             yield "[[rule]]"
             yield f"syscalls = [{toml.text(entry.name)}]"
             yield f"action = {toml.text(entry.action)}"
@@ -111,7 +111,7 @@ def _ways(entry: Entry, words: Words | None, count: int) -> Iterator[str]:
     for number, values in enumerate(entry.ways):
         texts = [f"arg{index} & {mask:#x} == {value:#x}" for index, mask, value in values]
         note = _note(entry, values, number, words, count)
-        yield f"    {toml.text_list(texts)}," + (f" # {visible(note)}" if note else "")
+        yield f"    {toml.text_list(texts)}," + (f" # {printable(note)}" if note else "")
 
 
 def _note(entry: Entry, values: Values, number: int, words: Words | None, count: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.errors import ProfileError
+from tracer.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,12 +22,7 @@ class Where(NamedTuple):
     def error(self, line: int | None, message: str) -> ProfileError:
         """``path:line: message``, for the caller to raise; control characters are escaped."""
         place = f"{self.path}:{line}" if line else self.path
-        return ProfileError(visible(f"{place}: {message}"))
-
-
-def visible(text: str) -> str:
-    """The text on one line: newlines and terminal escapes are shown, not obeyed."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+        return ProfileError(printable(f"{place}: {message}"))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from tracer.decode import call_text
 from tracer.report.outcome import process_command
-from tracer.report.text import printable
 from tracer.report.units import UNKNOWN, count, duration, errno_text
+from tracer.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

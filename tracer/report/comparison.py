@@ -9,8 +9,8 @@ from tracer.report import latencies, units
 from tracer.report.layout import Sheet
 from tracer.report.table import Column
 from tracer.report.table import render as table
-from tracer.report.text import cell_width, printable
 from tracer.report.totals import syscall_label
+from tracer.text import cell_width, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -10,7 +10,7 @@ from tracer.profile.reason import Reason, by_arguments, reason
 from tracer.profile.verdicts import verdict
 from tracer.report import remedies
 from tracer.report.layout import Sheet
-from tracer.report.text import printable
+from tracer.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

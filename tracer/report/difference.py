@@ -8,7 +8,7 @@ from tracer import capabilities, syscalls
 from tracer.profile.compare import compare
 from tracer.report import conditions
 from tracer.report.layout import Sheet
-from tracer.report.text import printable
+from tracer.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

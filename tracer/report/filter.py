@@ -8,8 +8,8 @@ from tracer import syscalls
 from tracer.profile.cases import surface
 from tracer.report import conditions
 from tracer.report.layout import Sheet
-from tracer.report.text import printable
 from tracer.report.units import duration
+from tracer.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

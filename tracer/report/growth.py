@@ -8,9 +8,9 @@ from tracer.errors import EXIT_FAILED
 from tracer.report import argument_values, blocked, grown, losses, outcome, units
 from tracer.report.layout import Sheet, tied
 from tracer.report.style import Style
-from tracer.report.text import printable
 from tracer.store.baseline import Surface
 from tracer.syscalls import errno_name
+from tracer.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.report import as_json, growth, outcome
-from tracer.report.text import printable
+from tracer.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

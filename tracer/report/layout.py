@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from tracer.report.text import cell_width, printable_lines
+from tracer.text import cell_width, printable_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable

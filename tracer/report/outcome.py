@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from tracer.report.text import printable
 from tracer.report.units import UNKNOWN, signal_text
+from tracer.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

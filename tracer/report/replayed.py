@@ -11,7 +11,7 @@ from tracer.profile.unseen import FALLBACKS
 from tracer.report import outcome, units
 from tracer.report.layout import Sheet
 from tracer.report.style import Style
-from tracer.report.text import printable
+from tracer.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

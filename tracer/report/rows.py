@@ -11,7 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 from tracer.report.table import cell, columns_for, sample, stream
-from tracer.report.text import printable
+from tracer.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -14,7 +14,7 @@ from decimal import Decimal
 from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from tracer.report.text import cell_width, cut, printable
+from tracer.text import cell_width, cut, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

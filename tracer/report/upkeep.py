@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from tracer.report import as_json
 from tracer.report.table import Column, cell, render
-from tracer.report.text import printable
 from tracer.report.units import count, size
+from tracer.text import printable
 
 if TYPE_CHECKING:
     from tracer.store.maintain import Info, Pruned

@@ -10,8 +10,8 @@ from tracer.profile.reason import reason
 from tracer.report import as_json, blocked, cause, losses, outcome, remedies, units
 from tracer.report.layout import Sheet
 from tracer.report.style import Style
-from tracer.report.text import printable
 from tracer.syscalls import errno_name
+from tracer.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.errors import FilterError
-from tracer.profile import formats, load, once, parse, render
+from tracer.profile import formats, groups, load, once, parse
 from tracer.profile.formats.context import context
 from tracer.profile.locate import read_bytes
 from tracer.sandbox import filter as filters
@@ -44,7 +44,7 @@ def source(text: str) -> Source:
     if text.isascii() and text.isdecimal():
         return _process(int(text))
     if text.startswith("@"):
-        render.group(text)  # an unknown one is named
+        groups.described(text)  # an unknown one is named
         return _compiled(text, parse(_GROUP.format(group=text), text))._replace(profile=None)
     if text.endswith(_FOREIGN):
         return _imported(text)

@@ -9,12 +9,13 @@ import pytest
 
 from tracer import syscalls
 from tracer.errors import ProfileError
-from tracer.profile import load, machine, parse, remedy, render
+from tracer.profile import load, machine, parse, remedy
 from tracer.profile.calls import Call
 from tracer.profile.check import check
 from tracer.profile.permit import permitting
 from tracer.profile.reason import reason
 from tracer.profile.verdicts import verdict
+from tracer.report import profile as report
 from tracer.sandbox import filter as filter_
 
 if TYPE_CHECKING:
@@ -141,10 +142,10 @@ def test_a_place_in_what_is_extended_names_its_file(folder: Path) -> None:
     assert refused is not None
     assert refused.path == str(folder / "child.toml")
     assert f"of line 5 of {base}" in refused.reason
-    shown = render.text(profile)
+    shown = report.text(profile)
     assert f"extends  {base}" in shown.splitlines()
     assert "of" in shown
-    assert render.as_dict(profile)["extends"] == [base]
+    assert report.as_dict(profile)["extends"] == [base]
 
 
 def test_a_mistake_in_what_is_extended_is_told_where_it_is(folder: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tracer import capabilities
 from tracer.errors import ProfileError, UsageError, UserError
 from tracer.profile import parse
-from tracer.profile.render import as_dict, text
+from tracer.report.profile import as_dict, text
 from tracer.sandbox import privileges as module
 from tracer.sandbox.privileges import Privileges, asked_for, privileges
 from tracer.sandbox.user import TargetUser

@@ -17,7 +17,7 @@ from tracer.profile.formats.compose import compose
 from tracer.profile.formats.interface import Context, Source, hint, running_kernel
 from tracer.profile.formats.lower import policy_of, without_the_unsaid
 from tracer.profile.formats.policy import Remarks
-from tracer.profile.where import visible
+from tracer.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -129,7 +129,7 @@ def _composed(policy: Policy, context: Context, format_: str, remarks: Remarks) 
 
 def _format(name: str) -> Format:
     if name not in NAMES:
-        raise UsageError(visible(f'--format: unknown format "{name}"{hint(name, NAMES)}'))
+        raise UsageError(printable(f'--format: unknown format "{name}"{hint(name, NAMES)}'))
     found: Format = importlib.import_module(f"tracer.profile.formats.{name}").FORMAT
     return found
 
@@ -140,7 +140,7 @@ def _recognised(data: bytes, context: Context) -> Format:
         if found.looks_like(context.path, data):
             return found
     raise ProfileError(
-        visible(
+        printable(
             f"{context.path}: of no format that is known here; give --format: {', '.join(READ)}"
         )
     )

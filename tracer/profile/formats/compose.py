@@ -12,7 +12,7 @@ from tracer.profile.formats.policy import named
 from tracer.profile.names import elsewhere
 from tracer.profile.parse import parse
 from tracer.profile.records import ACTION_KINDS, FULL_MASK, MULTIPLEXED, Action, Condition
-from tracer.profile.where import visible
+from tracer.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,13 +54,13 @@ def _exists(call: Call, default: Action, path: str, remarks: Remarks) -> bool:
         return True
     reason = elsewhere(call.name) or _on_other_machines(call.name)
     if reason:
-        remarks.note(f'"{visible(call.name)}" is left out: it {reason}')
+        remarks.note(f'"{printable(call.name)}" is left out: it {reason}')
     elif any(action != default for action in (call.otherwise, *(c.action for c in call.clauses))):
         near = syscalls.suggest(syscalls.native_abi(), call.name)
         hint = f' (did you mean "{near}"?)' if near else ""
         remarks.loss(
-            f'{_at(path, call)}no kernel has a call "{visible(call.name)}"{hint}: it is left out, '
-            "as runtimes do in silence"
+            f'{_at(path, call)}no kernel has a call "{printable(call.name)}"{hint}: it is left '
+            "out, as runtimes do in silence"
         )
     return False
 
@@ -80,7 +80,7 @@ def _sayable(call: Call, default: Action, path: str) -> Call:
         return regions.sayable(call, default)
     except cubes.TooMany:
         raise ProfileError(
-            visible(
+            printable(
                 f'{_at(path, call)}the conditions of "{call.name}" are too many for a profile when '
                 "written as equalities; compare fewer arguments, or by == only"
             )
@@ -163,4 +163,4 @@ def _name(name: str) -> str:
 def _comments(path: str, remarks: Remarks) -> str:
     head = f"Imported from {path} by sbtrace profile import."
     lines = [head, *remarks.notes, *(f"lost: {loss}" for loss in remarks.losses)]
-    return "".join(f"# {visible(line)}\n" for line in lines) + "\n"
+    return "".join(f"# {printable(line)}\n" for line in lines) + "\n"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol
 
 from tracer import syscalls
 from tracer.errors import ProfileError
-from tracer.profile.where import did_you_mean, visible
+from tracer.profile.where import did_you_mean
+from tracer.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -51,7 +52,7 @@ class Context(NamedTuple):
     def fail(self, place: str | int | None, message: str) -> NoReturn:
         """Raise the ProfileError for something in the file: a line, or ``syscalls[3].action``."""
         at = f":{place}" if isinstance(place, int) else f": {place}" if place else ""
-        raise ProfileError(visible(f"{self.path}{at}: {message}"))
+        raise ProfileError(printable(f"{self.path}{at}: {message}"))
 
 
 class Format(NamedTuple):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from tracer import capabilities, syscalls
-from tracer.errors import ProfileError
+from tracer import capabilities
 from tracer.profile import groups
-from tracer.profile.where import did_you_mean, visible
+from tracer.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,12 +22,12 @@ _SIZES = ("address_space_bytes", "data_bytes", "file_size_bytes", "core_bytes")
 
 def listing(found: list[Available]) -> str:
     """One profile a line, with what it is for."""
-    widest = max((len(visible(entry.name)) for entry in found), default=0)
+    widest = max((len(printable(entry.name)) for entry in found), default=0)
     lines = []
     for entry in found:
         origin = "" if entry.origin == "shipped" else f" [{entry.path}]"
         about = f"invalid: {entry.error}" if entry.error else f"{entry.description}{origin}"
-        lines.append(_wrapped(f"{visible(entry.name):{widest}}  ", visible(about)))
+        lines.append(_wrapped(f"{printable(entry.name):{widest}}  ", printable(about)))
     return "\n".join(lines)
 
 
@@ -36,10 +35,10 @@ def text(profile: Profile, *, expand: bool = False) -> str:
     """The profile as it is understood. ``expand``: every call by name, precedence resolved."""
     others = "let through as well" if profile.any_abi else "kill_process"
     head = [
-        _wrapped("", visible(f"{profile.name}: {profile.description}")),
+        _wrapped("", printable(f"{profile.name}: {profile.description}")),
         "",
-        f"file     {visible(profile.path)}",
-        *(f"extends  {visible(path)}" for path in profile.extends),
+        f"file     {printable(profile.path)}",
+        *(f"extends  {printable(path)}" for path in profile.extends),
         f"sha256   {profile.digest}",
         f"default  {profile.default_action}",
         *_beside_default(profile),
@@ -95,7 +94,7 @@ def _conditional(profile: Profile) -> Iterable[str]:
 
 def _rule(rule: Rule) -> str:
     holds = " and ".join(rule.holds_if)
-    return f"{visible(rule.place)}: {rule.entry}: {rule.action} if {holds}"
+    return f"{printable(rule.place)}: {rule.entry}: {rule.action} if {holds}"
 
 
 def _rest(profile: Profile) -> Iterable[str]:
@@ -130,24 +129,9 @@ def _size(value: int) -> str:
     return f"{value} B"
 
 
-def group(name: str) -> dict[str, Any]:
-    """A group as plain data: its calls on this machine, nested groups resolved.
-
-    Raises ProfileError for a group that does not exist.
-    """
-    known = groups.descriptions()
-    if name not in known:
-        hint = did_you_mean(name, known) or f"; known: {', '.join(known)}"
-        raise ProfileError(visible(f'unknown group "{name}"{hint}'))
-    abi = syscalls.native_abi()
-    here = syscalls.names(abi)
-    members = here if name == groups.KNOWN else groups.members(name) & here
-    return {"group": name, "description": known[name], "abi": abi, "syscalls": sorted(members)}
-
-
 def group_text(name: str) -> str:
     """A group for a person. Raises ProfileError for a group that does not exist."""
-    found = group(name)
+    found = groups.described(name)
     head = f"{name}: {found['description']} ({len(found['syscalls'])} calls on {found['abi']})"
     return "\n".join([_wrapped("", head), _wrapped("  ", " ".join(found["syscalls"]))])
 
@@ -193,7 +177,7 @@ def _rules(profile: Profile) -> list[dict[str, Any]]:
 
 def findings(profile: Profile, found: list[Finding]) -> str:
     """What ``profile check`` says of a valid profile, one finding after the other."""
-    path = visible(profile.path)
+    path = printable(profile.path)
     lines = [
         _wrapped(
             "", f"{path}{f':{entry.line}' if entry.line else ''}: {entry.level}: {entry.message}"

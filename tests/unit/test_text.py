@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracer.report.table import Column, cell, columns_for, render
-from tracer.report.text import cell_width, cut, printable, printable_lines
+from tracer.text import cell_width, cut, printable, printable_lines
 
 
 @pytest.mark.parametrize(
