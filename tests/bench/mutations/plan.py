@@ -36,6 +36,7 @@ PARTS = {
     ),
     "tracer/store": ("store_concurrency", "reconciliation", "recorded", "ordinary_user"),
     "tracer/profile": ("filter", "shipped_profiles", "profile_arguments"),
+    "tracer/analysis": (),
     "tracer/collectors/kernel": (
         *_RUNS,
         "program",

@@ -86,6 +86,20 @@ def test_figures_that_vary_are_the_ones_that_were_tested() -> None:
     assert found.tested == 1  # read's calls; each took 100 ns, and all else is the same
 
 
+def test_what_has_one_value_on_each_side_was_not_tested_though_it_differs() -> None:
+    found = compare(several(0, [made(4)] * 5), several(10, [made(5)] * 5))
+    assert read(found).calls.verdict is Verdict.DIFFERS
+    assert found.tested == 0
+
+
+def test_two_runs_a_side_do_for_the_counts_of_a_call_and_not_for_its_latency() -> None:
+    b = several(10, [made(4, each_ns=900)] * 2)
+    found = read(compare(several(0, [made(3)] * 2), b))
+    assert found.calls.verdict is Verdict.DIFFERS
+    assert found.blocked.verdict is Verdict.SAME
+    assert found.latency_ns.verdict is Verdict.UNKNOWN
+
+
 def test_what_may_explain_a_difference_has_every_value() -> None:
     tagged = a_run(1)._replace(about={**ABOUT, "kernel": "6.19", "tags": {"build": "4"}})
     found = settings(a_side([a_run(0), tagged]))

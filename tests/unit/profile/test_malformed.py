@@ -42,6 +42,7 @@ WRITTEN = [
         HEAD + RULE.format("socket", "allow", f"['{text}']")
         for text in (
             *("", "arg0", "arg0 =", "arg0 == ", "arg0 = 1", "arg9 == 1", "arg0 == x", "arg0 in 1"),
+            *("arg0 in [1", "arg0 in 1]", "arg0 not in 1]"),
             *("socket == 1", "socket.x == 1", "socket.domain == AF_NET", "clone.flags == 0"),
             *("socket.domain in [", "socket.domain & == 1", "socket.domain & 1 == 2", "arg0 == $a"),
             *("socket.domain == -9999999999", "socket.domain not in []", "arg0 & 0x1 == 1 == 1"),

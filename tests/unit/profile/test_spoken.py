@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from tracer import syscalls
 from tracer.decode import constants as c
-from tracer.profile.deciding import ARGUMENTS
+from tracer.profile import explain
+from tracer.profile.deciding import ARGUMENTS, BITS
 from tracer.profile.lines import Lines
 from tracer.profile.records import FULL_MASK, Condition
 from tracer.profile.spoken import spoken
@@ -74,3 +75,11 @@ def test_whatever_is_written_means_the_same_condition(
     condition = Condition(index, "==", value & mask, mask)
     (text,) = spoken(call, [condition], abis)
     assert read(call, text, abis) == [condition]
+
+
+def test_the_arguments_that_decide_are_those_that_are_recorded() -> None:
+    """Of each table its own calls, and of these arguments that there are."""
+    for table in (BITS, explain._DECIDING):
+        for call, masks in table.items():
+            assert set(masks) <= set(ARGUMENTS.get(call, masks)), call
+            assert all(lookup.argument_name(call, index) for index in masks), call

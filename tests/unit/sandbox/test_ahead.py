@@ -65,6 +65,30 @@ def decided(text: str, name: str) -> str:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "since"),
+    [
+        ("pidfd_send_signal", (5, 1)), ("fspick", (5, 2)), ("clone3", (5, 3)), ("openat2", (5, 6)),
+        ("close_range", (5, 9)), ("faccessat2", (5, 8)), ("process_madvise", (5, 10)),
+        ("epoll_pwait2", (5, 11)), ("mount_setattr", (5, 12)), ("landlock_restrict_self", (5, 13)),
+        ("quotactl_fd", (5, 14)), ("memfd_secret", (5, 14)), ("process_mrelease", (5, 15)),
+        ("futex_waitv", (5, 16)), ("set_mempolicy_home_node", (5, 17)), ("cachestat", (6, 5)),
+        ("fchmodat2", (6, 6)), ("map_shadow_stack", (6, 6)), ("futex_requeue", (6, 7)),
+        ("lsm_list_modules", (6, 8)), ("mseal", (6, 10)), ("removexattrat", (6, 13)),
+        ("open_tree_attr", (6, 15)), ("file_setattr", (6, 17)),
+    ],
+)  # fmt: skip
+def test_a_call_is_newer_than_the_kernels_before_the_one_that_brought_it(
+    name: str, since: tuple[int, int]
+) -> None:
+    """By the man pages and the notes of the releases."""
+    nr = syscalls.number("x86_64", name) or 0
+    major, minor = since
+    before = (major, minor - 1) if minor else (major - 1, 19)
+    assert not newer.is_newer("x86_64", nr, since)
+    assert before < newer.OLDEST or newer.is_newer("x86_64", nr, before)
+
+
 def test_newer_is_what_no_kernel_up_to_the_version_has_and_no_entry_covers() -> None:
     """Numbers above its last one, gaps below it, and what came into a gap later."""
     text = PROFILES[1]

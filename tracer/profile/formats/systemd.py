@@ -107,7 +107,7 @@ def _said(action: Action, remarks: Remarks) -> Action:
 def _logged(policy: Policy, calls: Iterable[Call]) -> Iterator[str]:
     if policy.default.kind == "log":
         quiet = sorted(call.name for call in calls if call.otherwise != policy.default)
-        yield from _lines("SystemCallLog", quiet or ["syscalls"], "~")
+        yield from _lines("SystemCallLog", quiet or ["@known"], "~" if quiet else "")
         return
     yield from _lines("SystemCallLog", sorted(c.name for c in calls if c.otherwise.kind == "log"))
 

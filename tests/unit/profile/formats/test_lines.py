@@ -11,7 +11,7 @@ from tests.unit.profile.formats import agree
 from tests.unit.profile.formats.agree import NATIVE, SHIPPED, differences, random_profiles
 from tracer import syscalls
 from tracer.errors import ProfileError
-from tracer.profile import Profile, formats, load, parse
+from tracer.profile import Profile, formats, groups, load, parse
 from tracer.profile.formats import Context
 from tracer.sandbox import filter as filters
 
@@ -214,3 +214,17 @@ def test_the_format_of_a_file_is_found_out_by_its_content() -> None:
         assert formats.import_(data, Context("own")).format == format_
     with pytest.raises(ProfileError, match="of no format that is known here; give --format"):
         formats.import_(b"hello", Context("own"))
+
+
+def test_every_word_of_a_unit_is_one_that_systemd_knows() -> None:
+    """It passes over others with a warning, so that what they say would be lost."""
+    everything_logged = parse('default_action = "log"\n', "p.toml")
+    assert b"SystemCallLog=@known\n" in exported(everything_logged, "systemd").data
+    for profile in (everything_logged, *random_profiles("systemd", 60)):
+        for line in exported(profile, "systemd").data.decode().splitlines():
+            key, _, words = line.partition("=")
+            for word in (
+                words.lstrip("~").split() if key in ("SystemCallFilter", "SystemCallLog") else ()
+            ):
+                name = word.partition(":")[0]
+                assert name in groups.descriptions() or name in syscalls.names(NATIVE), line
