@@ -23,6 +23,8 @@ _NAMED = frozenset(
     )
 )
 """Kinds of argument whose values are names, not flags or numbers."""
+_PARTLY_NAMED = {("socket_type", 0xF)}
+"""Kinds and masks under which the values have names, beside the bits of ``prot``."""
 
 
 def grouped(
@@ -60,19 +62,34 @@ def _in_words(name: str, held: Sequence[str]) -> list[str]:
 
 
 def _of_value(name: str, match: re.Match[str], words: str) -> str:
-    kinds, index = SIGNATURES.get(name, ()), int(match[1])
-    whole = match[2] in {None, "0xffffffff"}
-    named = whole and index < len(kinds) and kinds[index] in _NAMED
     subject, _, value = match[0].rpartition(" == ")
-    return f"{_subject(name, subject)} == {words if named else value}"
+    named = _kind(name, int(match[1])) in _NAMED and match[2] in {None, "0xffffffff"}
+    return f"{_subject(name, subject)} == {words if named else _word(name, subject, value)}"
 
 
 def _subject(name: str, argument: str) -> str:
     """An int by the name of the argument; what is compared in another width stays as it is."""
-    register, _, mask = argument.partition(" & ")
-    if mask != "0xffffffff":
+    index, mask = _split(argument)
+    called = lookup.argument_name(name, index)
+    if called is None or mask is None:
         return argument
-    return lookup.argument_name(name, int(register.removeprefix("arg"))) or argument
+    if mask == _WORD:
+        return called
+    kind = _kind(name, index)
+    if (kind, mask) not in _PARTLY_NAMED and kind != "prot":
+        return argument
+    return f"{called} & {KINDS[kind](mask) if kind == 'prot' else hex(mask)}"
+
+
+def _split(argument: str) -> tuple[int, int | None]:
+    """The number of the argument, and the mask if there is one: of ``arg0 & 0xf``."""
+    register, _, mask = argument.partition(" & ")
+    return int(register.removeprefix("arg") or 0), int(mask, 0) if mask else None
+
+
+def _kind(name: str, index: int) -> str:
+    kinds = SIGNATURES.get(name, ())
+    return kinds[index] if index < len(kinds) else ""
 
 
 def _listed(words: list[str], whole: bool) -> str:
@@ -83,8 +100,9 @@ def _listed(words: list[str], whole: bool) -> str:
 
 def _word(name: str, argument: str, value: str) -> str:
     """The value by its name, where it is a command or an int that has one."""
-    register, _, mask = argument.partition(" & ")
-    kinds, index = SIGNATURES.get(name, ()), int(register.removeprefix("arg") or 0)
-    if mask not in ("", "0xffffffff") or index >= len(kinds) or kinds[index] not in _NAMED:
-        return value
-    return KINDS[kinds[index]](int(value, 0))
+    index, mask = _split(argument)
+    kind, number = _kind(name, index), int(value, 0)
+    if mask not in (None, _WORD):
+        named = kind == "prot" or (kind, mask) in _PARTLY_NAMED
+        return KINDS[kind](number) if named and number else value
+    return KINDS[kind](number) if kind in _NAMED else value
