@@ -56,7 +56,7 @@ def test_first_and_last_instant_are_those_of_the_kernel(collector: KernelCollect
     """The execve comes after the launcher was let go and before the program's first word; the
     end after the order to end and before it can be waited for. No end while one is alive."""
     before = time.monotonic_ns()
-    collector.count_from(0)
+    collector.start(0)
     with target(collector) as (pid, said, let_go):
         assert os.read(said, 1)
         running = time.monotonic_ns()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from tracer.collectors.kernel import KernelCollector, KernelRecords
+    from tracer.collectors.interface import Collector, Findings
     from tracer.model import Run, RunRecord, Sample
     from tracer.store.deputy import Deputy
 
@@ -25,13 +25,13 @@ class Journal:
         self,
         database: Path,
         begun: Run,
-        kernel: KernelCollector | None,
+        collectors: Sequence[Collector],
         deputy: Deputy | None = None,
     ) -> None:
         """``deputy``: who takes the run into the database; None: the calling process."""
         self._database = database
         self._run_id = begun.run_id
-        self._kernel = kernel
+        self._collectors = collectors
         self._deputy = deputy
         self._spool: Spool | None = None
         self.troubles: list[str] = []
@@ -45,25 +45,25 @@ class Journal:
             self._keep(lambda: spool.add_samples(samples))
 
     def hand_on(self) -> None:
-        """Put on the disk what eBPF told and will not change, and keep it no longer."""
-        spool, kernel = self._spool, self._kernel
-        if spool is not None and kernel is not None:
-            self._keep(lambda: _hand_on(spool, kernel))
+        """Put on the disk what the collectors told and will not change, and keep it no longer."""
+        spool = self._spool
+        if spool is not None:
+            self._keep(lambda: _hand_on(spool, self._collectors))
 
-    def snapshot(self, record: RunRecord, kernel: KernelRecords | None) -> None:
+    def snapshot(self, record: RunRecord, findings: Sequence[Findings]) -> None:
         """Put everything so far on the disk."""
         spool = self._spool
         if spool is not None:
             self.hand_on()
-            self._keep(lambda: spool.snapshot(_not_final(record, kernel)))
+            self._keep(lambda: spool.snapshot(_unsettled(record, findings)))
 
-    def finish(self, final: RunRecord, kernel: KernelRecords | None) -> None:
+    def finish(self, final: RunRecord, findings: Sequence[Findings]) -> None:
         """Put the whole run on the disk, and have it taken into the database from there."""
         spool = self._spool
         if spool is None:
             return
         self.hand_on()
-        self._keep(lambda: spool.finish(_not_final(final, kernel)))
+        self._keep(lambda: spool.finish(_unsettled(final, findings)))
         if spool.trouble:
             self.troubles.append(spool.trouble)
         if self._deputy is not None:
@@ -112,20 +112,14 @@ class Journal:
                 self.troubles.append(str(error))
 
 
-def _hand_on(spool: Spool, kernel: KernelCollector) -> None:
-    rows = kernel.take_final()
-    spool.add_final("syscalls", rows.stats)
-    spool.add_final("syscall_errors", rows.errors)
-    spool.add_final("processes", rows.processes)
-    spool.add_final("arguments", rows.arguments)
+def _hand_on(spool: Spool, collectors: Sequence[Collector]) -> None:
+    for collector in collectors:
+        for table, rows in collector.settled().items():
+            spool.add_final(table, rows)
 
 
-def _not_final(record: RunRecord, kernel: KernelRecords | None) -> RunRecord:
-    """Return the record as a snapshot has it: with the rows that may change yet, by thread."""
-    if kernel is None:
-        return record
-    return record._replace(
-        syscalls=tuple(kernel.live.stats),
-        syscall_errors=tuple(kernel.live.errors),
-        processes=tuple(kernel.live.processes),
-    )
+def _unsettled(record: RunRecord, findings: Sequence[Findings]) -> RunRecord:
+    """Return the record as a snapshot has it: with the rows that may change yet."""
+    for each in findings:
+        record = each.unsettled(record)
+    return record

@@ -14,12 +14,10 @@ from tracer.session.limits import limit_hit
 from tracer.session.signals import gave_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from tracer.collectors.kernel import KernelRecords
-    from tracer.collectors.procfs import Baseline
-    from tracer.model import Loss
+    from tracer.collectors.interface import Findings
     from tracer.session.request import Plan
 
 
@@ -52,16 +50,13 @@ class Ended(NamedTuple):
     wall_ns: int
 
 
-def end_ns(kernel: KernelRecords | None, gone_ns: int) -> int:
+def end_ns(findings: Iterable[Findings], gone_ns: int) -> int:
     """Return when the last process of the target was dead, by CLOCK_MONOTONIC.
 
-    ``gone_ns``: when all of them had been reaped, which may be late and is never early. The
-    kernel's own instant is that of the last process followed; where one may not have been
-    followed, it could be early.
+    ``gone_ns``: when all of them had been reaped, which may be late and is never early. It counts
+    where no collector tells.
     """
-    if kernel is None or kernel.last_ns is None or not counts_are_exact(kernel.losses):
-        return gone_ns
-    return kernel.last_ns
+    return next((each.last_ns for each in findings if each.last_ns is not None), gone_ns)
 
 
 def opening(
@@ -92,99 +87,44 @@ def opening(
     )
 
 
-def so_far(
-    run: Run, baseline: Baseline, kernel: KernelRecords | None, losses: Iterable[Loss], wall_ns: int
-) -> RunRecord:
+def so_far(run: Run, findings: Sequence[Findings], wall_ns: int) -> RunRecord:
     """Return the record of a run that goes on: what a crash of sbtrace would leave."""
-    return _record(_measured(run, baseline, kernel, tuple(losses), wall_ns), kernel, tuple(losses))
+    record = RunRecord(
+        run=run._replace(wall_ns=wall_ns),
+        losses=tuple(loss for each in findings for loss in each.losses),
+    )
+    for each in findings:
+        record = each.added_to(record)
+    return record._replace(
+        run=record.run._replace(
+            samples_complete=samples_are_complete(record.losses),
+            exact=counts_are_exact(record.losses) if run.trace == "full" else None,
+        )
+    )
 
 
-def closing(
-    plan: Plan,
-    run: Run,
-    ended: Ended,
-    baseline: Baseline,
-    kernel: KernelRecords | None,
-    losses: Iterable[Loss],
-) -> RunRecord:
+def closing(plan: Plan, run: Run, ended: Ended, findings: Sequence[Findings]) -> RunRecord:
     """Return the final record of a run."""
-    known = tuple(losses)
-    run = _measured(run, baseline, kernel, known, ended.wall_ns)
+    record = so_far(run, findings, ended.wall_ns)
     code = signal_ = None
     if ended.status is not None:
         code = os.WEXITSTATUS(ended.status) if os.WIFEXITED(ended.status) else None
         signal_ = os.WTERMSIG(ended.status) if os.WIFSIGNALED(ended.status) else None
-    run = run._replace(
-        outcome=_outcome(ended, signal_, kernel),
-        exit_code=code,
-        term_signal=signal_,
-        limit_hit=_limit(plan, ended, signal_, run, kernel),
-    )
-    return _record(run, kernel, known)
-
-
-def _record(run: Run, kernel: KernelRecords | None, losses: tuple[Loss, ...]) -> RunRecord:
-    if kernel is None:
-        return RunRecord(run=run, losses=losses)
-    return RunRecord(
-        run=run,
-        processes=kernel.processes,
-        syscalls=tuple(kernel.totals.stats),
-        syscall_errors=tuple(kernel.totals.errors),
-        blocked_calls=kernel.blocked_calls,
-        losses=losses,
+    return record._replace(
+        run=record.run._replace(
+            outcome=_outcome(ended, signal_, record),
+            exit_code=code,
+            term_signal=signal_,
+            limit_hit=_limit(plan, ended, signal_, record),
+        )
     )
 
 
-def _measured(
-    run: Run,
-    baseline: Baseline,
-    kernel: KernelRecords | None,
-    losses: tuple[Loss, ...],
-    wall_ns: int,
-) -> Run:
-    run = run._replace(
-        wall_ns=wall_ns,
-        user_ns=baseline.user_ns,
-        system_ns=baseline.system_ns,
-        peak_cpu_percent=_peak_cpu(baseline, wall_ns),
-        max_rss_bytes=baseline.max_rss_bytes,
-        peak_vm_bytes=baseline.peak_vm_bytes,
-        minor_faults=baseline.minor_faults,
-        major_faults=baseline.major_faults,
-        read_syscalls=baseline.read_syscalls,
-        write_syscalls=baseline.write_syscalls,
-        sigsys=baseline.sigsys,
-        samples_complete=samples_are_complete(losses),
-    )
-    if kernel is None:
-        return run
-    return run._replace(
-        total_syscalls=sum(row.calls for row in kernel.totals.stats),
-        unfinished_syscalls=sum(row.unfinished for row in kernel.totals.stats),
-        error_syscalls=sum(row.errors for row in kernel.totals.stats),
-        blocked_syscalls=sum(row.blocked for row in kernel.totals.stats),
-        exact=counts_are_exact(losses),
-    )
-
-
-def _peak_cpu(baseline: Baseline, wall_ns: int) -> float | None:
-    """Return the most CPU of any span of the run, the whole of it being one too.
-
-    The spans between samples end with the reaping of the last process, ``wall_ns`` with its
-    end, by the kernel's clock: on a busy machine that is some milliseconds less.
-    """
-    if baseline.peak_cpu_percent is None or wall_ns <= 0:
-        return baseline.peak_cpu_percent
-    return max(baseline.peak_cpu_percent, 100 * (baseline.user_ns + baseline.system_ns) / wall_ns)
-
-
-def _outcome(ended: Ended, number: int | None, kernel: KernelRecords | None) -> Outcome:
+def _outcome(ended: Ended, number: int | None, record: RunRecord) -> Outcome:
     if ended.timed_out:
         return "timed_out"
-    if number == signal.SIGSYS and (
-        kernel is None or any(row.blocked for row in kernel.totals.stats)
-    ):
+    may_be_refused = record.run.trace == "none" or any(row.blocked for row in record.syscalls)
+    if number == signal.SIGSYS and may_be_refused:
         return "blocked"
     if ended.broken_off or ended.ended_by is not None or _gave_in(ended):
         return "interrupted"
@@ -195,17 +135,14 @@ def _gave_in(ended: Ended) -> bool:
     return ended.status is not None and gave_in(ended.status, ended.interrupted_by)
 
 
-def _limit(
-    plan: Plan, ended: Ended, number: int | None, run: Run, kernel: KernelRecords | None
-) -> str | None:
-    signals = {number} if number is not None else set()
-    if kernel is not None:
-        signals |= {row.term_signal for row in kernel.processes if row.term_signal is not None}
-    cpu_ns = (run.user_ns or 0) + (run.system_ns or 0)
+def _limit(plan: Plan, ended: Ended, number: int | None, record: RunRecord) -> str | None:
+    signals = {row.term_signal for row in record.processes if row.term_signal is not None}
+    signals |= {number} if number is not None else set()
+    cpu_ns = (record.run.user_ns or 0) + (record.run.system_ns or 0)
     return limit_hit(
         plan.profile.limits,
         signals,
-        kernel.totals.errors if kernel is not None else (),
+        record.syscall_errors,
         cpu_ns,
         ended.refused_forks,
         out_of_time=ended.timed_out and plan.timeout_is_limit,

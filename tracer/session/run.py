@@ -33,8 +33,8 @@ from tracer.session.supervision import Supervision, Watcher
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tracer.collectors.kernel import KernelRecords
-    from tracer.model import Loss, Run, RunRecord
+    from tracer.collectors.interface import Collector, Findings
+    from tracer.model import Run, RunRecord
     from tracer.session.processes.guard import Guard
     from tracer.session.request import Plan
     from tracer.store.deputy import Deputy
@@ -95,18 +95,20 @@ class _Session:
         self._target = plan.target.prepare(signals, open_files, get_ready, stack)
         if guard is not None:
             leave_streams(0, 1)
-        self._kernel, self._missing = kernel_collector(plan.request.trace, plan.profile)
-        if self._kernel is not None:
-            self._target.enrol(self._kernel.enrol)
+        kernel, self._missing = kernel_collector(plan.request.trace, plan.profile)
+        self._traced = kernel is not None
         self._start_ns = time.monotonic_ns()
         interval_ns = plan.request.interval_ns
         self._procfs = ProcfsCollector(self._target.processes, self._start_ns, interval_ns)
+        self._collectors: list[Collector] = [*([kernel] if kernel else []), self._procfs]
+        for collector in self._collectors:
+            self._target.enrol(collector.enrol)
         self._controls = Controls(self._target, inbox, guard)
         self._supervision = Supervision(
             self._target,
             interval_ns / 1e9,
+            self._collectors,
             self._procfs,
-            self._kernel,
             self._controls,
             guard,
             plan.request.daemons,
@@ -121,11 +123,10 @@ class _Session:
         self._target.begin(self._await)
         gc.enable()
         self._start_ns = self._target.start_ns
-        if self._kernel is not None:
-            self._kernel.count_from(self._start_ns)
+        for collector in self._collectors:
+            collector.start(self._start_ns)
         ago = timedelta(microseconds=(time.monotonic_ns() - self._start_ns) / 1000)
         started_at = datetime.now(UTC) - ago
-        self._procfs.rebase(self._start_ns)
         self._procfs.take_off(self._target.used_before())
         return records.opening(
             self._plan,
@@ -133,7 +134,7 @@ class _Session:
             os.urandom(6).hex(),
             started_at,
             self._missing,
-            traced=self._kernel is not None,
+            traced=self._traced,
         )
 
     def _require_wanted(self) -> None:
@@ -160,7 +161,7 @@ class _Session:
         """
         journal = None
         try:
-            journal = Journal(self._plan.database, begun, self._kernel, self._deputy)
+            journal = Journal(self._plan.database, begun, self._collectors, self._deputy)
             return self._attend(begun, journal, watcher)
         except Exception:
             # The guard does the same, but what is on the disk waits for it to be over.
@@ -189,22 +190,21 @@ class _Session:
         )
         gone_ns = time.monotonic_ns()
         watcher.clear()
-        kernel = self._kernel.stop() if self._kernel is not None else None
-        final = self._final(begun, kernel, records.end_ns(kernel, gone_ns) - self._start_ns)
-        journal.finish(final, kernel)
-        if self._kernel is not None:
-            self._kernel.close()  # while the run goes into the database
+        findings = [collector.stop() for collector in self._collectors]
+        final = self._final(begun, findings, records.end_ns(findings, gone_ns) - self._start_ns)
+        journal.finish(final, findings)
+        for collector in self._collectors:
+            collector.close()  # while the run goes into the database
         status = exit_status(final.run, self._supervision.ended_by)
         unprotected = self._target.unprotected()
         return Finished(final, status, unprotected, journal.settle, _whole(final, journal))
 
     def _snapshot(self, begun: Run, journal: Journal) -> None:
-        kernel = self._kernel.snapshot() if self._kernel is not None else None
-        totals, losses = self._procfs.totals(), self._losses(kernel)
+        findings = [collector.snapshot() for collector in self._collectors]
         wall_ns = time.monotonic_ns() - self._start_ns
-        journal.snapshot(records.so_far(begun, totals, kernel, losses, wall_ns), kernel)
+        journal.snapshot(records.so_far(begun, findings, wall_ns), findings)
 
-    def _final(self, begun: Run, kernel: KernelRecords | None, wall_ns: int) -> RunRecord:
+    def _final(self, begun: Run, findings: Sequence[Findings], wall_ns: int) -> RunRecord:
         ended = records.Ended(
             status=self._target.status,
             timed_out=self._supervision.timed_out,
@@ -214,11 +214,7 @@ class _Session:
             refused_forks=self._target.refused_forks(),
             wall_ns=wall_ns,
         )
-        totals = self._procfs.totals()
-        return records.closing(self._plan, begun, ended, totals, kernel, self._losses(kernel))
-
-    def _losses(self, kernel: KernelRecords | None) -> list[Loss]:
-        return [*(kernel.losses if kernel is not None else ()), *self._procfs.losses()]
+        return records.closing(self._plan, begun, ended, findings)
 
 
 def _whole(record: RunRecord, journal: Journal) -> Callable[[], RunRecord] | None:

@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Protocol
 from tracer.session.aftermath import Aftermath
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
-    from tracer.collectors.kernel import KernelCollector
-    from tracer.collectors.procfs import ProcfsCollector
+    from tracer.collectors.interface import Collector
     from tracer.model import Sample
     from tracer.session.aftermath import Daemons
     from tracer.session.controls import Controls
     from tracer.session.journal import Journal
     from tracer.session.processes.guard import Guard
-    from tracer.session.target import Target
+    from tracer.session.target import Accounts, Target
 
 SNAPSHOT_S = 4.0
 """So often everything is put on the disk: what a crash costs at most, with room to 5 s."""
@@ -54,14 +53,15 @@ class Supervision:
         self,
         target: Target,
         interval_s: float,
-        procfs: ProcfsCollector,
-        kernel: KernelCollector | None,
+        collectors: Sequence[Collector],
+        accounts: Accounts,
         controls: Controls,
         guard: Guard | None,
         daemons: Daemons = "wait",
     ) -> None:
+        """``accounts``: that of the collectors which keeps the accounts of whoever ends."""
         self._target, self._interval_s = target, interval_s
-        self._procfs, self._kernel = procfs, kernel
+        self._collectors, self._accounts = collectors, accounts
         self._controls, self._guard = controls, guard
         self._ending = target.ending
         self._aftermath = Aftermath(target, daemons, controls)
@@ -111,8 +111,9 @@ class Supervision:
     def _register(self, selector: selectors.BaseSelector) -> None:
         for descriptor in (*self._controls.descriptors, *self._target.descriptors):
             selector.register(descriptor, selectors.EVENT_READ)
-        if self._kernel is not None:
-            selector.register(self._kernel.ring_fd, selectors.EVENT_READ)
+        for collector in self._collectors:
+            for descriptor in collector.descriptors:
+                selector.register(descriptor, selectors.EVENT_READ)
         for descriptor in self._guard.watched if self._guard is not None else ():
             selector.register(descriptor, selectors.EVENT_READ)
 
@@ -129,19 +130,19 @@ class Supervision:
         self._controls.follow()
         self._ending.insist()
         self._collect(journal)
-        if self._kernel is not None:
-            self._kernel.drain()
+        for collector in self._collectors:
+            collector.poll()
 
     def _collect(self, journal: Journal) -> None:
         lived = not self._target.ended
-        journal.add(self._target.collect(self._procfs))
+        journal.add(self._target.collect(self._accounts))
         if self._target.ended:
             if lived:
                 self._controls.ended()
             self._aftermath.command_ended(self._target.status, time.monotonic())
 
     def _sample(self, start_ns: int, journal: Journal, watcher: Watcher) -> None:
-        samples = self._procfs.sample()
+        samples = [row for collector in self._collectors for row in collector.sample()]
         journal.add(samples)
         journal.hand_on()
         if watcher.enabled and not self._controls.stopped and _in_foreground():
@@ -151,7 +152,7 @@ class Supervision:
                 time.monotonic_ns() - start_ns,
                 _total(row.cpu_percent for row in samples),
                 _whole(_total(row.rss_bytes for row in samples)),
-                self._kernel.calls_so_far() if self._kernel is not None else None,
+                _first(collector.calls_so_far() for collector in self._collectors),
                 _writes(samples),
             )
 
@@ -166,6 +167,10 @@ def _in_foreground() -> bool:
 
 def _earliest(one: float, other: float | None) -> float:
     return one if other is None else min(one, other)
+
+
+def _first(values: Iterable[int | None]) -> int | None:
+    return next((value for value in values if value is not None), None)
 
 
 def _total(values: Iterable[float | None]) -> float | None:

@@ -173,7 +173,7 @@ def watched(
     procfs = ProcfsCollector(target.processes, time.monotonic_ns(), int(INTERVAL_S * 1e9))
     checked: Target = target
     controls = Controls(checked, cast("SignalInbox", inbox), None)
-    watching = Supervision(checked, INTERVAL_S, procfs, None, controls, None)
+    watching = Supervision(checked, INTERVAL_S, [procfs], procfs, controls, None)
     target.begin(lambda _fd: None)
     watching.watch(
         target.start_ns, timeout_s, cast("Journal", kept), lambda: None, cast("Watcher", kept)

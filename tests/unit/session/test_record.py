@@ -10,7 +10,7 @@ import pytest
 from tests.unit.store.records import a_record, a_run
 from tracer.collectors.kernel.collector import KernelRecords
 from tracer.collectors.kernel.totals import Rows
-from tracer.collectors.procfs import Baseline
+from tracer.collectors.procfs import Baseline, BaselineFindings
 from tracer.model import Loss
 from tracer.profile import Limits
 from tracer.session import record as module
@@ -58,7 +58,16 @@ def ended(status: int | None = 0, **changes: Any) -> Ended:
 def close(
     end: Ended, records: KernelRecords | None = None, *losses: Loss, **plan: Any
 ) -> RunRecord:
-    return closing(Plan(**plan), a_run(outcome="running"), end, BASELINE, records, losses)  # type: ignore[arg-type]
+    return closing(Plan(**plan), begun(records), end, findings(records, *losses))  # type: ignore[arg-type]
+
+
+def begun(records: KernelRecords | None) -> Run:
+    return a_run(outcome="running", trace="none" if records is None else "full")
+
+
+def findings(records: KernelRecords | None, *losses: Loss, baseline: Baseline = BASELINE) -> Any:
+    kept = () if records is None else (records._replace(losses=losses or records.losses),)
+    return [*kept, BaselineFindings(baseline, () if records else losses)]
 
 
 def outcome(end: Ended, records: KernelRecords | None = None) -> str:
@@ -119,21 +128,14 @@ def test_each_figure_of_the_baseline_is_the_runs() -> None:
     expected = [getattr(BASELINE, name) for name in SHARED]
     assert len(SHARED) >= 9
     assert figures(close(ended()).run) == expected
-    assert figures(so_far(a_run(), BASELINE, None, (), WALL_NS).run) == expected
+    assert figures(so_far(begun(None), findings(None), WALL_NS).run) == expected
 
 
 def test_a_run_ends_when_the_kernel_says_that_its_last_process_did() -> None:
     gone, told = 7_000, 5_009
-    assert end_ns(kernel(last_ns=told), gone) == told
-    assert end_ns(kernel(), gone) == gone
-    assert end_ns(None, gone) == gone
-
-
-def test_the_kernels_last_end_is_not_believed_where_a_process_may_not_have_been_followed() -> None:
-    lossy = kernel(last_ns=5_009, losses=(Loss("kernel", "unfollowed_children", 1),))
-    assert end_ns(lossy, 7_000) == 7_000
-    named = kernel(last_ns=5_009, losses=(Loss("kernel", "lost_stacks", 1),))
-    assert end_ns(named, 7_000) == 5_009
+    assert end_ns(findings(kernel(last_ns=told)), gone) == told
+    assert end_ns(findings(kernel()), gone) == gone
+    assert end_ns(findings(None), gone) == gone
 
 
 @pytest.mark.parametrize(("seen", "most"), [(70.0, 80.0), (90.0, 90.0), (None, None)])
@@ -142,7 +144,7 @@ def test_the_most_cpu_is_no_less_than_the_mean_by_the_kernels_clock(
 ) -> None:
     """Of a run that used 80 %."""
     used = BASELINE._replace(user_ns=3_000, system_ns=1_000, peak_cpu_percent=seen)
-    assert so_far(a_run(), used, None, (), WALL_NS).run.peak_cpu_percent == most
+    assert so_far(begun(None), findings(None, baseline=used), WALL_NS).run.peak_cpu_percent == most
 
 
 def test_without_ebpf_there_is_no_count_and_nothing_is_exact() -> None:
@@ -185,5 +187,5 @@ def test_a_child_that_met_a_limit_is_known_by_ebpf_alone() -> None:
     first, *others = a_record().processes
     found = kernel(processes=(first._replace(term_signal=int(signal.SIGXCPU)), *others))
     assert close(ended(exited(1)), profile=limits).run.limit_hit is None
-    run = closing(Plan(limits), a_run(), ended(exited(1)), BASELINE, found, ()).run  # type: ignore[arg-type]
+    run = close(ended(exited(1)), found, profile=limits).run
     assert "cpu_seconds = 3" in (run.limit_hit or "")

@@ -12,13 +12,13 @@ from tracer.session import supervision
 from tracer.session.supervision import SNAPSHOT_S, Supervision
 
 if TYPE_CHECKING:
-    from tracer.collectors.procfs import ProcfsCollector
+    from tracer.collectors.interface import Collector
     from tracer.model import Sample
     from tracer.session.controls import Controls
     from tracer.session.journal import Journal
     from tracer.session.processes.guard import Guard
     from tracer.session.supervision import Watcher
-    from tracer.session.target import Target
+    from tracer.session.target import Accounts, Target
 
 N_TURNS = 11
 PROMISED_S = 5.0
@@ -76,6 +76,9 @@ class _Nothing:
     def sample(self) -> list[Sample]:
         return []
 
+    def poll(self) -> None: ...
+    def calls_so_far(self) -> None: ...
+
 
 def snapshots(monkeypatch: pytest.MonkeyPatch, every_s: float) -> int:
     """How many a run of N_TURNS turns has."""
@@ -85,8 +88,8 @@ def snapshots(monkeypatch: pytest.MonkeyPatch, every_s: float) -> int:
     watched = Supervision(
         cast("Target", _Target()),
         0.0,
-        cast("ProcfsCollector", nothing),
-        None,
+        [cast("Collector", nothing)],
+        cast("Accounts", nothing),
         cast("Controls", nothing),
         None,
     )
@@ -142,8 +145,8 @@ def test_the_target_is_killed_at_once_when_the_guard_is_gone() -> None:
         run = Supervision(
             cast("Target", target),
             0.0,
-            cast("ProcfsCollector", nothing),
-            None,
+            [],
+            cast("Accounts", nothing),
             cast("Controls", nothing),
             cast("Guard", _Gone(watched, relay)),
         )
@@ -180,8 +183,8 @@ def test_how_many_are_left_behind_is_shown_when_it_is_time_to(
     run = Supervision(
         cast("Target", _Target()),
         0.0,
-        cast("ProcfsCollector", shown),
-        None,
+        [cast("Collector", shown)],
+        cast("Accounts", shown),
         cast("Controls", shown),
         None,
     )

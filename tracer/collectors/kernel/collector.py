@@ -11,13 +11,15 @@ from tracer.collectors.kernel.further import Further
 from tracer.collectors.kernel.program.loaded import Program
 from tracer.collectors.kernel.program.variant import explained, variant
 from tracer.collectors.kernel.refusals import REGISTER_BYTES, Decide, Refusals
+from tracer.completeness import counts_are_exact
 from tracer.errors import KernelError
 from tracer.model import BlockedCall, Loss, Process
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tracer.collectors.kernel.totals import Rows
+    from tracer.model import RunRecord, Sample
 
 NAME = "kernel"
 _DRAIN_S = 0.02
@@ -28,22 +30,46 @@ class KernelRecords(NamedTuple):
 
     processes: tuple[Process, ...]
     live: Rows
-    """The rows of threads that go on; those of ended ones came through ``take_final``."""
+    """The rows of threads that go on; those of ended ones came through ``settled``."""
     totals: Rows
     """One row a syscall and one an errno, over all threads, ended ones included."""
     blocked_calls: tuple[BlockedCall, ...]
     losses: tuple[Loss, ...]
     last_ns: int | None
     """CLOCK_MONOTONIC instant at which the last process was dead, its memory freed; None while a
-    followed task is alive, or none has ended."""
+    followed task is alive, or none has ended, or one may not have been followed."""
+
+    def added_to(self, record: RunRecord) -> RunRecord:
+        """Return the record with the rows, and with their sums in its run."""
+        stats = self.totals.stats
+        run = record.run._replace(
+            total_syscalls=sum(row.calls for row in stats),
+            unfinished_syscalls=sum(row.unfinished for row in stats),
+            error_syscalls=sum(row.errors for row in stats),
+            blocked_syscalls=sum(row.blocked for row in stats),
+        )
+        return record._replace(
+            run=run,
+            processes=self.processes,
+            syscalls=tuple(stats),
+            syscall_errors=tuple(self.totals.errors),
+            blocked_calls=self.blocked_calls,
+        )
+
+    def unsettled(self, record: RunRecord) -> RunRecord:
+        """Return the record with the rows of threads that go on in place of the sums."""
+        return record._replace(
+            syscalls=tuple(self.live.stats),
+            syscall_errors=tuple(self.live.errors),
+            processes=tuple(self.live.processes),
+        )
 
 
 class KernelCollector:
     """Counts every syscall of one target from its execve on.
 
     Order of use: make it (the program is compiled and loaded; KernelError if this machine
-    does not let it), ``enrol`` the launcher, let it go, ``drain`` whenever ``ring_fd`` is
-    readable and at every sample, ``snapshot`` as often as a crash may cost, ``stop``.
+    does not let it), ``enrol`` the launcher, let it go, and then as every ``Collector``.
     """
 
     def __init__(
@@ -66,48 +92,59 @@ class KernelCollector:
             raise explained(error) from error
 
     @property
-    def ring_fd(self) -> int:
+    def descriptors(self) -> tuple[int, ...]:
         """Readable when the ring buffer wants draining before the next sample."""
-        return self._program.ring_fd
+        return (self._program.ring_fd,)
 
-    def count_from(self, instant_ns: int) -> None:
-        """Count all instants from this one of CLOCK_MONOTONIC: call it before the first ``drain``.
+    def start(self, start_ns: int) -> None:
+        """Count all instants from this one of CLOCK_MONOTONIC: call it before the first ``poll``.
 
         Without it they count from the target's execve.
         """
-        self._accounts.origin_ns = instant_ns - self._ahead_ns
+        self._accounts.origin_ns = start_ns - self._ahead_ns
 
     def enrol(self, pidfd: int) -> None:
         """Follow the process behind ``pidfd`` from its next execve on."""
         self._program.enrol(pidfd)
 
-    def drain(self) -> None:
+    def poll(self) -> None:
         """Take in what the ring buffer holds, but leave the session time for its other duties."""
         self._program.consume(_DRAIN_S)
 
+    def sample(self) -> Sequence[Sample]:
+        """Return nothing: what this counts is in the snapshots."""
+        return ()
+
     def calls_so_far(self) -> int:
         """Return how many calls came back until now."""
-        self.drain()
+        self.poll()
         alive = sum(table.head.returned for table in self._program.live_tables())
         return self._accounts.returned + alive
 
-    def take_final(self) -> Rows:
-        """Return the rows of threads and images that ended since the last call."""
-        self.drain()
-        return self._accounts.take_final()
+    def settled(self) -> Mapping[str, Sequence[NamedTuple]]:
+        """Return the rows of threads and images that ended since the last call, by table."""
+        self.poll()
+        rows = self._accounts.take_final()
+        return {
+            "syscalls": rows.stats,
+            "syscall_errors": rows.errors,
+            "processes": rows.processes,
+            "arguments": rows.arguments,
+        }
 
     def snapshot(self) -> KernelRecords:
         """Return the figures so far; live threads may be a call ahead in one of them."""
-        self.drain()
+        self.poll()
         tables = list(self._program.live_tables())
         live = self._accounts.live(tables)
+        losses = tuple(self._losses())
         return KernelRecords(
             processes=self._accounts.processes(),
             live=live,
             totals=self._accounts.totals(live),
             blocked_calls=self._blocked_calls(),
-            losses=tuple(self._losses()),
-            last_ns=None if tables else self._last_ns(),
+            losses=losses,
+            last_ns=None if tables or not counts_are_exact(losses) else self._last_ns(),
         )
 
     def stop(self) -> KernelRecords:

@@ -6,7 +6,7 @@ The only part of sbtrace that uses psutil. docs/counting.md says what each figur
 from __future__ import annotations
 
 from tracer.collectors.procfs.collector import ProcfsCollector
-from tracer.collectors.procfs.records import Baseline, UsedBefore
+from tracer.collectors.procfs.records import Baseline, BaselineFindings, UsedBefore
 from tracer.collectors.procfs.tree import ProcessTree
 
-__all__ = ["Baseline", "ProcessTree", "ProcfsCollector", "UsedBefore"]
+__all__ = ["Baseline", "BaselineFindings", "ProcessTree", "ProcfsCollector", "UsedBefore"]

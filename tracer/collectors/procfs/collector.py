@@ -22,11 +22,12 @@ from tracer.collectors.procfs.files import (
     read_stat,
     read_status,
 )
-from tracer.collectors.procfs.records import Baseline, UsedBefore
+from tracer.collectors.procfs.records import Baseline, BaselineFindings, UsedBefore
 from tracer.model import Loss, Sample
 
 if TYPE_CHECKING:
     import resource
+    from collections.abc import Mapping, Sequence
 
     from tracer.collectors.interface import Processes
 
@@ -64,11 +65,13 @@ class _Span:
 class ProcfsCollector:
     """Samples of /proc and the accounts of reaped processes, for one run.
 
-    Use: make it while the launcher waits before execve; ``sample()`` right after the
-    execve and then every interval; for each child that ``waitid(..., WNOWAIT)`` reports,
-    ``final(pid)``, then reap it with ``os.wait4`` and hand the result to ``reaped``;
-    ``totals()`` and ``losses()`` at the end. Not safe to call from two threads at once.
+    Use: make it while the launcher waits before execve, and then as every ``Collector``. For
+    each child that ``waitid(..., WNOWAIT)`` reports, ``final(pid)``, then reap it with
+    ``os.wait4`` and hand the result to ``reaped``. Not safe to call from two threads at once.
     """
+
+    descriptors: tuple[int, ...] = ()
+    """What /proc tells has to be asked for."""
 
     def __init__(self, target: Processes, start_monotonic_ns: int, interval_ns: int) -> None:
         self._start_ns = start_monotonic_ns
@@ -102,9 +105,33 @@ class ProcfsCollector:
         self._rss_before = use.peak_rss_bytes + _LAUNCHER_LAST_STEP_BYTES
         self._cpu.begin(use.user_ns + use.system_ns)
 
-    def rebase(self, start_monotonic_ns: int) -> None:
-        """Set the instant that the run counts from, when it is known later than the rest."""
-        self._start_ns = start_monotonic_ns
+    def enrol(self, pidfd: int) -> None:
+        """Do nothing: the processes are found by their parents."""
+
+    def start(self, start_ns: int) -> None:
+        """Set the instant that the run counts from, which is known later than the rest."""
+        self._start_ns = start_ns
+
+    def poll(self) -> None:
+        """Do nothing: nothing comes in between two samples."""
+
+    def calls_so_far(self) -> None:
+        """Return None: /proc counts reads and writes alone."""
+
+    def settled(self) -> Mapping[str, Sequence[NamedTuple]]:
+        """Return nothing: samples are kept as they are taken."""
+        return {}
+
+    def snapshot(self) -> BaselineFindings:
+        """Return the figures so far, and what is missing from them."""
+        return BaselineFindings(self.totals(), tuple(self.losses()))
+
+    def stop(self) -> BaselineFindings:
+        """Return the final figures; there is nothing to be stopped."""
+        return self.snapshot()
+
+    def close(self) -> None:
+        """Do nothing: nothing is held."""
 
     def sample(self) -> list[Sample]:
         """One row for each process of the target that is there now, parents first.
