@@ -108,25 +108,6 @@ static __always_inline void record_refused(void *ctx, struct thread *thread, voi
     }
 }
 
-#ifdef LOGGING
-/* A call that SECCOMP_RET_LOG may have let through; Python asks the profile whether it did. */
-static __always_inline void record_logged(void *ctx, struct thread *thread, void *kernel_regs) {
-    u32 nr = thread->head.call_nr, abi = thread->head.call_abi;
-    struct scratch *work = scratch(SCRATCH_ENTER);
-    u8 *wanted;
-
-    wanted = logged.lookup(&nr);
-    if (!work || (abi == ABI_NATIVE && wanted && !*wanted))
-        return;
-    bpf_probe_read_kernel(&work->regs, sizeof(work->regs), kernel_regs);
-    work->refused.nr = nr;
-    work->refused.abi = abi;
-    work->refused.how = REFUSED_LOG;
-    work->refused.ret = 0;
-    record_refused(ctx, thread, kernel_regs, work);
-}
-#endif
-
 #define SECCOMP_MODE_FILTER 2
 #define SECCOMP_MODE_DEAD   3 /* kernel/seccomp.c, since 5.17: a KILL ends this task */
 

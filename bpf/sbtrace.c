@@ -33,9 +33,6 @@ BPF_TABLE("hash", u32, struct note, notes, 32768);
 BPF_ARRAY(noted, u64, 1);
 BPF_TABLE("hash", struct overflow_key, struct slot, overflow, 4096);
 BPF_TABLE("hash", struct refused_key, struct refused_count, refused, 4096);
-#ifdef LOGGING
-BPF_ARRAY(logged, u8, DIRECT_NRS);
-#endif
 BPF_ARRAY(losses, u64, LOSSES);
 BPF_ARRAY(marks, u64, MARKS);
 BPF_ARRAY(verdicts, u64, VSYSCALLS);
@@ -67,6 +64,12 @@ BPF_RINGBUF_OUTPUT(records, RING_PAGES);
 #include "texts.h"
 
 #include "refused.h"
+
+/* What only some runs need: a feature is a header with its maps and code, a macro of its name in
+ * capitals, and hooks between #ifdef and #endif below. FEATURES of variant.py lists them. */
+#ifdef LOGGING
+#include "logging.h"
+#endif
 
 #include "vsyscall.h"
 

@@ -42,7 +42,7 @@ def loaded(body: str) -> tuple[int, Any]:
     """Compile and load one piece; return its descriptor and what keeps it."""
     from bcc import BPF
 
-    options = compiler.flags(variant(logging=False), {})
+    options = compiler.flags(variant(), {})
     with compiler.kernel_source(compiler.bpf_dir()):
         module = BPF(text=(_SOURCE % body).encode(), cflags=options)
     return module.load_func(b"on_event", BPF.RAW_TRACEPOINT).fd, module

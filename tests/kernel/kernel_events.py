@@ -78,7 +78,7 @@ class KernelEvents:
         os.environ["BCC_KERNEL_SOURCE"] = str(bpf_dir())
         try:
             text = Path(__file__).with_name("probe.c").read_text()
-            options = flags(variant(logging=False), kernel_values())
+            options = flags(variant(), kernel_values())
             self._bpf = BPF(text=text, cflags=options)
         finally:
             del os.environ["BCC_KERNEL_SOURCE"]

@@ -24,7 +24,15 @@ from tracer.collectors.kernel.program import built, cache, libbpf, offsets
 from tracer.collectors.kernel.program import compile as compiler
 from tracer.collectors.kernel.program import loaded as program_module
 from tracer.collectors.kernel.program.loaded import Program
-from tracer.collectors.kernel.program.variant import AGAIN, RARE, RING_BYTES, variant
+from tracer.collectors.kernel.program.variant import (
+    AGAIN,
+    RARE,
+    RING_BYTES,
+    SHIPPED,
+    Feature,
+    Features,
+    variant,
+)
 from tracer.errors import KernelError
 
 if TYPE_CHECKING:
@@ -36,7 +44,7 @@ VERIFIED_AT = 216
 """Where verified_insns lies in struct bpf_prog_info (include/uapi/linux/bpf.h)."""
 
 
-NOT_LOGGING = variant(logging=False)
+NOT_LOGGING = variant()
 GETPPID = syscalls.number(syscalls.native_abi(), "getppid")
 
 
@@ -52,10 +60,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return copy
 
 
-@pytest.mark.parametrize("logging", [False, True])
-def test_linked_for_this_kernel_it_is_what_a_compiler_for_this_kernel_makes(logging: bool) -> None:
+@pytest.mark.parametrize("features", SHIPPED)
+def test_linked_for_this_kernel_it_is_what_a_compiler_for_this_kernel_makes(
+    features: Features,
+) -> None:
     """Instruction for instruction: no stand-in is left, and no offset is asked for in vain."""
-    which = variant(logging=logging)
+    which = variant(features)
     values = offsets.kernel_values() | offsets.host_values()
     once, direct = compiler.compile_program(which), compiler.compile_with(which, values)
     descriptors = {name: 3 + i for i, name in enumerate(once.maps)}
@@ -106,8 +116,8 @@ def test_only_what_was_built_of_these_sources_is_used(folder: Path) -> None:
     for part in (b"", b"{}", b"[]", whole[:-9]):
         path.write_bytes(part)
         assert built.load(NOT_LOGGING) is None
-    path.with_name(f"{variant(logging=True).name}.json").write_bytes(whole)
-    assert built.load(variant(logging=True)) is None
+    path.with_name(f"{variant(frozenset({Feature.LOGGING})).name}.json").write_bytes(whole)
+    assert built.load(variant(frozenset({Feature.LOGGING}))) is None
 
 
 @pytest.mark.parametrize("path", ["task_struct.no_such_field", "no_such_struct.field"])

@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from tests.bench.mutations import watch
 from tests.support import ROOT
+from tracer.collectors.kernel.program.variant import SHIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,8 +36,8 @@ mount -o remount,bind,ro / && cd "$0/checkout" || exit 200
 HUNG = -1
 _BUILT = """
 from tracer.collectors.kernel.program import built
-from tracer.collectors.kernel.program.variant import variant
-print(built.build(variant(logging={logging})), end="")
+from tracer.collectors.kernel.program.variant import SHIPPED, variant
+print(built.build(variant(SHIPPED[{number}])), end="")
 """
 _LOADED = """
 from tracer.collectors.kernel.program.loaded import Program
@@ -125,12 +126,12 @@ class Ground:
         """
         if path.endswith(".py"):
             return None
-        for logging in (False, True):
-            made = self.run(["-c", _BUILT.format(logging=logging)], _LOAD_S)
+        for number, features in enumerate(SHIPPED):
+            made = self.run(["-c", _BUILT.format(number=number)], _LOAD_S)
             if made.status != 0:
                 return "refused by the compiler"
             if self._is_another(Path(made.output)):
-                is_taken = logging or self.run(["-c", _LOADED], _LOAD_S).status == 0
+                is_taken = features or self.run(["-c", _LOADED], _LOAD_S).status == 0
                 return None if is_taken else "refused at the start"
         return "the same program"
 

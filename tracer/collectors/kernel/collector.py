@@ -80,7 +80,7 @@ class KernelCollector:
         ``logged``: native numbers that it may let through with SECCOMP_RET_LOG.
         ``verdicts``: what it does with the calls of the vsyscall page; see ``Program``.
         """
-        variant(logging=bool(logged))  # where there is no program, it says so: before all else
+        variant()  # where there is no program, it says so: before all else
         self._ahead_ns = ahead_ns()
         self._accounts = Accounts()
         self._refusals = Refusals(decide)

@@ -9,14 +9,14 @@ import pytest
 
 from tests.unit.collectors.kernel.test_artifact import ARTIFACT
 from tracer.collectors.kernel.program import cache
-from tracer.collectors.kernel.program.variant import MAKERS, Variant
+from tracer.collectors.kernel.program.variant import MAKERS, Feature, Variant
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 NOBODY = 65534
 KEPT = cache.Kept(ARTIFACT, {"OFFSET_a_b": 1904})
-X86 = Variant("x86_64", 4096, logging=False)
+X86 = Variant("x86_64", 4096, frozenset())
 root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who alone keeps programs")
 
 
@@ -140,7 +140,9 @@ def test_what_was_kept_for_something_else_is_not_used(folder: Path) -> None:
     assert cache.load("other", folder) is None
 
 
-@pytest.mark.parametrize("other", [X86._replace(logging=True), X86._replace(page_bytes=16384)])
+@pytest.mark.parametrize(
+    "other", [X86._replace(features=frozenset({Feature.LOGGING})), X86._replace(page_bytes=16384)]
+)
 def test_a_program_is_that_of_its_variant(other: Variant) -> None:
     assert cache.identity(X86) == cache.identity(X86)
     assert cache.identity(X86) != cache.identity(other)

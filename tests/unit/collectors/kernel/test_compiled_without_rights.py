@@ -16,7 +16,7 @@ from tests.support import ROOT
 WITHOUT_RIGHTS = """
 import ctypes, sys
 from tracer.collectors.kernel.program import compile
-from tracer.collectors.kernel.program.variant import variant
+from tracer.collectors.kernel.program.variant import Feature, variant
 from tracer.errors import KernelError
 
 nobodys = ctypes.create_string_buffer(24)  # struct __user_cap_data_struct[2]
@@ -25,7 +25,7 @@ assert ctypes.CDLL(None).capset(version_3, nobodys) == 0
 whole, (old, new) = compile.source(), sys.argv[1:]
 compile.source = lambda: whole.replace(old, new) if old else whole
 try:
-    compile.compile_program(variant(logging=True))
+    compile.compile_program(variant(frozenset({Feature.LOGGING})))
 except KernelError as error:
     print(error)
 """

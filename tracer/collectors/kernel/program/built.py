@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from tracer.collectors.kernel.program.artifact import Artifact
 from tracer.collectors.kernel.program.offsets import names
-from tracer.collectors.kernel.program.variant import MAKERS, Variant, variant
+from tracer.collectors.kernel.program.variant import MAKERS, SHIPPED, Variant, variant
 from tracer.errors import KernelError
 from tracer.resources import bpf_dir
 
@@ -71,10 +71,10 @@ def _sources(which: Variant) -> str:
 
 
 def main() -> None:
-    """Build both variants of this machine."""
+    """Build the variants of this machine that are shipped."""
     try:
-        for logging in (False, True):
-            build(variant(logging=logging))
+        for features in SHIPPED:
+            build(variant(features))
     except (KernelError, OSError) as error:
         sys.exit(str(error))
 

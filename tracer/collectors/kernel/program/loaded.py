@@ -30,6 +30,7 @@ from tracer.collectors.kernel.program.variant import (
     TAILS,
     VSYSCALL,
     Variant,
+    needed,
     variant,
 )
 from tracer.collectors.kernel.records import Records
@@ -71,7 +72,7 @@ class Program:
         self._let_go: list[Callable[[], None]] = []
         self._here = host_values()
         self._wanted = _wanted(verdicts)
-        self._maps, self._programs = self._loaded(variant(logging=bool(logged)))
+        self._maps, self._programs = self._loaded(variant(needed(logged)))
         for number in logged:
             _ask(libbpf.update, self._maps["logged"], number, b"\1")
         for number, name in enumerate(TAILS):

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.errors import KernelError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 RING_BYTES = 16 << 20
 """One half is for tables and starts alone, whatever is refused meanwhile."""
@@ -43,18 +47,29 @@ OLDEST = (5, 15)
 distributions bring such things to older ones; its age only explains why one did not."""
 
 
+class Feature(StrEnum):
+    """A part of the program that only some runs need: a header of bpf/ with its name."""
+
+    LOGGING = "logging"
+    """Records what SECCOMP_RET_LOG lets through."""
+
+
+Features = frozenset[Feature]
+SHIPPED: tuple[Features, ...] = (frozenset(), frozenset({Feature.LOGGING}))
+"""The combinations that are compiled at set-up; another one is compiled when it is first needed."""
+
+
 class Variant(NamedTuple):
     """What a compiled program depends on beside its sources; not on the kernel."""
 
     machine: str
     page_bytes: int
-    logging: bool
-    """With the code that records what SECCOMP_RET_LOG lets through."""
+    features: Features
 
     @property
     def name(self) -> str:
         """A name for files."""
-        return f"{self.machine}-{self.page_bytes}" + ("-logging" if self.logging else "")
+        return "-".join([self.machine, str(self.page_bytes), *sorted(self.features)])
 
     def definitions(self) -> list[str]:
         """Return the macros it is compiled with, as compiler options."""
@@ -62,7 +77,7 @@ class Variant(NamedTuple):
             f"-D__TARGET_ARCH_{_TARGET_ARCH[self.machine]}",
             f"-DPAGE_SIZE={self.page_bytes}",
             f"-DRING_PAGES={RING_BYTES // self.page_bytes}",
-            *(["-DLOGGING"] if self.logging else []),
+            *(f"-D{feature.upper()}" for feature in sorted(self.features)),
         ]
 
 
@@ -72,15 +87,20 @@ def programs(machine: str) -> tuple[str, ...]:
     return (*RAW_TRACEPOINTS, *(name + AGAIN for name in RARE), *further)
 
 
-def variant(*, logging: bool) -> Variant:
-    """Return that of this machine. Raises KernelError where there is none."""
+def variant(features: Features = frozenset()) -> Variant:
+    """Return that of this machine with these features. Raises KernelError where there is none."""
     machine = os.uname().machine
     if machine not in _TARGET_ARCH:
         raise KernelError(
             f"eBPF counting is written for {' and '.join(_TARGET_ARCH)}, not for {machine}: "
             "a run has the baseline (--trace none)"
         )
-    return Variant(machine, os.sysconf("SC_PAGE_SIZE"), logging)
+    return Variant(machine, os.sysconf("SC_PAGE_SIZE"), features)
+
+
+def needed(logged: Collection[int]) -> Features:
+    """Return the features of a run whose profile logs calls of these numbers."""
+    return frozenset({Feature.LOGGING}) if logged else frozenset()
 
 
 def explained(error: KernelError) -> KernelError:
