@@ -69,19 +69,24 @@ class Watched:
             yield tid, [event for event in self.events if event.tid == tid]
 
 
+def loaded(name: str, **macros: int) -> Any:
+    """A program beside this module, compiled with these macros: bcc's BPF."""
+    from bcc import BPF
+
+    os.environ["BCC_KERNEL_SOURCE"] = str(bpf_dir())
+    try:
+        text = Path(__file__).with_name(name).read_text()
+        options = [*flags(variant(), kernel_values()), *(f"-D{m}={v}" for m, v in macros.items())]
+        return BPF(text=text, cflags=options)
+    finally:
+        del os.environ["BCC_KERNEL_SOURCE"]
+
+
 class KernelEvents:
     """The loaded probe."""
 
     def __init__(self) -> None:
-        from bcc import BPF
-
-        os.environ["BCC_KERNEL_SOURCE"] = str(bpf_dir())
-        try:
-            text = Path(__file__).with_name("probe.c").read_text()
-            options = flags(variant(), kernel_values())
-            self._bpf = BPF(text=text, cflags=options)
-        finally:
-            del os.environ["BCC_KERNEL_SOURCE"]
+        self._bpf = loaded("probe.c")
         self._events: list[Event] = []
         self._bpf["events"].open_ring_buffer(self._take)
 

@@ -16,8 +16,8 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from tracer.collectors.kernel import ring as rings
 from tracer.collectors.kernel import threads
-from tracer.collectors.kernel.program import libbpf
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,7 +99,7 @@ class Records:
         ``kept_up`` is called whenever the ring buffer was read. It and ``read`` are called by one
         thread at a time, ``take`` only by whoever calls ``hand_over``.
         """
-        self._ring = libbpf.Ring(ring, self._add)
+        self._ring = rings.opened(ring, self._add)
         self._read, self._take, self._kept_up = read, take, kept_up
         self._waiting: deque[bytes] = deque()
         self._spill = Spill()

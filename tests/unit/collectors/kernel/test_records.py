@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tracer.collectors.kernel import records
-from tracer.collectors.kernel.program import libbpf
+from tracer.collectors.kernel import ring as rings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ HELD: list[bytes] = []
 @pytest.fixture
 def ring(monkeypatch: pytest.MonkeyPatch) -> int:
     """A descriptor in its place: never readable."""
-    monkeypatch.setattr(libbpf, "Ring", Ring)
+    monkeypatch.setattr(rings, "opened", Ring)
     HELD[:] = []
     reading, _writing = os.pipe()
     return reading
