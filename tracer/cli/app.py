@@ -75,7 +75,7 @@ def sbtrace(
     """
 
 
-class Start(NamedTuple):
+class Invocation(NamedTuple):
     """How sbtrace was started; ``obj`` of Typer's context."""
 
     closed: tuple[int, ...]
@@ -84,7 +84,7 @@ class Start(NamedTuple):
     """Of the processes of a run, if ``run`` was seen to be the verb."""
 
 
-def main(words: Sequence[str], start: Start) -> int:
+def main(words: Sequence[str], start: Invocation) -> int:
     """Do what the command line says; return the exit status."""
     with suppress(AttributeError):  # a stream of another kind, or none
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

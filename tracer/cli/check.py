@@ -15,7 +15,7 @@ from tracer.cli.run import Daemons
 from tracer.errors import UsageError
 
 
-class Format(StrEnum):
+class FindingFormat(StrEnum):
     """How the finding is written."""
 
     JSON = "json"
@@ -50,7 +50,7 @@ def check(
         str, typer.Option("--profile", "-p", metavar="NAME|FILE", help="To run it under.")
     ] = "LEARNING",
     style: Annotated[
-        Format | None,
+        FindingFormat | None,
         typer.Option("--format", help="For a person (text), a program or a build server."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
@@ -81,9 +81,9 @@ def check(
     Exit status: 1 if it does, 125 if that cannot be told, else the command's own. What was found
     beyond the baseline is kept beside it (FILE.grown), so that a second try does not pass.
     """
-    if json and style not in {None, Format.JSON}:
+    if json and style not in {None, FindingFormat.JSON}:
         raise UsageError(f"--json does not go with --format {style}: give one of them")
-    chosen = Format.JSON if json else style or Format.TEXT
+    chosen = FindingFormat.JSON if json else style or FindingFormat.TEXT
     request = {
         "command": command,
         "profile": profile,

@@ -28,7 +28,7 @@ def main() -> None:
         front = split() if sys.argv[1:2] == ["run"] else None
         from tracer.cli import app
 
-        status = app.main(sys.argv[1:], app.Start(closed, front))
+        status = app.main(sys.argv[1:], app.Invocation(closed, front))
     except SbtraceError as error:
         from tracer.cli import failure
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tracer.model import RunRecord
     from tracer.query.ask import Question
-    from tracer.report.rows import Format
+    from tracer.report.rows import RowFormat
     from tracer.store.destination import Destination
     from tracer.store.writer import Waiting
 
@@ -107,11 +107,11 @@ def rows(
 
     if place is None:
         with _stdout() as out:
-            write(columns, found, cast("Format", style), out, width(), cut)
+            write(columns, found, cast("RowFormat", style), out, width(), cut)
         return
     with place.writing() as binary:
         out = io.TextIOWrapper(binary, encoding="utf-8", write_through=True)
-        write(columns, found, cast("Format", style), out, width(), cut)
+        write(columns, found, cast("RowFormat", style), out, width(), cut)
         out.detach()
 
 

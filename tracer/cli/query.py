@@ -12,7 +12,7 @@ from tracer.cli.examples import examples
 from tracer.errors import UsageError
 
 
-class Format(StrEnum):
+class ResultFormat(StrEnum):
     """How a result is written."""
 
     TABLE = "table"
@@ -48,8 +48,8 @@ def query(
         typer.Option("--param", "-p", metavar="K=V", help="Value of $K; may be repeated."),
     ] = None,
     style: Annotated[
-        Format, typer.Option("--format", "-f", help="How to write it.")
-    ] = Format.TABLE,
+        ResultFormat, typer.Option("--format", "-f", help="How to write it.")
+    ] = ResultFormat.TABLE,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Write there, not to stdout (-)."),
@@ -75,7 +75,7 @@ def query(
     from tracer.cli import output as out
     from tracer.query import ask
 
-    chosen = Format.JSON if json_ else style
+    chosen = ResultFormat.JSON if json_ else style
     if list_:
         return out.saved_queries(chosen.value, output, db)
     if text is None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tracer.model import BlockedCall, Loss, Process, RunRecord
-    from tracer.report.blocked import Remedy
+    from tracer.report.blocked import RemedyOf
     from tracer.report.totals import Total
 
 Object = dict[str, object]
@@ -34,7 +34,7 @@ def run_text(record: RunRecord) -> str:
     return dumps(run_object(record, remedies.of_run(record.run)))
 
 
-def run_object(record: RunRecord, remedy: Remedy | None = None) -> Object:
+def run_object(record: RunRecord, remedy: RemedyOf | None = None) -> Object:
     """The whole run but its samples and its threads' rows, which the database has.
 
     The keys are the fields of ``model.Run`` (without the profile's text) and ``syscalls``,
@@ -98,14 +98,14 @@ def total_fields(total: Total) -> Object:
     }
 
 
-def blocked_objects(calls: Sequence[BlockedCall], remedy: Remedy | None = None) -> list[Object]:
+def blocked_objects(calls: Sequence[BlockedCall], remedy: RemedyOf | None = None) -> list[Object]:
     """One object for each distinct blocked call, the first ones first."""
     # The text of the row decides between calls that one thread made in the same nanosecond.
     ranked = sorted(calls, key=lambda call: (call.at_ns, call.thread_id, call.nr, repr(call)))
     return [_blocked(call, remedy) for call in ranked]
 
 
-def _blocked(call: BlockedCall, remedy: Remedy | None) -> Object:
+def _blocked(call: BlockedCall, remedy: RemedyOf | None) -> Object:
     """The record as it is, with the call decoded and what would allow it."""
     return {
         **call._asdict(),

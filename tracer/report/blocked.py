@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tracer.model import BlockedCall, Frame, Process, RunRecord
 
-    Remedy = Callable[[BlockedCall], str | None]
+    RemedyOf = Callable[[BlockedCall], str | None]
     """Gives the line of the profile that would allow a call; None where none is known."""
 
 KILLS = frozenset({"KILL_PROCESS", "KILL_THREAD"})

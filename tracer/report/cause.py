@@ -9,7 +9,7 @@ from tracer.report.layout import tied
 
 if TYPE_CHECKING:
     from tracer.model import BlockedCall, RunRecord
-    from tracer.report.blocked import Remedy
+    from tracer.report.blocked import RemedyOf
     from tracer.report.layout import Sheet
     from tracer.report.style import Style
 
@@ -21,7 +21,7 @@ def fields(
     style: Style,
     record: RunRecord,
     call: BlockedCall,
-    remedy: Remedy | None,
+    remedy: RemedyOf | None,
     *,
     whole_stack: bool = False,
 ) -> None:

@@ -13,7 +13,7 @@ from tracer.errors import NothingToAllow, ProfileError
 if TYPE_CHECKING:
     from tracer.model import Run, RunRecord
     from tracer.profile import Profile
-    from tracer.report.blocked import Remedy
+    from tracer.report.blocked import RemedyOf
 
 _CLONE3 = (
     "by an ENOSYS, after which libc takes clone, whose flags a rule can look at (those of clone3 "
@@ -35,7 +35,7 @@ class OwnProfile(NamedTuple):
     """What else ``sbtrace run`` has to be given to run the command with the same rights."""
 
 
-def of_profile(profile: Profile) -> Remedy:
+def of_profile(profile: Profile) -> RemedyOf:
     """Explains calls by a profile, for instance the one that a run has just used."""
     return lambda call: of_call(profile, call.abi, call.nr, call.args)
 
@@ -62,7 +62,7 @@ def of_call(profile: Profile, abi: str, nr: int, args: tuple[int, ...] | None = 
     return line + (f", or only calls like this:\n{rule}" if rule else "")
 
 
-def of_run(run: Run) -> Remedy:
+def of_run(run: Run) -> RemedyOf:
     """Explains calls by the profile as it was when the run was recorded.
 
     A profile that this version of sbtrace cannot read any more explains nothing: None.

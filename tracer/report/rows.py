@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import TextIO
 
-Format = Literal["table", "csv", "json", "jsonl", "markdown"]
+RowFormat = Literal["table", "csv", "json", "jsonl", "markdown"]
 
 
 def write(
     columns: Sequence[str],
     rows: Iterable[Sequence[object]],
-    style: Format,
+    style: RowFormat,
     out: TextIO,
     width: int = 80,
     cut: frozenset[str] = frozenset(),

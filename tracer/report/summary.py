@@ -12,7 +12,7 @@ from tracer.report.table import render as table
 
 if TYPE_CHECKING:
     from tracer.model import BlockedCall, Run, RunRecord
-    from tracer.report.blocked import Remedy
+    from tracer.report.blocked import RemedyOf
 
 _TOP = 10
 _MINOR_LINES = 5
@@ -27,7 +27,7 @@ _COLUMNS = (
 
 
 def render(
-    record: RunRecord, width: int = 80, *, colour: bool = False, remedy: Remedy | None = None
+    record: RunRecord, width: int = 80, *, colour: bool = False, remedy: RemedyOf | None = None
 ) -> str:
     """The summary as lines of at most ``width`` columns where their words allow it.
 
@@ -102,7 +102,7 @@ def _counts(run: Run, lost: list[str]) -> str:
     return f"{calls}, {parts}: exact"
 
 
-def _blocked(sheet: Sheet, style: Style, record: RunRecord, remedy: Remedy | None) -> None:
+def _blocked(sheet: Sheet, style: Style, record: RunRecord, remedy: RemedyOf | None) -> None:
     died_of = blocked.fatal(record)
     if died_of:
         sheet.line()

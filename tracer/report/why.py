@@ -13,7 +13,7 @@ from tracer.report.table import render as table
 
 if TYPE_CHECKING:
     from tracer.model import BlockedCall, RunRecord
-    from tracer.report.blocked import Remedy
+    from tracer.report.blocked import RemedyOf
     from tracer.report.remedies import OwnProfile
 
 _LOG_ALL = tied('default_action = "log"')
@@ -30,7 +30,7 @@ def render(
     width: int = 80,
     *,
     colour: bool = False,
-    remedy: Remedy | None = None,
+    remedy: RemedyOf | None = None,
     own: OwnProfile | None = None,
     everything: bool = False,
 ) -> str:
@@ -60,7 +60,7 @@ def render(
 
 
 def objects(
-    record: RunRecord, remedy: Remedy | None = None, own: OwnProfile | None = None
+    record: RunRecord, remedy: RemedyOf | None = None, own: OwnProfile | None = None
 ) -> as_json.Object:
     """All of it as data: see ``as_json.run_object``'s ``blocked_calls``."""
     return {

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tracer.model import Sample
     from tracer.sandbox.launch import Launch
     from tracer.sandbox.signals import SignalState
-    from tracer.session.target import Accounts
+    from tracer.session.target import AccountKeeper
 
 _GRACE_S = 2.0
 """Between SIGTERM and SIGKILL."""
@@ -123,7 +123,7 @@ class Launched:
         """Return what the launcher itself had used."""
         return UsedBefore(*self._launcher.used())
 
-    def collect(self, accounts: Accounts) -> list[Sample]:
+    def collect(self, accounts: AccountKeeper) -> list[Sample]:
         """Reap whoever is dead; return their last rows."""
         rows: list[Sample] = []
         while True:

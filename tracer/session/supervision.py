@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tracer.session.controls import Controls
     from tracer.session.journal import Journal
     from tracer.session.processes.guard import Guard
-    from tracer.session.target import Accounts, Target
+    from tracer.session.target import AccountKeeper, Target
 
 SNAPSHOT_S = 4.0
 """So often everything is put on the disk: what a crash costs at most, with room to 5 s."""
@@ -54,7 +54,7 @@ class Supervision:
         target: Target,
         interval_s: float,
         collectors: Sequence[Collector],
-        accounts: Accounts,
+        accounts: AccountKeeper,
         controls: Controls,
         guard: Guard | None,
         daemons: Daemons = "wait",

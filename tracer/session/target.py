@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tracer.session.record import Description
 
 
-class Accounts(Protocol):
+class AccountKeeper(Protocol):
     """Who keeps the accounts of processes that end; ``ProcfsCollector`` is one."""
 
     def final(self, pid: int) -> Sample | None:
@@ -112,7 +112,7 @@ class Target(Protocol):
     def used_before(self) -> UsedBefore:
         """Return what its accounts held at ``start_ns``, which is not the run's."""
 
-    def collect(self, accounts: Accounts) -> list[Sample]:
+    def collect(self, accounts: AccountKeeper) -> list[Sample]:
         """Take notice of whoever has ended; return their last rows."""
 
     def send(self, number: int) -> None:

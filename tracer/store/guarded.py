@@ -15,7 +15,7 @@ import duckdb
 from tracer.errors import QueryError
 from tracer.store import database as files
 from tracer.store.reader import Reader
-from tracer.store.rows import Rows, select
+from tracer.store.rows import ResultRows, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -96,7 +96,7 @@ def _kind(statement: duckdb.Statement) -> duckdb.StatementType | None:
         return None
 
 
-def rows(reader: Reader, sql: str, params: Mapping[str, object] | Sequence[object]) -> Rows:
+def rows(reader: Reader, sql: str, params: Mapping[str, object] | Sequence[object]) -> ResultRows:
     """Run ``sql`` within ``translated``; so must be what iterates over the rows."""
     check(reader, sql)
     return select(reader.connection, sql, params)

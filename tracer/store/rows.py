@@ -19,7 +19,7 @@ _AT_ONCE = 250  # a row may be large
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class ResultRows:
     """The result of a query, fetched as it is iterated; it can be iterated once."""
 
     columns: tuple[str, ...]
@@ -47,7 +47,7 @@ def select(
     connection: duckdb.DuckDBPyConnection,
     sql: str,
     params: Mapping[str, object] | Sequence[object] = (),
-) -> Rows:
+) -> ResultRows:
     """Run one statement that gives rows. Raises duckdb.Error, also while iterated.
 
     A TIMESTAMPTZ comes as an aware datetime in UTC. DuckDB itself would need the package
@@ -63,7 +63,7 @@ def select(
         shown = ", ".join(_expression(index, kind) for index, kind in enumerate(kinds, start=1))
         sql = f"SELECT {shown} FROM (\n{sql.strip().rstrip(';')}\n)"  # noqa: S608 - the caller's own SQL
     result = connection.execute(sql, params or None)
-    return Rows(columns, lambda: result.fetchmany(_AT_ONCE), instants)
+    return ResultRows(columns, lambda: result.fetchmany(_AT_ONCE), instants)
 
 
 def _expression(index: int, kind: str) -> str:

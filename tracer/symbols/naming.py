@@ -56,7 +56,7 @@ def _kernels_steps(raw: RawStack, abi: Abi, space: AddressSpace, steps: list[Ste
         if address is None:
             break  # without an address the frame could not be told from another file's
         found.append(Step(address & abi.code_mask, after_call=bool(steps or found)))
-    # Code between two known places may be a JIT's. At the end, it was a register that holds
+    # TargetCode between two known places may be a JIT's. At the end, it was a register that holds
     # something else than a frame.
     while found and not space.is_code(found[-1].inside) and (steps or len(found) > 1):
         found.pop()

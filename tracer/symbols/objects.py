@@ -23,7 +23,7 @@ _PAGE = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class FileIdentity:
     """What is known of a mapped file, to be held against a file that is found."""
 
     inode: int | None = None
@@ -107,7 +107,7 @@ class ElfObject:
             return None
         return elf if elf.build_id == self.elf.build_id else None
 
-    def is_what(self, wanted: Identity) -> bool:
+    def is_what(self, wanted: FileIdentity) -> bool:
         """True if this is the file that ``wanted`` was seen of.
 
         A build id decides where one is known, else inode and device, else (for a path that
@@ -144,7 +144,7 @@ def _limit(cache: dict[int, Rules | None] | dict[int, Function | None]) -> None:
         cache.clear()
 
 
-def same_file(status: os.stat_result, wanted: Identity) -> bool:
+def same_file(status: os.stat_result, wanted: FileIdentity) -> bool:
     """True if inode and device are those wanted."""
     return (status.st_ino, status.st_dev) == (wanted.inode, wanted.device)
 
@@ -160,7 +160,7 @@ def debug_path(root: str, build_id: str) -> str:
     return f"{root}/.build-id/{build_id[:2]}/{build_id[2:]}.debug"
 
 
-def identity(mapping: Mapping) -> Identity:
+def identity(mapping: Mapping) -> FileIdentity:
     """What a mapping tells of its file."""
     mapped = (mapping.start, mapping.end, mapping.file_offset)
-    return Identity(mapping.inode, mapping.device, mapping.build_id, mapped)
+    return FileIdentity(mapping.inode, mapping.device, mapping.build_id, mapped)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tracer.symbols import vdso
 from tracer.symbols.libraries import Libraries, search_folders
-from tracer.symbols.objects import ElfObject, Identity, identity, same_file
+from tracer.symbols.objects import ElfObject, FileIdentity, identity, same_file
 from tracer.symbols.source import FileSource, MalformedError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Resolver:
             candidates.append(program)
         return self._answer((wanted, *candidates), wanted, iter(candidates))
 
-    def program(self, path: str, wanted: Identity) -> ElfObject | None:
+    def program(self, path: str, wanted: FileIdentity) -> ElfObject | None:
         """The program that execve was given ``path`` for: the file, or its ``#!`` interpreter.
 
         None if neither is the one ``wanted``, which tells at least ``program_text``.
@@ -60,7 +60,7 @@ class Resolver:
     def with_build_id(self, build_id: str, program: str | None) -> ElfObject | None:
         """The file of that build id among the program and all it is linked with."""
         candidates = self._closure(program) if program else iter(())
-        return self._answer((build_id, program), Identity(build_id=build_id), candidates)
+        return self._answer((build_id, program), FileIdentity(build_id=build_id), candidates)
 
     def open(self, path: str) -> ElfObject | None:
         """The ELF file that is at ``path`` now; None if there is none that makes sense."""
@@ -87,7 +87,7 @@ class Resolver:
             return None
 
     def _answer(
-        self, key: tuple[object, ...], wanted: Identity, candidates: Iterator[str]
+        self, key: tuple[object, ...], wanted: FileIdentity, candidates: Iterator[str]
     ) -> ElfObject | None:
         if key not in self._answers:
             if len(self._answers) >= _MAX_ANSWERS:
@@ -96,7 +96,7 @@ class Resolver:
             self._answers[key] = next((item for item in found if item is not None), None)
         return self._answers[key]
 
-    def _verified(self, path: str, wanted: Identity) -> ElfObject | None:
+    def _verified(self, path: str, wanted: FileIdentity) -> ElfObject | None:
         """The file at ``path`` if it is the one wanted."""
         if wanted.build_id is None and wanted.known and not _is_there(path, wanted):
             return None  # spares opening what cannot be it
@@ -164,7 +164,7 @@ def _stamp(path: str) -> tuple[int, int] | None:
     return status.st_ino, status.st_mtime_ns
 
 
-def _is_there(path: str, wanted: Identity) -> bool:
+def _is_there(path: str, wanted: FileIdentity) -> bool:
     try:
         return same_file(os.stat(path), wanted)  # noqa: PTH116 - as above
     except (OSError, ValueError):

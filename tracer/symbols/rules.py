@@ -39,7 +39,7 @@ class How(enum.Enum):
     """It is what ``code`` computes."""
 
 
-class Rule(NamedTuple):
+class Recovery(NamedTuple):
     """How one register is found."""
 
     how: How
@@ -60,7 +60,7 @@ class Rules:
     """All that is needed to step from one frame to its caller."""
 
     cfa: CfaRule
-    registers: dict[int, Rule]
+    registers: dict[int, Recovery]
     return_register: int
     signal_frame: bool
     """The caller was interrupted: its address is the next instruction, not a return address."""
@@ -87,9 +87,9 @@ class State:
     data_align: int
     location: int
     cfa: CfaRule | None = None
-    registers: dict[int, Rule] = field(default_factory=dict)
-    initial: dict[int, Rule] = field(default_factory=dict)
-    saved: list[tuple[CfaRule | None, dict[int, Rule]]] = field(default_factory=list)
+    registers: dict[int, Recovery] = field(default_factory=dict)
+    initial: dict[int, Recovery] = field(default_factory=dict)
+    saved: list[tuple[CfaRule | None, dict[int, Recovery]]] = field(default_factory=list)
 
     def run(self, code: bytes, until: int, budget: Budget) -> None:
         """Run ``code`` until it ends or speaks of addresses beyond ``until``."""
@@ -115,7 +115,7 @@ class State:
         operands, action = _INSTRUCTIONS[opcode]
         action(self, *(_OPERANDS[kind](cursor) for kind in operands))
 
-    def set(self, register: int, rule: Rule) -> None:
+    def set(self, register: int, rule: Recovery) -> None:
         """Give a register its rule."""
         if register >= _MAX_REGISTERS:
             return  # a vector register: no address depends on it
@@ -123,7 +123,7 @@ class State:
 
     def at_cfa(self, register: int, factored: int) -> None:
         """DW_CFA_offset and its kin."""
-        self.set(register, Rule(How.AT_CFA, factored * self.data_align))
+        self.set(register, Recovery(How.AT_CFA, factored * self.data_align))
 
     def restore(self, register: int) -> None:
         """DW_CFA_restore: back to what the CIE says."""
@@ -184,22 +184,28 @@ _INSTRUCTIONS: dict[int, tuple[str, Callable[..., None]]] = {
     0x04: ("4", State.advance),
     0x05: ("uu", State.at_cfa),
     0x06: ("u", State.restore),
-    0x07: ("u", lambda state, r: state.set(r, Rule(How.UNDEFINED))),
-    0x08: ("u", lambda state, r: state.set(r, Rule(How.SAME))),
-    0x09: ("uu", lambda state, r, other: state.set(r, Rule(How.REGISTER, other))),
+    0x07: ("u", lambda state, r: state.set(r, Recovery(How.UNDEFINED))),
+    0x08: ("u", lambda state, r: state.set(r, Recovery(How.SAME))),
+    0x09: ("uu", lambda state, r, other: state.set(r, Recovery(How.REGISTER, other))),
     0x0A: ("", State.remember),
     0x0B: ("", State.recall),
     0x0C: ("uu", State.define_cfa),
     0x0D: ("u", lambda state, r: state.change_cfa(register=r)),
     0x0E: ("u", lambda state, n: state.change_cfa(offset=n)),
     0x0F: ("b", lambda state, code: setattr(state, "cfa", CfaRule(0, 0, code))),
-    0x10: ("ub", lambda state, r, code: state.set(r, Rule(How.AT_EXPRESSION, 0, code))),
+    0x10: ("ub", lambda state, r, code: state.set(r, Recovery(How.AT_EXPRESSION, 0, code))),
     0x11: ("us", State.at_cfa),
     0x12: ("us", lambda state, r, n: state.define_cfa(r, n * state.data_align)),
     0x13: ("s", lambda state, n: state.change_cfa(offset=n * state.data_align)),
-    0x14: ("uu", lambda state, r, n: state.set(r, Rule(How.CFA_PLUS, n * state.data_align))),
-    0x15: ("us", lambda state, r, n: state.set(r, Rule(How.CFA_PLUS, n * state.data_align))),
-    0x16: ("ub", lambda state, r, code: state.set(r, Rule(How.EXPRESSION, 0, code))),
+    0x14: (
+        "uu",
+        lambda state, r, n: state.set(r, Recovery(How.CFA_PLUS, n * state.data_align)),
+    ),
+    0x15: (
+        "us",
+        lambda state, r, n: state.set(r, Recovery(How.CFA_PLUS, n * state.data_align)),
+    ),
+    0x16: ("ub", lambda state, r, code: state.set(r, Recovery(How.EXPRESSION, 0, code))),
     0x2D: ("", _nothing),  # arm64: the return address is signed from here on; Abi.code_mask
     0x2E: ("u", _nothing),  # DW_CFA_GNU_args_size
     0x2F: ("uu", lambda state, r, n: state.at_cfa(r, -n)),

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from tracer.symbols.elf import PT_LOAD
-from tracer.symbols.objects import ElfObject, Identity, same_build_id
+from tracer.symbols.objects import ElfObject, FileIdentity, same_build_id
 from tracer.symbols.records import STATUS_VALID, Mapping, RawStack
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Place:
 
 
 class AddressSpace:
-    """What one RawStack tells of the target's code; implements ``unwind.Code``."""
+    """What one RawStack tells of the target's code; implements ``unwind.TargetCode``."""
 
     def __init__(self, raw: RawStack, abi: Abi, resolver: Resolver) -> None:
         self._raw = raw
@@ -90,7 +90,7 @@ class AddressSpace:
         if not start or not end or any(m.start <= start < m.end for m in self._raw.mappings):
             return
         name = PurePosixPath(path).name if path else None
-        wanted = Identity(
+        wanted = FileIdentity(
             inode=self._raw.executable_inode,
             device=self._raw.executable_device,
             program_text=(start, end),

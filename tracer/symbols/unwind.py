@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from tracer.symbols.expression import evaluate
-from tracer.symbols.rules import CfaRule, How, Rule, Rules
+from tracer.symbols.rules import CfaRule, How, Recovery, Rules
 from tracer.symbols.source import MalformedError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Step:
         return self.address - 1 if self.after_call else self.address
 
 
-class Code(Protocol):
+class TargetCode(Protocol):
     """The code of the target, as far as a walk asks about it."""
 
     def rules(self, address: int) -> Rules | None:
@@ -80,7 +80,7 @@ class _Thread:
 
 
 def walk(
-    abi: Abi, registers: Sequence[int], memory: StackCopy, code: Code
+    abi: Abi, registers: Sequence[int], memory: StackCopy, code: TargetCode
 ) -> tuple[list[Step], bool]:
     """The frames, innermost first, and whether the walk came to the outermost one.
 
@@ -111,7 +111,7 @@ def walk(
     return steps, False
 
 
-def _rules_before_entry(innermost: Step, abi: Abi, code: Code) -> Rules | None:
+def _rules_before_entry(innermost: Step, abi: Abi, code: TargetCode) -> Rules | None:
     """The rules just before the instruction that entered the kernel; they hold behind it too.
 
     libc's clone and clone3 end theirs there, as the child returns onto another stack.
@@ -124,7 +124,7 @@ def _has_no_caller(rules: Rules) -> bool:
     return rule is not None and rule.how is How.UNDEFINED
 
 
-def _step(thread: _Thread, rules: Rules | None, memory: StackCopy, code: Code) -> bool:
+def _step(thread: _Thread, rules: Rules | None, memory: StackCopy, code: TargetCode) -> bool:
     """Turn ``thread`` into its caller; False if that cannot be."""
     if rules is None:
         return _step_by_frame_pointer(thread, memory, code)
@@ -153,7 +153,7 @@ def _cfa(rule: CfaRule, registers: Sequence[int | None], memory: StackCopy) -> i
 
 
 def _value(
-    rule: Rule, register: int, cfa: int, registers: Sequence[int | None], memory: StackCopy
+    rule: Recovery, register: int, cfa: int, registers: Sequence[int | None], memory: StackCopy
 ) -> int | None:
     """The caller's value of ``register``; None if it cannot be known."""
     value: int | None = None
@@ -170,7 +170,7 @@ def _value(
     return memory.word(value, memory.word_size) if in_memory and value is not None else value
 
 
-def _step_by_frame_pointer(thread: _Thread, memory: StackCopy, code: Code) -> bool:
+def _step_by_frame_pointer(thread: _Thread, memory: StackCopy, code: TargetCode) -> bool:
     """Follow a frame record; only to a place that is known to be code, as it is a guess."""
     abi, word = thread.abi, thread.abi.word
     frame, stack_pointer = thread.registers[abi.frame_pointer], thread.stack_pointer

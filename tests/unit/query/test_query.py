@@ -33,7 +33,7 @@ from tracer.errors import (
 from tracer.query import saved
 from tracer.query.ask import Answer, Question, as_table, asking, parse_params, to_parquet
 from tracer.query.runs import Filter, list_runs, parse_age, parse_since, parse_tags
-from tracer.report.rows import Format, write
+from tracer.report.rows import RowFormat, write
 from tracer.store.destination import Destination
 from tracer.store.spool import Spool
 from tracer.store.writer import take_in
@@ -270,7 +270,7 @@ def test_a_query_ends_with_the_block_that_asked(database: Path) -> None:
 
 
 @pytest.mark.parametrize("style", ["table", "csv", "json", "jsonl", "markdown"])
-def test_a_result_of_any_length_is_written_as_it_comes(style: Format) -> None:
+def test_a_result_of_any_length_is_written_as_it_comes(style: RowFormat) -> None:
     given_, written = 0, 0
     furthest = 0
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tracer.session.journal import Journal
     from tracer.session.signals import SignalInbox
     from tracer.session.supervision import Watcher
-    from tracer.session.target import Accounts, Target
+    from tracer.session.target import AccountKeeper, Target
 
 INTERVAL_S = 0.01
 
@@ -91,7 +91,7 @@ class Attached:
     def used_before(self) -> UsedBefore:
         return UsedBefore(0, 0, 0, 0, 0)
 
-    def collect(self, _accounts: Accounts) -> list[Sample]:
+    def collect(self, _accounts: AccountKeeper) -> list[Sample]:
         return []
 
     def send(self, number: int) -> None:

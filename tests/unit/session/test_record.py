@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.store.records import a_record, a_run
 from tracer.collectors.kernel.collector import KernelRecords
-from tracer.collectors.kernel.totals import Rows
+from tracer.collectors.kernel.totals import CountRows
 from tracer.collectors.procfs import Baseline, BaselineFindings
 from tracer.model import Loss
 from tracer.profile import Limits
@@ -37,9 +37,9 @@ class Plan(NamedTuple):
 
 def kernel(**changes: Any) -> KernelRecords:
     whole = a_record()
-    totals = Rows(whole.syscalls, whole.syscall_errors)
+    totals = CountRows(whole.syscalls, whole.syscall_errors)
     fields = dict.fromkeys(KernelRecords._fields)
-    known = {"processes": whole.processes, "live": Rows(), "totals": totals}
+    known = {"processes": whole.processes, "live": CountRows(), "totals": totals}
     known |= {"blocked_calls": whole.blocked_calls, "losses": ()}
     return KernelRecords(**{**fields, **known, **changes})
 
@@ -80,7 +80,7 @@ def exited(code: int) -> int:
 
 def refusing(blocked: int) -> KernelRecords:
     rows = [row._replace(blocked=blocked) for row in a_record().syscalls]
-    return kernel(totals=Rows(rows))
+    return kernel(totals=CountRows(rows))
 
 
 KILLED, SIGSYS = int(signal.SIGKILL), int(signal.SIGSYS)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tracer.session.journal import Journal
     from tracer.session.processes.guard import Guard
     from tracer.session.supervision import Watcher
-    from tracer.session.target import Accounts, Target
+    from tracer.session.target import AccountKeeper, Target
 
 N_TURNS = 11
 PROMISED_S = 5.0
@@ -89,7 +89,7 @@ def snapshots(monkeypatch: pytest.MonkeyPatch, every_s: float) -> int:
         cast("Target", _Target()),
         0.0,
         [cast("Collector", nothing)],
-        cast("Accounts", nothing),
+        cast("AccountKeeper", nothing),
         cast("Controls", nothing),
         None,
     )
@@ -146,7 +146,7 @@ def test_the_target_is_killed_at_once_when_the_guard_is_gone() -> None:
             cast("Target", target),
             0.0,
             [],
-            cast("Accounts", nothing),
+            cast("AccountKeeper", nothing),
             cast("Controls", nothing),
             cast("Guard", _Gone(watched, relay)),
         )
@@ -184,7 +184,7 @@ def test_how_many_are_left_behind_is_shown_when_it_is_time_to(
         cast("Target", _Target()),
         0.0,
         [cast("Collector", shown)],
-        cast("Accounts", shown),
+        cast("AccountKeeper", shown),
         cast("Controls", shown),
         None,
     )

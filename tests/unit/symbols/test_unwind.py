@@ -10,7 +10,7 @@ from tests.unit.symbols.support import compile_c
 from tracer.symbols import ABIS
 from tracer.symbols.expression import evaluate
 from tracer.symbols.objects import ElfObject
-from tracer.symbols.rules import Budget, CfaRule, How, Rule, Rules, State
+from tracer.symbols.rules import Budget, CfaRule, How, Recovery, Rules, State
 from tracer.symbols.source import FileSource
 from tracer.symbols.unwind import StackCopy, Step, walk
 
@@ -40,14 +40,14 @@ def registers(abi: str, **values: int) -> list[int]:
     return [values.get(name, 0) for name in ABIS[abi].registers]
 
 
-def x86(offset: int, *, signal: bool = False, **rules: Rule) -> Rules:
+def x86(offset: int, *, signal: bool = False, **rules: Recovery) -> Rules:
     """CFA = rsp + ``offset``, return address below it."""
     names = ABIS["x86_64"].registers
     table = {names.index(name): rule for name, rule in rules.items()}
-    return Rules(CfaRule(7, offset), {16: Rule(How.AT_CFA, -8), **table}, 16, signal)
+    return Rules(CfaRule(7, offset), {16: Recovery(How.AT_CFA, -8), **table}, 16, signal)
 
 
-OUTERMOST = Rules(CfaRule(7, 8), {16: Rule(How.UNDEFINED)}, 16, signal_frame=False)
+OUTERMOST = Rules(CfaRule(7, 8), {16: Recovery(How.UNDEFINED)}, 16, signal_frame=False)
 
 
 def test_a_caller_is_looked_up_by_the_call_not_by_what_follows_it() -> None:
@@ -69,9 +69,13 @@ def test_a_frame_that_a_signal_interrupted_is_looked_up_where_it_stood() -> None
 
 def test_a_saved_register_carries_the_frame_of_the_caller() -> None:
     """The callee saved rbp; the caller's CFA is rbp + 16."""
-    caller = Rules(CfaRule(6, 16), {16: Rule(How.AT_CFA, -8)}, 16, signal_frame=False)
+    caller = Rules(CfaRule(6, 16), {16: Recovery(How.AT_CFA, -8)}, 16, signal_frame=False)
     code = FakeCode(
-        {0x10_0000: x86(16, rbp=Rule(How.AT_CFA, -16)), 0x10_0FFF: caller, 0x10_1FFF: OUTERMOST}
+        {
+            0x10_0000: x86(16, rbp=Recovery(How.AT_CFA, -16)),
+            0x10_0FFF: caller,
+            0x10_1FFF: OUTERMOST,
+        }
     )
     start = registers("x86_64", rip=0x10_0000, rsp=STACK)
     memory = words(STACK + 24, 0x10_1000, 0, 0, 0x10_2000)
@@ -83,14 +87,14 @@ def test_a_saved_register_carries_the_frame_of_the_caller() -> None:
 @pytest.mark.parametrize(
     ("rule", "found"),
     [
-        (Rule(How.REGISTER, 3), 0x10_3000),
-        (Rule(How.SAME), 0x10_0000),
-        (Rule(How.CFA_PLUS, 0x10_2000 - STACK - 8), 0x10_2000),
-        (Rule(How.EXPRESSION, 0, b"\x73\x08"), 0x10_3008),  # breg3 (rbx) + 8
-        (Rule(How.AT_EXPRESSION, 0, b"\x77\x10"), 0x10_5000),  # at breg7 (rsp) + 16
+        (Recovery(How.REGISTER, 3), 0x10_3000),
+        (Recovery(How.SAME), 0x10_0000),
+        (Recovery(How.CFA_PLUS, 0x10_2000 - STACK - 8), 0x10_2000),
+        (Recovery(How.EXPRESSION, 0, b"\x73\x08"), 0x10_3008),  # breg3 (rbx) + 8
+        (Recovery(How.AT_EXPRESSION, 0, b"\x77\x10"), 0x10_5000),  # at breg7 (rsp) + 16
     ],
 )
-def test_every_kind_of_rule_finds_the_return_address(rule: Rule, found: int) -> None:
+def test_every_kind_of_rule_finds_the_return_address(rule: Recovery, found: int) -> None:
     rules = Rules(CfaRule(7, 8), {16: rule}, 16, signal_frame=False)
     start = registers("x86_64", rip=0x10_0000, rsp=STACK, rbx=0x10_3000)
     memory = words(1, 2, 0x10_5000)
@@ -108,7 +112,7 @@ def test_a_walk_ends_where_the_copy_of_the_stack_does() -> None:
 
 
 def test_a_stack_that_returns_to_itself_ends() -> None:
-    rules = Rules(CfaRule(7, 0), {16: Rule(How.SAME)}, 16, signal_frame=True)
+    rules = Rules(CfaRule(7, 0), {16: Recovery(How.SAME)}, 16, signal_frame=True)
     start = registers("x86_64", rip=0x10_0000, rsp=STACK)
     steps, complete = walk(ABIS["x86_64"], start, words(1), FakeCode({0x10_0000: rules}))
     assert (len(steps), complete) == (1, False)
@@ -133,9 +137,9 @@ def test_a_frame_pointer_that_leads_out_of_the_code_is_not_followed() -> None:
 def test_arm64_returns_through_its_link_register_without_the_signature() -> None:
     """A leaf leaves x30 alone; the upper bits of a signed address are no address."""
     leaf = Rules(CfaRule(31, 0), {}, 30, signal_frame=False)
-    saved = {29: Rule(How.AT_CFA, -16), 30: Rule(How.AT_CFA, -8)}
+    saved = {29: Recovery(How.AT_CFA, -16), 30: Recovery(How.AT_CFA, -8)}
     middle = Rules(CfaRule(29, 16), saved, 30, signal_frame=False)
-    last = Rules(CfaRule(31, 0), {30: Rule(How.UNDEFINED)}, 30, signal_frame=False)
+    last = Rules(CfaRule(31, 0), {30: Recovery(How.UNDEFINED)}, 30, signal_frame=False)
     code = FakeCode({0x10_0000: leaf, 0x10_0FFF: middle, 0x10_1FFF: last})
     start = registers("arm64", pc=0x10_0000, sp=STACK, x29=STACK, x30=0x10_1000)
     signed = 0x10_2000 | 0x2B << 56
@@ -145,7 +149,7 @@ def test_arm64_returns_through_its_link_register_without_the_signature() -> None
 
 
 def test_i386_has_words_of_four_bytes() -> None:
-    rules = Rules(CfaRule(4, 4), {8: Rule(How.AT_CFA, -4)}, 8, signal_frame=False)
+    rules = Rules(CfaRule(4, 4), {8: Recovery(How.AT_CFA, -4)}, 8, signal_frame=False)
     code = FakeCode({0x10_0000: rules, 0x10_0FFF: rules})
     start = registers("i386", eip=0x10_0000, esp=STACK)
     steps, _ = walk(ABIS["i386"], start, words(0x10_1000, 0x10_2000, size=4), code)
@@ -199,7 +203,7 @@ def test_remembered_rules_come_back_and_later_ones_are_not_run() -> None:
     program += bytes([0x4A, 0x0F, 1, 0x50])  # 116: CFA by expression
     state.run(program, until=115, budget=Budget(100))
     assert state.cfa == CfaRule(7, 16)
-    assert state.registers[16] == Rule(How.AT_CFA, -8)
+    assert state.registers[16] == Recovery(How.AT_CFA, -8)
 
 
 ALIASES = """
@@ -246,7 +250,7 @@ def test_a_call_right_behind_the_last_unwind_rule_goes_by_that_rule(abi: str, le
     numbers = ABIS[abi]
     rule = Rules(
         CfaRule(numbers.stack_pointer, 8),
-        {numbers.pc: Rule(How.AT_CFA, -8)},
+        {numbers.pc: Recovery(How.AT_CFA, -8)},
         numbers.pc,
         signal_frame=False,
     )

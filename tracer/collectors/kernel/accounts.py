@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from tracer import syscalls
 from tracer.collectors.kernel import wire
 from tracer.collectors.kernel.lives import Image, Life, ProcessKey, decode_status
-from tracer.collectors.kernel.totals import Rows, Totals
+from tracer.collectors.kernel.totals import CountRows, Totals
 from tracer.model import HISTOGRAM_BUCKETS, Argument, Process, SyscallError, SyscallStat
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _Record: TypeAlias = (
 )
 
 
-class Accounts:
+class CallAccounts:
     """All that the ring buffer told of the target so far."""
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Accounts:
         self._lives: dict[ProcessKey, Life] = {}
         self._over: deque[ProcessKey] = deque()
         self._processes = self._threads = 0
-        self._final = Rows()
+        self._final = CountRows()
         self._totals = Totals()
         self.origin_ns: int | None = None
         """Where every ``*_ns`` counts from, by the kernel's own clock: what the session says, or
@@ -95,7 +95,7 @@ class Accounts:
         if life.over:
             over = sorted(life.images)
         self._finish(
-            Rows(
+            CountRows(
                 self._rows(life, table),
                 self._error_rows(life, table),
                 self._ended_images(life, over),
@@ -113,7 +113,7 @@ class Accounts:
             image.final = True
         return rows
 
-    def _finish(self, rows: Rows) -> None:
+    def _finish(self, rows: CountRows) -> None:
         self._final.extend(rows)
         self._totals.add(rows)
 
@@ -128,9 +128,9 @@ class Accounts:
                 blocked = bool(key.errno_blocked & wire.ERRNO_BLOCKED)
                 number = key.errno_blocked & ~wire.ERRNO_BLOCKED
                 errno = wire.Errno(key.nr, key.abi, number, blocked, slot.errors)
-                self._finish(Rows([], self._errnos(where, key.tid, (errno,))))
+                self._finish(CountRows([], self._errnos(where, key.tid, (errno,))))
             else:
-                self._finish(Rows([self._stat(where, key.tid, slot, 0)]))
+                self._finish(CountRows([self._stat(where, key.tid, slot, 0)]))
 
     def noted(self, record: wire.Arguments) -> None:
         """A combination of arguments; one that was told before is passed over."""
@@ -172,14 +172,14 @@ class Accounts:
             for number, image in sorted(life.images.items())
         )
 
-    def take_final(self) -> Rows:
+    def take_final(self) -> CountRows:
         """Return the rows that became final since the last call; they are kept no longer."""
-        taken, self._final = self._final, Rows()
+        taken, self._final = self._final, CountRows()
         return taken
 
-    def live(self, tables: Iterable[wire.Table]) -> Rows:
+    def live(self, tables: Iterable[wire.Table]) -> CountRows:
         """Return the rows that are not final: of ``tables``, which threads are still filling."""
-        rows = Rows()
+        rows = CountRows()
         for table in tables:
             life = self._life(table.head)
             life.images.setdefault(table.head.image, Image(table.head.image_ns))
@@ -193,7 +193,7 @@ class Accounts:
         )
         return rows
 
-    def totals(self, live: Rows) -> Rows:
+    def totals(self, live: CountRows) -> CountRows:
         """Return one row a syscall, and one an errno of a syscall, over the whole target."""
         return self._totals.rows_with(live)
 

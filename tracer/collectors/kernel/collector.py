@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.collectors.kernel import wire
-from tracer.collectors.kernel.accounts import Accounts
+from tracer.collectors.kernel.accounts import CallAccounts
 from tracer.collectors.kernel.clock import ahead_ns
 from tracer.collectors.kernel.further import Further
 from tracer.collectors.kernel.program.loaded import Program
@@ -18,7 +18,7 @@ from tracer.model import BlockedCall, Loss, Process
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from tracer.collectors.kernel.totals import Rows
+    from tracer.collectors.kernel.totals import CountRows
     from tracer.model import RunRecord, Sample
 
 NAME = "kernel"
@@ -29,9 +29,9 @@ class KernelRecords(NamedTuple):
     """What eBPF told: rows of the tables, and what is known to be missing from them."""
 
     processes: tuple[Process, ...]
-    live: Rows
+    live: CountRows
     """The rows of threads that go on; those of ended ones came through ``settled``."""
-    totals: Rows
+    totals: CountRows
     """One row a syscall and one an errno, over all threads, ended ones included."""
     blocked_calls: tuple[BlockedCall, ...]
     losses: tuple[Loss, ...]
@@ -82,7 +82,7 @@ class KernelCollector:
         """
         variant()  # where there is no program, it says so: before all else
         self._ahead_ns = ahead_ns()
-        self._accounts = Accounts()
+        self._accounts = CallAccounts()
         self._refusals = Refusals(decide)
         self._further = Further()
         try:

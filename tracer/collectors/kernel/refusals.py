@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from tracer import syscalls
 from tracer.collectors.kernel import wire
-from tracer.collectors.kernel.accounts import Accounts, abi_names
+from tracer.collectors.kernel.accounts import CallAccounts, abi_names
 from tracer.model import BlockedCall, Frame
 from tracer.symbols import (
     Mapping,
@@ -77,7 +77,7 @@ class Refusals:
         self,
         counts: Iterable[tuple[bytes, tuple[int, int, int]]],
         texts: Iterable[wire.Text],
-        accounts: Accounts,
+        accounts: CallAccounts,
     ) -> tuple[BlockedCall, ...]:
         """Return the refused calls so far, folded, first ones first.
 
@@ -106,7 +106,7 @@ class Refusals:
         key: wire.RefusedKey,
         counts: tuple[int, int, int],
         record: wire.Refused | None,
-        accounts: Accounts,
+        accounts: CallAccounts,
     ) -> BlockedCall:
         count, first_ns, last_ns = counts
         process_id, thread_id = accounts.identity(key)
@@ -145,13 +145,13 @@ class Refusals:
             return "ERRNO", -key.ret
         return "unknown", None
 
-    def _frames(self, record: wire.Refused, accounts: Accounts) -> tuple[Frame, ...]:
+    def _frames(self, record: wire.Refused, accounts: CallAccounts) -> tuple[Frame, ...]:
         known = self._named.get(record.key_bytes)
         if known is None:
             known = self._named[record.key_bytes] = self._name(record, accounts)
         return known
 
-    def _name(self, record: wire.Refused, accounts: Accounts) -> tuple[Frame, ...]:
+    def _name(self, record: wire.Refused, accounts: CallAccounts) -> tuple[Frame, ...]:
         key = record.key
         abi, registers = thread_registers(os.uname().machine, record.registers)
         images: dict[int, list[Mapping]] = dict(self._maps.get((key.pid, key.process_ns), {}))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tracer.model import Argument, Process, SyscallError, SyscallStat
 
 
-class Rows:
+class CountRows:
     """Rows of ``syscalls``, ``syscall_errors``, ``processes`` and ``arguments``."""
 
     def __init__(
@@ -25,7 +25,7 @@ class Rows:
         self.stats, self.errors, self.processes = list(stats), list(errors), list(processes)
         self.arguments: list[Argument] = []
 
-    def extend(self, other: Rows) -> None:
+    def extend(self, other: CountRows) -> None:
         """Add the rows of ``other``."""
         self.stats.extend(other.stats)
         self.errors.extend(other.errors)
@@ -40,21 +40,21 @@ class Totals:
         self._stats: dict[tuple[str, int], SyscallStat] = {}
         self._errors: dict[tuple[str, int, int], SyscallError] = {}
 
-    def add(self, rows: Rows) -> None:
+    def add(self, rows: CountRows) -> None:
         """Add rows that are final."""
         _add(self._stats, self._errors, rows)
 
-    def rows_with(self, live: Rows) -> Rows:
+    def rows_with(self, live: CountRows) -> CountRows:
         """Return the sums with ``live`` added to them, which may change yet."""
         stats, errors = dict(self._stats), dict(self._errors)
         _add(stats, errors, live)
-        return Rows(stats.values(), errors.values())
+        return CountRows(stats.values(), errors.values())
 
 
 def _add(
     stats: dict[tuple[str, int], SyscallStat],
     errors: dict[tuple[str, int, int], SyscallError],
-    rows: Rows,
+    rows: CountRows,
 ) -> None:
     for stat in rows.stats:
         key = (stat.abi, stat.nr)

@@ -20,7 +20,7 @@ _MOST_KEPT = 256
 """Of the 1,024 descriptors that a process has by default; the rest of the target goes without."""
 
 
-class Accounts:
+class IoAccounts:
     """Reads accounts; for an ordinary user it opens each once and keeps it."""
 
     def __init__(self, first: Iterable[int]) -> None:

@@ -11,7 +11,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from tracer.collectors.procfs.accounts import Accounts
+from tracer.collectors.procfs.accounts import IoAccounts
 from tracer.collectors.procfs.cpu import CpuMeter, When
 from tracer.collectors.procfs.exits import SMALL, ExitPeaks
 from tracer.collectors.procfs.files import (
@@ -79,7 +79,7 @@ class ProcfsCollector:
         self._target = target
         self._cpu = CpuMeter(interval_ns)
         self._exits = ExitPeaks(target.top_pid, target.first)
-        self._accounts = Accounts(target.first)
+        self._accounts = IoAccounts(target.first)
         self._seen: dict[int, _Seen] = {}
         self._last_sample_ns: int | None = None
         self._last_reaped_ns: int | None = None

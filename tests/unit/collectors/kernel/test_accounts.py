@@ -8,7 +8,7 @@ import pytest
 
 from tracer import syscalls
 from tracer.collectors.kernel import wire
-from tracer.collectors.kernel.accounts import KEPT, Accounts
+from tracer.collectors.kernel.accounts import KEPT, CallAccounts
 from tracer.collectors.kernel.lives import decode_status
 from tracer.model import HISTOGRAM_BUCKETS
 
@@ -48,7 +48,7 @@ def exec_(pid: int, at: int, image: int, argv: bytes, now: int, whole: int = -1)
     return wire.Exec(image, pid, at, now, whole, b"/bin/" + argv.split(b"\0")[0], argv)
 
 
-def ended(accounts: Accounts, head: wire.Head, *slots: wire.Slot, errnos: Any = ()) -> None:
+def ended(accounts: CallAccounts, head: wire.Head, *slots: wire.Slot, errnos: Any = ()) -> None:
     accounts.ended(wire.Table(head, tuple(errnos), slots))
 
 
@@ -57,7 +57,7 @@ LAST = wire.THREAD_LAST | wire.THREAD_GROUP_EXIT
 
 def test_the_execve_of_the_command_is_where_time_begins() -> None:
     """Every instant counts from there."""
-    accounts = Accounts()
+    accounts = CallAccounts()
     assert accounts.origin_ns is None
     accounts.started(start(7, ORIGIN))
     accounts.executed(exec_(7, ORIGIN, 0, b"true\0", ORIGIN))
@@ -69,7 +69,7 @@ def test_the_execve_of_the_command_is_where_time_begins() -> None:
 
 def test_rows_carry_the_figures_of_their_slot() -> None:
     """Calls from the histogram; errors, blocked and times as they stand."""
-    accounts = Accounts()
+    accounts = CallAccounts()
     ended(accounts, head(7, ORIGIN, flags=LAST, returned=5), slot(READ, 5, 2, 3))
     (row,) = accounts.take_final().stats
     assert (row.name, row.abi, row.calls, row.errors, row.blocked) == ("read", NATIVE, 5, 2, 3)
@@ -79,7 +79,7 @@ def test_rows_carry_the_figures_of_their_slot() -> None:
 
 def test_a_call_that_was_only_blocked_has_no_latency() -> None:
     """None, not the 2**64-1 that the table starts its minimum with."""
-    accounts = Accounts()
+    accounts = CallAccounts()
     ended(accounts, head(7, ORIGIN), slot(READ, 0, blocked=3))
     (row,) = accounts.take_final().stats
     assert (row.calls, row.blocked) == (0, 3)
@@ -88,7 +88,7 @@ def test_a_call_that_was_only_blocked_has_no_latency() -> None:
 
 def test_calls_of_which_none_was_timed_are_counted_and_have_no_latency() -> None:
     """The kernel may skip the program at one end of each (since Linux 7.0)."""
-    accounts = Accounts()
+    accounts = CallAccounts()
     untimed = slot(READ, 5)._replace(total_ns=0, min_ns=wire.NO_TIME_YET, max_ns=0)
     ended(accounts, head(7, ORIGIN), untimed)
     (row,) = accounts.take_final().stats
@@ -97,7 +97,7 @@ def test_calls_of_which_none_was_timed_are_counted_and_have_no_latency() -> None
 
 def test_a_call_in_flight_is_unfinished() -> None:
     """With a row of its own, or on that of the calls that did return."""
-    accounts = Accounts()
+    accounts = CallAccounts()
     ended(accounts, head(7, ORIGIN, call_ns=9, call_nr=READ), slot(READ, 5), slot(GETPPID, 1))
     ended(accounts, head(8, ORIGIN, call_ns=9, call_nr=EXIT_GROUP), slot(READ, 5))
     rows = {(row.pid, row.name): row for row in accounts.take_final().stats}
@@ -111,7 +111,7 @@ def test_a_call_in_flight_is_unfinished() -> None:
 @pytest.mark.skipif(NATIVE != "x86_64", reason="these are the ABIs of x86-64")
 def test_the_same_number_of_another_abi_is_another_row() -> None:
     """64 is semget, and getppid on i386; in flight is one of them."""
-    accounts = Accounts()
+    accounts = CallAccounts()
     flying = head(7, ORIGIN, call_ns=9, call_nr=64, call_abi=1)
     ended(accounts, flying, slot(64, 2), slot(64, 3, abi=1), slot(syscalls.X32_BIT | 110, 1, abi=2))
     rows = {(row.abi, row.name): (row.calls, row.unfinished) for row in accounts.take_final().stats}
@@ -120,7 +120,7 @@ def test_the_same_number_of_another_abi_is_another_row() -> None:
 
 
 def test_an_errno_of_kernel_and_filter_is_one_row_with_two_counts() -> None:
-    accounts = Accounts()
+    accounts = CallAccounts()
     errnos = (
         wire.Errno(READ, 0, 1, blocked=False, count=2),
         wire.Errno(READ, 0, 1, blocked=True, count=3),
@@ -133,7 +133,7 @@ def test_an_errno_of_kernel_and_filter_is_one_row_with_two_counts() -> None:
 
 def test_what_overflowed_is_added_to_its_thread() -> None:
     """A whole syscall, and single errnos with or without the filter's mark."""
-    accounts = Accounts()
+    accounts = CallAccounts()
     accounts.started(start(7, ORIGIN))
     key = wire.OverflowKey(ORIGIN, ORIGIN, 7, 7, 0, READ, 0, 0, 0)
     accounts.overflowed(
@@ -156,7 +156,7 @@ def test_what_overflowed_is_added_to_its_thread() -> None:
 
 def test_a_pid_given_away_again_is_another_process() -> None:
     """The key is the pid and the start."""
-    accounts = Accounts()
+    accounts = CallAccounts()
     accounts.started(start(7, ORIGIN))
     for at in (ORIGIN + 10, ORIGIN + 20):
         accounts.started(start(9, at, parent=(7, ORIGIN)))
@@ -172,7 +172,7 @@ def test_a_pid_given_away_again_is_another_process() -> None:
 
 def test_each_exec_begins_an_image() -> None:
     """The old one ends then; figures, argv and exit status belong to one of them."""
-    accounts = Accounts()
+    accounts = CallAccounts()
     accounts.started(start(7, ORIGIN))
     accounts.executed(exec_(7, ORIGIN, 0, b"sh\0-c\0", ORIGIN))
     ended(accounts, head(7, ORIGIN, end=wire.END_EXEC, end_ns=ORIGIN + 5), slot(READ, 1))
@@ -185,7 +185,7 @@ def test_each_exec_begins_an_image() -> None:
 
 
 def test_a_long_command_line_is_said_to_be_cut() -> None:
-    accounts = Accounts()
+    accounts = CallAccounts()
     accounts.executed(exec_(7, ORIGIN, 0, b"sh\0-c", ORIGIN, whole=4_000_000))
     (process,) = accounts.processes()
     assert process.argv == ("sh", "-c")
@@ -193,7 +193,7 @@ def test_a_long_command_line_is_said_to_be_cut() -> None:
 
 
 def test_bytes_that_are_not_utf_8_survive() -> None:
-    accounts = Accounts()
+    accounts = CallAccounts()
     accounts.executed(exec_(7, ORIGIN, 0, b"\xff\0", ORIGIN))
     (process,) = accounts.processes()
     assert process.argv == ("\udcff",)
@@ -214,7 +214,7 @@ def test_how_a_process_of_two_threads_ended(
     leader: tuple[int, int], other: tuple[int, int], expected: tuple[int | None, int | None]
 ) -> None:
     """As its parent learns it from wait: by the group if it was ended, else by the leader."""
-    accounts = Accounts()
+    accounts = CallAccounts()
     ends = [(7, *leader), (8, *other)]
     for tid, flags, code in sorted(ends, key=lambda end: end[1] & wire.THREAD_LAST):
         ended(accounts, head(7, ORIGIN, tid=tid, thread_ns=tid, flags=flags, exit_code=code))
@@ -224,7 +224,7 @@ def test_how_a_process_of_two_threads_ended(
 
 def test_rows_are_handed_on_once_and_their_sums_stay() -> None:
     """What is final is not kept; the totals hold it, and what live threads did so far."""
-    accounts = Accounts()
+    accounts = CallAccounts()
     ended(accounts, head(7, ORIGIN, flags=LAST), slot(READ, 5, 1))
     assert len(accounts.take_final().stats) == 1
     assert accounts.take_final().stats == []
@@ -237,7 +237,7 @@ def test_rows_are_handed_on_once_and_their_sums_stay() -> None:
 
 def test_a_process_that_goes_on_is_in_no_final_row() -> None:
     """Its row comes with the live ones until its last thread has ended."""
-    accounts = Accounts()
+    accounts = CallAccounts()
     accounts.started(start(7, ORIGIN))
     assert [row.end_ns for row in accounts.live([]).processes] == [None]
     assert accounts.take_final().processes == []
@@ -247,7 +247,7 @@ def test_a_process_that_goes_on_is_in_no_final_row() -> None:
 
 
 def test_a_child_runs_what_its_parent_ran_until_it_execs() -> None:
-    accounts = Accounts()
+    accounts = CallAccounts()
     accounts.executed(exec_(7, ORIGIN, 0, b"sh\0", ORIGIN))
     accounts.started(start(9, ORIGIN + 1, parent=(7, ORIGIN)))
     assert accounts.executable_of(refused(9, ORIGIN + 1, 0)) == "/bin/sh"
@@ -278,7 +278,7 @@ def test_a_refused_call_that_is_read_before_the_start_of_its_process_takes_no_pa
 ):
     """The map of refused calls runs ahead of the ring buffer; so may the tables. Whose child it
     is and what it runs is filled in when the start is read."""
-    accounts = Accounts()
+    accounts = CallAccounts()
     accounts.started(start(7, ORIGIN))
     accounts.executed(exec_(7, ORIGIN, 0, b"sh\0", ORIGIN))
     identity = accounts.identity(refused_key(9, ORIGIN + 20))
@@ -295,7 +295,7 @@ def test_a_refused_call_that_is_read_before_the_start_of_its_process_takes_no_pa
 
 
 def test_a_table_tells_the_parent_where_the_record_of_the_start_was_lost() -> None:
-    accounts = Accounts()
+    accounts = CallAccounts()
     accounts.started(start(7, ORIGIN))
     accounts.identity(refused_key(8, ORIGIN + 10))
     ended(accounts, head(8, ORIGIN + 10, flags=LAST, ppid=7, parent_ns=ORIGIN))
@@ -305,7 +305,7 @@ def test_a_table_tells_the_parent_where_the_record_of_the_start_was_lost() -> No
 
 def test_a_long_build_does_not_fill_the_memory() -> None:
     """Ended processes are forgotten, the oldest first, unless a call of theirs was refused."""
-    accounts = Accounts()
+    accounts = CallAccounts()
     n_processes = KEPT + 101
     for number in range(n_processes):
         accounts.started(start(7, ORIGIN + number))

@@ -8,7 +8,7 @@ import pytest
 
 from tracer import syscalls
 from tracer.collectors.kernel import arguments, wire
-from tracer.collectors.kernel.accounts import Accounts
+from tracer.collectors.kernel.accounts import CallAccounts
 from tracer.profile import deciding
 
 ABIS = [(machine, abi) for machine, tables in arguments.TABLES.items() for abi in tables]
@@ -39,7 +39,7 @@ def record(values: tuple[int, ...], places: tuple[int, ...] = (0, 1, 2), pid: in
 
 def test_a_combination_that_is_told_twice_is_one() -> None:
     """The kernel forgets the oldest of what it told; another process has its own."""
-    accounts = Accounts()
+    accounts = CallAccounts()
     for data in (record((1, 2, 3)), record((1, 2, 4)), record((1, 2, 3)), record((1, 2, 3), pid=8)):
         accounts.noted(wire.arguments(data))
     rows = accounts.take_final().arguments
@@ -51,7 +51,7 @@ def test_a_combination_that_is_told_twice_is_one() -> None:
 
 
 def test_what_is_too_much_is_a_row_without_arguments() -> None:
-    accounts = Accounts()
+    accounts = CallAccounts()
     accounts.noted(wire.arguments(record((), ())))
     (row,) = accounts.take_final().arguments
     assert (row.combination, row.argument, row.value) == (None, None, None)

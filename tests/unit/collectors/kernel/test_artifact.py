@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracer.collectors.kernel.program.artifact import FORMAT, Artifact, Code, MapShape, instructions
+from tracer.collectors.kernel.program.artifact import (
+    FORMAT,
+    Artifact,
+    MapShape,
+    ProgramCode,
+    instructions,
+)
 
 INSTRUCTION = struct.Struct("=BBhi")
 LD_IMM64, ADD, MOV, EXIT = 0x18, 0x07, 0xB7, 0x95
@@ -37,13 +43,13 @@ def program(first_map: int, offset: int, inode: int, second_map: int) -> bytes:
     )
 
 
-CODE = Code(
+CODE = ProgramCode(
     program(0, 111, 222, 0),
     maps=[(0, "losses"), (5, "threads")],
     values=[(2, "OFFSET_a_b"), (3, "PIDNS_INO")],
 )
 ARTIFACT = Artifact(
-    programs={"sys_enter": CODE, "sys_exit": Code(b"", [], [])},
+    programs={"sys_enter": CODE, "sys_exit": ProgramCode(b"", [], [])},
     maps={"threads": MapShape(29, 4, 30_000, 0, 1), "losses": MapShape(2, 4, 8, 9, 0)},
     btf=bytes(range(256)),
     btf_types=(1, 99),

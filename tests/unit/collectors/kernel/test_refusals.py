@@ -10,7 +10,7 @@ import pytest
 
 from tracer import syscalls
 from tracer.collectors.kernel import wire
-from tracer.collectors.kernel.accounts import Accounts
+from tracer.collectors.kernel.accounts import CallAccounts
 from tracer.collectors.kernel.refusals import REGISTER_BYTES, Refusals
 from tracer.symbols import device_number
 
@@ -38,7 +38,7 @@ def rows(
     said: str, *counted: tuple[bytes, tuple[int, int, int]], texts: tuple[wire.Text, ...] = ()
 ) -> tuple[BlockedCall, ...]:
     """The rows under a profile that says ``said`` of every call; no stack was recorded."""
-    accounts = Accounts()
+    accounts = CallAccounts()
     accounts.started(wire.Start(5, 0, 7, 7, 0, 0, ORIGIN, 0, ORIGIN))
     return Refusals(lambda _abi, _nr, _args: said).rows(counted, texts, accounts)
 
@@ -87,7 +87,7 @@ def test_the_profile_is_asked_with_abi_number_and_arguments() -> None:
         return "ERRNO"
 
     counted = [(key(RETURN, -1, args=(1, 2, 3, 4, 5, 2**64 - 1)), (1, ORIGIN, ORIGIN))]
-    Refusals(decide).rows(counted, (), Accounts())
+    Refusals(decide).rows(counted, (), CallAccounts())
     assert asked == [(NATIVE, CLONE, (1, 2, 3, 4, 5, 2**64 - 1))]
 
 
@@ -168,7 +168,7 @@ def test_frames_are_asked_for_with_the_file_that_the_program_was() -> None:
             ORIGIN, packed, wire.refused_key(packed), 1, 2, b"", bytes(REGISTER_BYTES), b""
         )
     )
-    accounts = Accounts()
+    accounts = CallAccounts()
     accounts.started(wire.Start(5, 0, 7, 7, 0, 0, ORIGIN, 0, ORIGIN))
     kept.rows([(packed, (1, ORIGIN, ORIGIN))], (), accounts)
     (raw,) = asked

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tracer.collectors.procfs import accounts
-from tracer.collectors.procfs.accounts import Accounts
+from tracer.collectors.procfs.accounts import IoAccounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ def open_files() -> int:
 def test_root_keeps_nothing_open(monkeypatch: pytest.MonkeyPatch, child: int) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     before = open_files()
-    found = Accounts((child,))
+    found = IoAccounts((child,))
     assert found.read(child) is not None
     assert open_files() == before
 
@@ -40,7 +40,7 @@ def test_root_keeps_nothing_open(monkeypatch: pytest.MonkeyPatch, child: int) ->
 def test_an_ordinary_user_opens_each_once(monkeypatch: pytest.MonkeyPatch, child: int) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     before = open_files()
-    found = Accounts((child,))
+    found = IoAccounts((child,))
     first, again = found.read(child), found.read(child)
     assert first == again is not None
     assert open_files() == before + 1
@@ -57,7 +57,7 @@ def test_the_next_process_of_a_number_has_its_own_account(
     gone = os.fork()
     if gone == 0:
         signal.pause()
-    found = Accounts((gone,))
+    found = IoAccounts((gone,))
     os.kill(gone, signal.SIGKILL)
     os.waitpid(gone, 0)
     real = os.open
@@ -73,7 +73,7 @@ def test_no_more_are_kept_than_there_is_room_for(
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(accounts, "_MOST_KEPT", 1)
-    found = Accounts((child,))
+    found = IoAccounts((child,))
     assert found.read(os.getpid()) is None
     found.forget(child)
     assert found.read(os.getpid()) is not None
@@ -83,4 +83,4 @@ def test_no_more_are_kept_than_there_is_room_for(
 def test_a_process_that_is_not_there_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     for uid in (0, 1000):
         monkeypatch.setattr(os, "geteuid", lambda uid=uid: uid)
-        assert Accounts(()).read(2**22 + 1) is None
+        assert IoAccounts(()).read(2**22 + 1) is None

@@ -37,7 +37,7 @@ class MapShape(NamedTuple):
     flags: int
 
 
-class Code(NamedTuple):
+class ProgramCode(NamedTuple):
     """One program: its instructions, and where they have gaps."""
 
     instructions: bytes
@@ -48,7 +48,7 @@ class Code(NamedTuple):
 class Artifact(NamedTuple):
     """Programs, maps and type information, tied by names."""
 
-    programs: dict[str, Code]
+    programs: dict[str, ProgramCode]
     maps: dict[str, MapShape]
     btf: bytes
     """Type information of the task-storage map, which the kernel insists on."""
@@ -114,8 +114,8 @@ def _fill(code: bytearray, at: int, value: int) -> None:
     _NUMBER.pack_into(code, at + _NUMBER_AT, low)
 
 
-def _code(text: str, maps: Gaps, values: Gaps) -> Code:
-    return Code(
+def _code(text: str, maps: Gaps, values: Gaps) -> ProgramCode:
+    return ProgramCode(
         a2b_base64(text, strict_mode=True),
         [(at, name) for at, name in maps],
         [(at, name) for at, name in values],

@@ -22,8 +22,8 @@ from tracer.collectors.kernel.program.artifact import (
     LD_IMM64,
     PSEUDO_MAP_FD,
     Artifact,
-    Code,
     MapShape,
+    ProgramCode,
     instructions,
 )
 from tracer.collectors.kernel.program.offsets import names
@@ -124,7 +124,7 @@ def _artifact(
     return Artifact(code, maps, btf, (key_type, value_type))
 
 
-def _code(compiled: bytes, descriptors: Mapping[int, str], gaps: Sequence[str]) -> Code:
+def _code(compiled: bytes, descriptors: Mapping[int, str], gaps: Sequence[str]) -> ProgramCode:
     """Note where a program has bcc's descriptors and the stand-ins; the former become 0."""
     code = bytearray(compiled)
     maps, values = [], []
@@ -134,7 +134,7 @@ def _code(compiled: bytes, descriptors: Mapping[int, str], gaps: Sequence[str]) 
             INSTRUCTION.pack_into(code, at * INSTRUCTION.size, opcode, registers, 0, 0)
         elif opcode in (LD_IMM64, ADD) and 0 <= value - _FIRST_GAP < len(gaps):
             values.append((at, gaps[value - _FIRST_GAP]))
-    return Code(bytes(code), maps, values)
+    return ProgramCode(bytes(code), maps, values)
 
 
 def _uapi_folders(machine: str) -> Iterator[str]:
