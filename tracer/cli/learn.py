@@ -91,13 +91,13 @@ def learn(
     """
     from tracer import profile as profiles
     from tracer.cli import output as out
-    from tracer.profile.learn import Wish
+    from tracer.profile.learn import Tightness
     from tracer.query import observed, phases, select
     from tracer.report import learned
 
     _require_alone(update, {"--default": default, "--name": name})
-    wish, file = (
-        Wish(only_seen, exact, after is not None),
+    tightness, file = (
+        Tightness(only_seen, exact, after is not None),
         None if update is None else profiles.load(update),
     )
     path = out.database(db)
@@ -107,9 +107,9 @@ def learn(
         split = phases.phases(path, *meant, marks) if marks else None
         found = split.observed if split else observed.observe(path, *meant)
     if file is None:
-        made = learned.profile(found, default or _DEFAULT, name, wish, split)
+        made = learned.profile(found, default or _DEFAULT, name, tightness, split)
     else:
-        made = learned.update(found, file, wish, split)
+        made = learned.update(found, file, tightness, split)
     out.say_waiting(found.waiting)
     out.deliver(made.json() if json else made.text, place)
     sys.stderr.write(made.coverage(out.width(), explain=explain))

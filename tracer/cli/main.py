@@ -71,7 +71,7 @@ def split() -> Front:
     gc.disable()  # modules are no garbage; where it may take long, the supervisor enables it
     from tracer.cli.supervise import supervise
     from tracer.session.processes import guard
-    from tracer.store.deputy import serve
+    from tracer.store.loader import serve
 
     return guard.split(supervise, serve)
 

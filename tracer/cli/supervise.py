@@ -15,7 +15,7 @@ from tracer.errors import EXIT_FAILED, InexactRun, SbtraceError
 from tracer.session.processes.cancellation import cancellable
 from tracer.session.processes.crash import own_limits, say_lowered_limits
 from tracer.session.processes.guard import leave
-from tracer.store.deputy import Deputy
+from tracer.store.loader import Loader
 
 if TYPE_CHECKING:
     from tracer.cli.guarding import Guarding
@@ -67,8 +67,8 @@ def _run(guard: Guard) -> int:
             quiet=order.quiet,
             verdict=order.verdict,
         )
-    deputy = Deputy(guard.orders_fd, guard.answers_fd)
-    finished = run(planned, LiveLine(sys.stderr, quiet=order.quiet), guard, deputy)
+    loader = Loader(guard.tasks_fd, guard.answers_fd)
+    finished = run(planned, LiveLine(sys.stderr, quiet=order.quiet), guard, loader)
     if guarding:
         return _guarded(guarding, delivery, finished)
     _deliver(delivery, finished, wants_all=order.json and not order.verdict)
@@ -116,6 +116,6 @@ def _verdict(record: RunRecord) -> int:
 
 def _order(guard: Guard) -> Order | None:
     """Wait for the order; None if the front is gone without having handed over all of it."""
-    with os.fdopen(guard.wish_fd, "rb") as pipe, suppress(ValueError):
+    with os.fdopen(guard.order_fd, "rb") as pipe, suppress(ValueError):
         return Order.parse(pipe.read())
     return None

@@ -80,7 +80,7 @@ class Learned(NamedTuple):
     """What stood in the way of a tighter one."""
 
 
-class Wish(NamedTuple):
+class Tightness(NamedTuple):
     """How tight it is to be."""
 
     only_seen: bool = False
@@ -91,7 +91,10 @@ class Wish(NamedTuple):
     """For a program that loads it itself when it has started: without what starts a command."""
 
 
-def learn(uses: Sequence[Use], run_ids: Sequence[str], wish: Wish = Wish()) -> Learned:  # noqa: B008 - it cannot be changed
+USUAL = Tightness()
+
+
+def learn(uses: Sequence[Use], run_ids: Sequence[str], tightness: Tightness = USUAL) -> Learned:
     """The entries for what the runs did.
 
     A call that the kernel took is allowed. One that filters answered with an error each time gets
@@ -107,13 +110,13 @@ def learn(uses: Sequence[Use], run_ids: Sequence[str], wish: Wish = Wish()) -> L
     for name, alike in sorted(names.items()):
         whole = _whole(alike, run_ids)
         why = _not_by_values(name, alike, abis) if name in ARGUMENTS else ""
-        narrow = _by_values(name, alike, run_ids, exact=wish.exact) if why is None else [whole]
+        narrow = _by_values(name, alike, run_ids, exact=tightness.exact) if why is None else [whole]
         if len(narrow) > 2 or sum(len(entry.ways) for entry in narrow) > _MOST_RULES:
             narrow, why = [whole], f"it was made in more than {_MOST_RULES} ways"
         if why and whole.action == "allow":
             obstacles.append(f"{name} is allowed whole: {why}")
         entries += narrow
-    unseen = () if wish.only_seen else tuple(_unseen(entries, names, wish))
+    unseen = () if tightness.only_seen else tuple(_unseen(entries, names, tightness))
     return Learned(tuple(entries), unseen, abis, (*obstacles, *_obstacles(entries, names)))
 
 
@@ -221,11 +224,11 @@ def is_rare(uses: Sequence[Use], count: int) -> bool:
 
 
 def _unseen(
-    entries: Sequence[Entry], names: Mapping[str, Sequence[Use]], wish: Wish
+    entries: Sequence[Entry], names: Mapping[str, Sequence[Use]], tightness: Tightness
 ) -> Iterator[Entry]:
     there = {entry.name for entry in entries}
     known = syscalls.names(syscalls.native_abi())
-    for each in RUNTIME if wish.while_running else (*START, *RUNTIME, *CONTAINER):
+    for each in RUNTIME if tightness.while_running else (*START, *RUNTIME, *CONTAINER):
         if each.name not in there and each.name in known:
             yield Entry(each.name, "allow", each.reason)
     for entry in entries:
@@ -234,16 +237,16 @@ def _unseen(
             plain = Entry(wanted.name, "allow", wanted.reason, (NO_NAMESPACES,))
             if not any(_covers(other, plain) for other in entries):
                 yield plain
-    yield from _timed(entries, names, wish)
+    yield from _timed(entries, names, tightness)
 
 
 def _timed(
-    entries: Sequence[Entry], names: Mapping[str, Sequence[Use]], wish: Wish
+    entries: Sequence[Entry], names: Mapping[str, Sequence[Use]], tightness: Tightness
 ) -> Iterator[Entry]:
     """What depends on timing; what the runs were refused stays refused."""
     refused = {entry.name for entry in entries if entry.action != "allow"}
     for each in shapes.timed(names):
-        masks = bits(each.name, exact=wish.exact) if each.args else {}
+        masks = bits(each.name, exact=tightness.exact) if each.args else {}
         ways = (_looked_at(Way(each.args, frozenset()), masks),) if each.args else ()
         wanted = Entry(each.name, "allow", each.reason, ways)
         known = syscalls.number(syscalls.native_abi(), each.name) is not None

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tracer.profile import Profile
     from tracer.profile.amend import Amended
-    from tracer.profile.learn import Learned, Wish
+    from tracer.profile.learn import Learned, Tightness
     from tracer.query.observed import Observed, Source
     from tracer.query.phases import Phases
 
@@ -111,7 +111,7 @@ def profile(
     observed: Observed,
     default_action: str,
     name: str | None,
-    wish: Wish,
+    tightness: Tightness,
     phases: Phases | None = None,
 ) -> Made:
     """The profile for what was observed; with ``phases`` for what it was in the second one.
@@ -122,7 +122,7 @@ def profile(
     _require_counted(observed)
     _require_action(default_action)
     sources = sources_of(observed)._replace(after=phases.after if phases else ())
-    found = learning.learn(observed.uses, sources.run_ids, wish)
+    found = learning.learn(observed.uses, sources.run_ids, tightness)
     chosen = name or name_of(observed)
     text = learned_file.text(found, sources, chosen, default_action, value_texts)
     parse(text, "the learned profile")
@@ -143,11 +143,13 @@ def _require_action(text: str) -> None:
         raise UsageError(str(error)) from None
 
 
-def update(observed: Observed, file: Profile, wish: Wish, phases: Phases | None = None) -> Made:
+def update(
+    observed: Observed, file: Profile, tightness: Tightness, phases: Phases | None = None
+) -> Made:
     """What the runs needed, added to a profile. Raises as ``profile`` does."""
     _require_counted(observed)
     sources = sources_of(observed)
-    found = learning.learn(observed.uses, sources.run_ids, wish)
+    found = learning.learn(observed.uses, sources.run_ids, tightness)
     made = amend(file, found, len(sources.run_ids), value_texts)
     return Made(made.text, observed, found, made, phases)
 

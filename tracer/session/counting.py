@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tracer.collectors.kernel import KernelCollector
     from tracer.profile import Profile
-    from tracer.session.request import TraceWish
+    from tracer.session.request import TraceMode
 
 _UNKNOWN, _SIGNAL, _ERRNO = 0, 1, 2
 """VERDICT_… of bpf/records.h: this module is imported without eBPF, too."""
@@ -22,13 +22,13 @@ DIRECT_NRS = 512
 
 
 def kernel_collector(
-    wish: TraceWish, profile: Profile
+    mode: TraceMode, profile: Profile
 ) -> tuple[KernelCollector | None, str | None]:
     """Return the collector, or None and, if it was wanted, why there is none.
 
-    Raises KernelError if there is none and ``wish`` is ``full``.
+    Raises KernelError if there is none and ``mode`` is ``full``.
     """
-    if wish == "none":
+    if mode == "none":
         return None, None
     try:
         if os.geteuid() != 0:
@@ -37,7 +37,7 @@ def kernel_collector(
 
         return KernelCollector(_decide(profile), _logged(profile), verdicts(profile)), None
     except KernelError as error:
-        if wish == "full":
+        if mode == "full":
             raise
         return None, str(error)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tracer.collectors.interface import Collector, Findings
     from tracer.model import Run, RunRecord, Sample
-    from tracer.store.deputy import Deputy
+    from tracer.store.loader import Loader
 
 
 class Journal:
@@ -26,13 +26,13 @@ class Journal:
         database: Path,
         begun: Run,
         collectors: Sequence[Collector],
-        deputy: Deputy | None = None,
+        loader: Loader | None = None,
     ) -> None:
-        """``deputy``: who takes the run into the database; None: the calling process."""
+        """``loader``: who takes the run into the database; None: the calling process."""
         self._database = database
         self._run_id = begun.run_id
         self._collectors = collectors
-        self._deputy = deputy
+        self._loader = loader
         self._spool: Spool | None = None
         self.troubles: list[str] = []
         """What kept the record from going where it should, and where it is instead."""
@@ -66,21 +66,21 @@ class Journal:
         self._keep(lambda: spool.finish(_unsettled(final, findings)))
         if spool.trouble:
             self.troubles.append(spool.trouble)
-        if self._deputy is not None:
-            self._deputy.order(self._database)
+        if self._loader is not None:
+            self._loader.begin(self._database)
 
     def give_up(self) -> None:
         """Have the run taken in as far as it is on the disk: it cannot be finished."""
         if self._spool is not None:
             self._spool.let_go()
-            if self._deputy is not None:
-                self._deputy.order(self._database)
+            if self._loader is not None:
+                self._loader.begin(self._database)
             self.settle()
 
     def settle(self) -> Sequence[str]:
         """Wait until the finished run is in the database, or say why it waits; all troubles."""
         if self._spool is not None:
-            taken_in = self._deputy.result() if self._deputy is not None else None
+            taken_in = self._loader.result() if self._loader is not None else None
             if taken_in is None:
                 taken_in = take_in(self._database)
             for waiting in taken_in.waiting:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tracer.session.aftermath import Daemons
     from tracer.session.target import TargetPlan
 
-TraceWish = Literal["auto", "full", "none"]
+TraceMode = Literal["auto", "full", "none"]
 
 MIN_INTERVAL_MS = 10
 MAX_INTERVAL_MS = 60_000
@@ -48,7 +48,7 @@ class Request(NamedTuple):
     """The words of ``--cap``; None: as the profile says."""
     timeout_s: float | None = None
     interval_ms: int = 100
-    trace: TraceWish = "auto"
+    trace: TraceMode = "auto"
     tags: Mapping[str, str] = MappingProxyType({})
     daemons: Daemons = "wait"
     closed: tuple[int, ...] = ()

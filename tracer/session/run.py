@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from tracer.model import Run, RunRecord
     from tracer.session.processes.guard import Guard
     from tracer.session.request import Plan
-    from tracer.store.deputy import Deputy
+    from tracer.store.loader import Loader
 
 
 class Finished(NamedTuple):
@@ -57,19 +57,19 @@ class Finished(NamedTuple):
 
 
 def run(
-    plan: Plan, watcher: Watcher, guard: Guard | None = None, deputy: Deputy | None = None
+    plan: Plan, watcher: Watcher, guard: Guard | None = None, loader: Loader | None = None
 ) -> Finished:
     """Start the target, stay until the whole of it is gone, and record it.
 
     ``guard``: of ``guard.split``, where the calling process is sbtrace's alone. Without
     it a SIGKILL of this process ends the command, but not what the command left behind.
-    ``deputy`` takes the run into the database; without one the calling process does.
+    ``loader`` takes the run into the database; without one the calling process does.
     Signals that a run is steered by stay blocked. Raises SbtraceError if the target was not
     started.
     """
     with ExitStack() as stack:
         try:
-            session = _Session(plan, guard, deputy, stack)
+            session = _Session(plan, guard, loader, stack)
             begun = session.start()
         except OSError as error:
             raise SandboxError(
@@ -82,16 +82,16 @@ class _Session:
     """The parts of one run. Made with the launcher waiting; ``stack`` undoes it."""
 
     def __init__(
-        self, plan: Plan, guard: Guard | None, deputy: Deputy | None, stack: ExitStack
+        self, plan: Plan, guard: Guard | None, loader: Loader | None, stack: ExitStack
     ) -> None:
-        self._plan, self._guard, self._deputy = plan, guard, deputy
+        self._plan, self._guard, self._loader = plan, guard, loader
         held = hold(HELD)
         signals = guard.signals if guard is not None else held
         linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
         open_files = guard.open_files if guard is not None else make_room()
         inbox = SignalInbox()
         stack.callback(inbox.close)
-        get_ready = deputy.get_ready if deputy is not None else _nothing
+        get_ready = loader.get_ready if loader is not None else _nothing
         self._target = plan.target.prepare(signals, open_files, get_ready, stack)
         if guard is not None:
             leave_streams(0, 1)
@@ -161,7 +161,7 @@ class _Session:
         """
         journal = None
         try:
-            journal = Journal(self._plan.database, begun, self._collectors, self._deputy)
+            journal = Journal(self._plan.database, begun, self._collectors, self._loader)
             return self._attend(begun, journal, watcher)
         except Exception:
             # The guard does the same, but what is on the disk waits for it to be over.
@@ -227,7 +227,7 @@ def _whole(record: RunRecord, journal: Journal) -> Callable[[], RunRecord] | Non
 
 
 def _nothing() -> None:
-    """Without a deputy nobody gets ready."""
+    """Without a loader nobody gets ready."""
 
 
 def exit_status(run: Run, ended_by: int | None = None) -> int:

@@ -10,7 +10,7 @@ import pytest
 from tracer import syscalls
 from tracer.profile import load, parse
 from tracer.profile.amend import Amended, amend
-from tracer.profile.learn import Use, Way, Wish, learn
+from tracer.profile.learn import Tightness, Use, Way, learn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +55,7 @@ def use(name: str, **changes: object) -> Use:
 
 
 def amended(source: str, *uses: Use) -> Amended:
-    found = learn(uses, RUNS, Wish(only_seen=True))
+    found = learn(uses, RUNS, Tightness(only_seen=True))
     return amend(parse(source, "mine.toml"), found, len(RUNS))
 
 
@@ -112,7 +112,7 @@ def test_what_a_profile_extends_stays_in_its_own_file(tmp_path: Path) -> None:
     base, mine = tmp_path / "base.toml", tmp_path / "mine.toml"
     base.write_text('default_action = "kill_process"\nallow = ["read"]\n')
     mine.write_text('extends = "./base.toml" # as all of ours\nallow = ["write"]\n')
-    found = learn([use("getpid"), use("read")], RUNS, Wish(only_seen=True))
+    found = learn([use("getpid"), use("read")], RUNS, Tightness(only_seen=True))
     made = amend(load(str(mine)), found, len(RUNS))
     mine.write_text(made.text)
     assert [entry.name for entry in made.added] == ["getpid"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tracer import syscalls
 from tracer.profile import parse
 from tracer.profile.deciding import WHOLE
-from tracer.profile.learn import Learned, Use, Way, Wish, learn
+from tracer.profile.learn import Learned, Tightness, Use, Way, learn
 from tracer.profile.learned_file import Sources
 from tracer.profile.learned_file import text as file_text
 from tracer.profile.unseen import CONTAINER, RUNTIME, START
@@ -38,7 +38,7 @@ def text(found: Learned, sources: Sources = SOURCES) -> str:
 
 
 def profile(*uses: Use, only_seen: bool = False, exact: bool = False) -> Profile:
-    return parse(text(learn(uses, RUNS, Wish(only_seen, exact))), "demo.toml")
+    return parse(text(learn(uses, RUNS, Tightness(only_seen, exact))), "demo.toml")
 
 
 def action(found: Profile, name: str, *args: int) -> str:
@@ -61,7 +61,7 @@ def test_each_entry_says_in_how_many_runs_and_by_which_program() -> None:
 
 
 def test_a_profile_that_a_running_program_goes_over_to_starts_no_command() -> None:
-    found = learn([use("exit_group")], RUNS, Wish(while_running=True))
+    found = learn([use("exit_group")], RUNS, Tightness(while_running=True))
     added = {entry.name for entry in found.unseen}
     assert not added & {"execve", "openat2", "statx"}
     assert {"rt_sigreturn", "restart_syscall"} <= added
@@ -73,13 +73,13 @@ def test_what_no_run_shows_is_added_with_its_reason() -> None:
     expected = {each.name: each.reason for each in (*START, *RUNTIME, *CONTAINER)}
     del expected["exit_group"]
     assert added == {name: why for name, why in expected.items() if name in syscalls.names(NATIVE)}
-    assert learn([use("exit_group")], RUNS, Wish(only_seen=True)).unseen == ()
+    assert learn([use("exit_group")], RUNS, Tightness(only_seen=True)).unseen == ()
 
 
 def test_a_call_that_was_refused_with_several_errors_gets_the_one_that_came_most_often() -> None:
     """Whole or by its values; the entry names the others."""
     whole = use("mount", calls=0, errnos=("EACCES", "EPERM"))
-    found = learn([whole], RUNS, Wish(only_seen=True))
+    found = learn([whole], RUNS, Tightness(only_seen=True))
     assert [(e.action, e.comment) for e in found.entries] == [
         ("errno:EACCES", "3 of 3: demo; refused most often so, and with EPERM")
     ]
@@ -91,7 +91,7 @@ def test_a_call_that_was_refused_with_several_errors_gets_the_one_that_came_most
         Way(unix, frozenset(RUNS[1:])),
     )
     sockets = use("socket", errnos=("EACCES", "EPERM"), ways=ways, unknown=None)
-    found = learn([sockets], RUNS, Wish(only_seen=True))
+    found = learn([sockets], RUNS, Tightness(only_seen=True))
     assert [(e.action, len(e.ways), e.runs) for e in found.entries] == [
         ("allow", 1, (2,)),
         ("errno:EACCES", 1, (2,)),
@@ -106,7 +106,7 @@ def test_a_call_that_was_refused_with_several_errors_gets_the_one_that_came_most
 def test_calls_of_a_foreign_abi_are_allowed_there_and_named_as_an_obstacle() -> None:
     foreign = syscalls.FOREIGN_ABIS[NATIVE][-1]
     nr = syscalls.number(foreign, "read") or 0
-    found = learn([use("read")._replace(abi=foreign, nr=nr)], RUNS, Wish(only_seen=True))
+    found = learn([use("read")._replace(abi=foreign, nr=nr)], RUNS, Tightness(only_seen=True))
     assert found.abis == (foreign,)
     made = parse(text(found), "demo.toml")
     assert str(made.decide(foreign, nr).action) == "allow"
@@ -116,8 +116,8 @@ def test_calls_of_a_foreign_abi_are_allowed_there_and_named_as_an_obstacle() -> 
 GLIBC_THREAD, GO_THREAD, CHILD = 0x3D0F00, 0xD0F00, 0x01200011
 
 
-def added(*uses: Use, **wishes: bool) -> dict[str, str]:
-    found = learn(uses, RUNS, Wish(**wishes)).unseen
+def added(*uses: Use, **how: bool) -> dict[str, str]:
+    found = learn(uses, RUNS, Tightness(**how)).unseen
     plain = {each.name for each in (*START, *RUNTIME, *CONTAINER)}
     return {entry.name: entry.comment for entry in found if entry.name not in plain}
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def test_a_run_that_is_given_up_is_in_the_database_before_anybody_goes_on(tmp_path: Path) -> None:
-    """As far as it was on the disk, by whoever gives it up, where there is no deputy."""
+    """As far as it was on the disk, by whoever gives it up, where there is no loader."""
     database = tmp_path / "runs.duckdb"
     journal = Journal(database, a_record().run._replace(outcome="running"), [])
     assert not database.exists()

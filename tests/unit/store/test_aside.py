@@ -133,7 +133,7 @@ def test_what_holds_no_run_is_kept_aside_said_once_and_stops_no_other(
     assert capsys.readouterr().err == ""
 
 
-def test_a_run_names_what_its_deputy_set_aside(database: Path) -> None:
+def test_a_run_names_what_its_loader_set_aside(database: Path) -> None:
     location.check_writable(database)
     leftover = location.spool_root(database) / f"{0:012x}"
     leftover.parent.mkdir(mode=0o700)

@@ -21,22 +21,22 @@ PID_BYTES = 4
 class Front:
     """The process that the caller knows, over the other two."""
 
-    def __init__(self, guard: int, told: int, wish: int, relay: int) -> None:
+    def __init__(self, guard: int, told: int, order: int, relay: int) -> None:
         self._guard = guard
-        self._told, self._wish, self._relay = told, wish, relay
+        self._told, self._order, self._relay = told, order, relay
         self._supervisor = 0
         self._ends: dict[int, int] = {}
         """Wait statuses of the guard, and of a supervisor that lost its guard."""
 
-    def hand_over(self, wish: bytes) -> NoReturn:
-        """Let the supervisor do what is wished; pass signals on until all is over, and exit
+    def hand_over(self, order: bytes) -> NoReturn:
+        """Let the supervisor do what is ordered; pass signals on until all is over, and exit
         as it did. Raises SandboxError if there is no supervisor."""
         signal.pthread_sigmask(signal.SIG_BLOCK, _FRONT_HELD)
         hold_list()
         self._learn_supervisor()
         try:
-            with suppress(BrokenPipeError), os.fdopen(self._wish, "wb") as pipe:
-                pipe.write(wish)
+            with suppress(BrokenPipeError), os.fdopen(self._order, "wb") as pipe:
+                pipe.write(order)
             leave_streams(0, 1)
             while not self._over():
                 self._pass_on(signal.sigwaitinfo(_FRONT_HELD))

@@ -54,11 +54,11 @@ class Guard(NamedTuple):
     """The caller's limit on them, soft and hard."""
     watched: tuple[int, ...]
     """Descriptors that become readable when the front or the guard is dead."""
-    wish_fd: int
+    order_fd: int
     """Pipe from the front: what is wanted; it ends with nothing if nothing is."""
     relay_fd: int
     """Pipe from the front: a byte for each signal that a process sent to it."""
-    orders_fd: int
+    tasks_fd: int
     """Pipe to the work that the guard was given, which ends when this end is closed."""
     answers_fd: int
     """Pipe back from it."""
@@ -89,9 +89,9 @@ class Guard(NamedTuple):
 def split(supervise: Callable[[Guard], NoReturn], work: Callable[[int, int], object]) -> Front:
     """Fork guard and supervisor, which begin at once; the calling process is the front.
 
-    ``supervise`` is what the supervisor does; ``Guard.wish_fd`` gives it what ``Front.hand_over``
-    was given. ``work(orders, answers)`` is what the guard does meanwhile, with the other ends of
-    ``Guard.orders_fd`` and ``answers_fd``; it has to return once ``orders`` ends, by which the
+    ``supervise`` is what the supervisor does; ``Guard.order_fd`` gives it what ``Front.hand_over``
+    was given. ``work(tasks, answers)`` is what the guard does meanwhile, with the other ends of
+    ``Guard.tasks_fd`` and ``answers_fd``; it has to return once ``tasks`` ends, by which the
     guard learns that the supervisor is gone. The signals of ``HELD`` are blocked in all three.
 
     Call it with one thread and nothing in the buffers of the standard streams. Raises
@@ -111,12 +111,12 @@ class _Pipes(NamedTuple):
     front_fd: int
     told: int
     tell: int
-    wished: int
-    wish: int
+    order_in: int
+    order: int
     relayed: int
     relay: int
-    ordered: int
-    orders: int
+    tasks_in: int
+    tasks: int
     answered: int
     answers: int
 
@@ -148,14 +148,14 @@ def _split(
     linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
     guard = os.fork()
     if guard:
-        pipes.close_all_but(pipes.told, pipes.wish, pipes.relay)
-        return Front(guard, pipes.told, pipes.wish, pipes.relay)
+        pipes.close_all_but(pipes.told, pipes.order, pipes.relay)
+        return Front(guard, pipes.told, pipes.order, pipes.relay)
     guard_fd, supervisor = _fork_supervisor(pipes.tell)
     if supervisor:
         os.close(guard_fd)
-        pipes.close_all_but(pipes.ordered, pipes.answers)
-        _keep_watch(supervisor, work, (pipes.ordered, pipes.answers))
-    own = (pipes.wished, pipes.relayed, pipes.orders, pipes.answered)
+        pipes.close_all_but(pipes.tasks_in, pipes.answers)
+        _keep_watch(supervisor, work, (pipes.tasks_in, pipes.answers))
+    own = (pipes.order_in, pipes.relayed, pipes.tasks, pipes.answered)
     pipes.close_all_but(pipes.front_fd, *own)
     return _leave_to(supervise, Guard(*found, (pipes.front_fd, guard_fd), *own))
 

@@ -29,12 +29,12 @@ def pipe() -> Iterator[tuple[int, int]]:
             continue
 
 
-def a_front(told: int, wish: int = -1) -> Front:
+def a_front(told: int, order: int = -1) -> Front:
     """One whose guard has ended."""
     ended = os.fork()
     if ended == 0:
         os._exit(0)
-    return Front(ended, told, wish, -1)
+    return Front(ended, told, order, -1)
 
 
 @pytest.mark.parametrize("number", [1, 4_194_303, -errno.EAGAIN])

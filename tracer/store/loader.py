@@ -19,33 +19,33 @@ if TYPE_CHECKING:
     from tracer.store.writer import TakeInResult
 
 
-class Deputy:
-    """The deputy as the recording process sees it."""
+class Loader:
+    """The loader as the recording process sees it."""
 
-    def __init__(self, orders: int, answers: int) -> None:
-        """``orders``, ``answers``: the ends of two pipes; ``serve`` has the others."""
-        self._orders, self._answers = orders, answers
+    def __init__(self, tasks: int, answers: int) -> None:
+        """``tasks``, ``answers``: the ends of two pipes; ``serve`` has the others."""
+        self._tasks, self._answers = tasks, answers
 
     def get_ready(self) -> None:
-        """Let DuckDB be started before there is an order, which starts it otherwise.
+        """Let DuckDB be started before there is a task, which starts it otherwise.
 
         Not earlier than a run is certain: the front, which reads the command line, had better
         have a processor to itself.
         """
         self._send("")
 
-    def order(self, database: Path) -> None:
+    def begin(self, database: Path) -> None:
         """Let ``take_in`` begin for ``database``; ``result`` waits for it."""
         self._send(json.dumps(os.fspath(database)))
 
     def _send(self, line: str) -> None:
         with suppress(BrokenPipeError):  # then there is no result either
-            os.write(self._orders, line.encode() + b"\n")
+            os.write(self._tasks, line.encode() + b"\n")
 
     def result(self) -> TakeInResult | None:
         """Wait for what ``take_in`` returned, and name what it set aside.
 
-        None if the deputy died over it.
+        None if the loader died over it.
         """
         from tracer.store import aside
         from tracer.store.writer import TakeInResult, Waiting
@@ -60,12 +60,12 @@ class Deputy:
         return TakeInResult(tuple(told["taken"]), waiting)
 
 
-def serve(orders: int, answers: int) -> object:
-    """Start DuckDB when told to, then take in what is ordered, until the other process is gone.
+def serve(tasks: int, answers: int) -> object:
+    """Start DuckDB when told to, then take in what comes, until the other process is gone.
 
     Returns what is to be kept until the process ends: nobody has to wait for DuckDB's own end.
     """
-    with open(orders, encoding="utf-8", closefd=False) as lines:
+    with open(tasks, encoding="utf-8", closefd=False) as lines:
         first = lines.readline()
         if not first:
             return None
