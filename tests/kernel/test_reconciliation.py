@@ -11,7 +11,7 @@ import pytest
 from tests.unit.store.records import a_record
 from tracer.model import Process, RunRecord, SyscallError, SyscallStat
 from tracer.store.reader import Reader
-from tracer.store.spool import Spool
+from tracer.store.spool.spool import Spool
 
 if TYPE_CHECKING:
     from pathlib import Path

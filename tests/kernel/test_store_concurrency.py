@@ -18,7 +18,7 @@ from tests.unit.store.test_spool import finished
 from tracer.errors import StoreError
 from tracer.store import location
 from tracer.store.reader import Reader
-from tracer.store.spool import Spool
+from tracer.store.spool.spool import Spool
 from tracer.store.writer import take_in
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ KILLS = 40
 WRITER = """
 import pathlib, sys
 from tests.unit.store.records import a_record, a_sample
-from tracer.store.spool import Spool
+from tracer.store.spool.spool import Spool
 from tracer.store.writer import take_in
 database, forever = pathlib.Path(sys.argv[1]), sys.argv[2] == "forever"
 while True:

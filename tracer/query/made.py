@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracer.query.observed import Source, chosen
-from tracer.store.encode import decode_text
+from tracer.store.spool.encode import decode_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

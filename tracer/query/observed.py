@@ -9,7 +9,7 @@ from tracer.errors import RunNotFound
 from tracer.profile.deciding import ARGUMENTS
 from tracer.profile.learn import Use, Way
 from tracer.query import runs as listing
-from tracer.store.encode import decode_text
+from tracer.store.spool.encode import decode_text
 from tracer.syscalls import errno_name
 
 if TYPE_CHECKING:

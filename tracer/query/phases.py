@@ -15,7 +15,7 @@ from tracer.profile.deciding import ARGUMENTS, MEMORY
 from tracer.profile.learn import Way
 from tracer.profile.where import did_you_mean
 from tracer.query.observed import Observed, chosen, observe_with
-from tracer.store.encode import decode_text
+from tracer.store.spool.encode import decode_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tracer.errors import UsageError
-from tracer.store.encode import encode_text
+from tracer.store.spool.encode import encode_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,7 +84,7 @@ def list_runs(database: Path, wanted: Filter) -> Listing:
 
 
 def _running(database: Path, wanted: Filter) -> list[tuple[Any, ...]]:
-    from tracer.store import running
+    from tracer.store.spool import running
 
     present = datetime.now(UTC)
     rows = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tracer.errors import RunNotFound, UsageError
 from tracer.model import HISTOGRAM_BUCKETS
 from tracer.query import runs as listing
-from tracer.store.encode import decode_text
+from tracer.store.spool.encode import decode_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tracer.errors import SbtraceError, StoreError
-from tracer.store.spool import Spool
+from tracer.store.spool.spool import Spool
 from tracer.store.writer import take_in
 
 if TYPE_CHECKING:

@@ -10,16 +10,16 @@ from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.errors import StoreError
-from tracer.store import folder
 from tracer.store.location import fallback_roots, spool_root
-from tracer.store.waiting import Unreadable
+from tracer.store.spool import folder
+from tracer.store.spool.waiting import Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from tracer.identity import Identity
-    from tracer.store.waiting import Found
+    from tracer.store.spool.waiting import Found
 
 PREFIX = "unreadable-"
 """Of the name within the spool of what is set aside; the name that it had follows."""

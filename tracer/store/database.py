@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from tracer.errors import StoreError
 from tracer.store import schema, undo
 from tracer.store.engine import duckdb
-from tracer.store.folder import opened
 from tracer.store.location import check_own, spool_root
 from tracer.store.locks import Busy, describe
+from tracer.store.spool.folder import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

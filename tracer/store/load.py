@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from tracer.completeness import counts_are_exact, samples_are_complete
 from tracer.model import Loss
-from tracer.store import folder, log, spool, waiting
 from tracer.store.schema import TABLES
+from tracer.store.spool import folder, log, spool, waiting
 
 if TYPE_CHECKING:
     import duckdb
 
-    from tracer.store.waiting import Claimed
+    from tracer.store.spool.waiting import Claimed
 
 _LINE_BYTES = 64 << 20  # a line with the longest argv that execve takes, and then some
 _LARGE_BYTES = 32 << 20

@@ -17,8 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tracer.store.folder import open_private, opened
 from tracer.store.location import spool_root
+from tracer.store.spool.folder import open_private, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

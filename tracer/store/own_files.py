@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracer.errors import SbtraceError
-from tracer.store.folder import opened
 from tracer.store.location import DUCKDB_FILES, is_duckdb, spool_root
+from tracer.store.spool.folder import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

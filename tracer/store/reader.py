@@ -20,8 +20,8 @@ from tracer.model import (
     SyscallStat,
 )
 from tracer.store import locks, rows, schema, shape, undo, writer
-from tracer.store.encode import decode_text, map_text
 from tracer.store.location import check_readable
+from tracer.store.spool.encode import decode_text, map_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import tracer
 from tracer.errors import StoreError
-from tracer.store import folder
+from tracer.store.spool import folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

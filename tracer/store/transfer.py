@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from tracer.errors import StoreError
 from tracer.store import database as files
-from tracer.store import folder, schema, writer
+from tracer.store import schema, writer
 from tracer.store.load import columns_of
 from tracer.store.location import check_readable
 from tracer.store.maintain import alone
 from tracer.store.reader import Reader
+from tracer.store.spool import folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

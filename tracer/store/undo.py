@@ -18,8 +18,9 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.errors import StoreError
-from tracer.store import folder, locks
+from tracer.store import locks
 from tracer.store.location import spool_root
+from tracer.store.spool import folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.errors import StoreError
 from tracer.identity import Identity, as_invoking_user
-from tracer.store import aside, folder, location, locks, shape, spool, waiting
+from tracer.store import aside, location, locks, shape
+from tracer.store.spool import folder, spool, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

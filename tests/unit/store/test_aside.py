@@ -18,7 +18,7 @@ from tracer.query.runs import Filter, list_runs
 from tracer.report import upkeep
 from tracer.store import location, maintain, writer
 from tracer.store.reader import Reader
-from tracer.store.spool import Spool
+from tracer.store.spool.spool import Spool
 from tracer.store.writer import TakeInResult, take_in
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def test_a_disk_that_fails_for_now_sets_nothing_aside(
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr("tracer.store.folder.read_file", fails)
+        patch.setattr("tracer.store.spool.folder.read_file", fails)
         (waiting,) = take_in(database).waiting
         assert "Input/output error" in waiting.reason
     assert take_in(database).taken == (record.run.run_id,)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tracer.model import Loss
-from tracer.store import folder
-from tracer.store.log import Log
+from tracer.store.spool import folder
+from tracer.store.spool.log import Log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from tests.unit.store.records import ODD, a_record, a_run, a_sample
 from tracer.errors import RunNotFound, StoreError
 from tracer.model import Loss, RunRecord
-from tracer.store import folder, location
-from tracer.store.encode import decode_text, encode_text
+from tracer.store import location
 from tracer.store.reader import Reader
-from tracer.store.spool import Spool
+from tracer.store.spool import folder
+from tracer.store.spool.encode import decode_text, encode_text
+from tracer.store.spool.spool import Spool
 from tracer.store.writer import TakeInResult, take_in
 
 if TYPE_CHECKING:
@@ -214,7 +215,7 @@ def test_a_spool_whose_folder_vanishes_moves_on_with_all_it_holds(database: Path
 def test_a_run_that_can_be_kept_nowhere_says_where_it_was_tried(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tracer.store.spool.fallback_roots", lambda *_: iter(()))
+    monkeypatch.setattr("tracer.store.spool.spool.fallback_roots", lambda *_: iter(()))
     with pytest.raises(StoreError, match=r"cannot be kept: .*No such file"):
         Spool.create(database, a_run())
 
@@ -233,7 +234,7 @@ def test_runs_are_found_by_last_and_by_a_unique_prefix(database: Path) -> None:
 
 
 def test_spooling_does_not_import_duckdb() -> None:
-    code = "import sys, tracer.store.spool, tracer.store.location, tracer.store.writer as w;"
+    code = "import sys, tracer.store.spool.spool, tracer.store.location, tracer.store.writer as w;"
     code += (
         "w.take_in(__import__('pathlib').Path('/nowhere/x')); assert 'duckdb' not in sys.modules"
     )

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from tracer.errors import StoreError
 from tracer.identity import as_invoking_user
-from tracer.store import folder, spool, waiting
 from tracer.store.location import fallback_roots, spool_root
+from tracer.store.spool import folder, spool, waiting
 
 if TYPE_CHECKING:
     from pathlib import Path

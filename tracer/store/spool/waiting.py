@@ -12,9 +12,9 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracer.errors import StoreError
-from tracer.store import folder, spool
 from tracer.store.location import fallback_roots, spool_root
 from tracer.store.locks import try_flock
+from tracer.store.spool import folder, spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from tracer.store import folder
-from tracer.store.encode import json_lines
+from tracer.store.spool import folder
+from tracer.store.spool.encode import json_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from tracer.errors import StoreError
 from tracer.identity import Identity, as_invoking_user
 from tracer.model import Argument, BlockedCall, Loss, Process, Sample, SyscallError, SyscallStat
-from tracer.store import folder
-from tracer.store.encode import json_lines, json_object
 from tracer.store.location import fallback_roots, spool_root
-from tracer.store.log import Log
+from tracer.store.spool import folder
+from tracer.store.spool.encode import json_lines, json_object
+from tracer.store.spool.log import Log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
