@@ -10,7 +10,7 @@ import typer
 
 from tracer.cli.examples import examples
 from tracer.cli.main import split
-from tracer.cli.order import Order
+from tracer.cli.order import Asked, Order
 from tracer.cli.run import Daemons
 from tracer.errors import UsageError
 
@@ -84,12 +84,12 @@ def check(
     if json and style not in {None, FindingFormat.JSON}:
         raise UsageError(f"--json does not go with --format {style}: give one of them")
     chosen = FindingFormat.JSON if json else style or FindingFormat.TEXT
-    request = {
-        "command": command,
+    request: Asked = {
+        "command": tuple(command),
         "profile": profile,
         "database": db,
         "user": user,
-        "capabilities": cap or None,
+        "capabilities": tuple(cap) if cap else None,
         "timeout_s": timeout,
         "trace": "full",
         "daemons": daemons.value,

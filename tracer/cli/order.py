@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, Required, TypedDict, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Asked(TypedDict, total=False):
+    """The fields of ``tracer.session.request.Request``, which is imported by the supervisor alone.
+
+    What is left out is as there.
+    """
+
+    command: Required[tuple[str, ...]]
+    profile: str
+    database: str | None
+    user: str | None
+    capabilities: tuple[str, ...] | None
+    timeout_s: float | None
+    interval_ms: int
+    trace: Literal["auto", "full", "none"]
+    tags: Mapping[str, str]
+    daemons: Literal["wait", "end"]
+    closed: tuple[int, ...]
 
 
 class Order(NamedTuple):
     """A command line of ``run`` that Typer found well-formed."""
 
-    request: dict[str, Any]
-    """The fields of ``tracer.session.request.Request``."""
+    request: Asked
     output: str | None
     json: bool
     quiet: bool
@@ -29,4 +50,4 @@ class Order(NamedTuple):
         """Return what was dumped. Raises ValueError if that is not the whole of it."""
         request, *others = json.loads(data)
         fields = {name: tuple(v) if isinstance(v, list) else v for name, v in request.items()}
-        return cls(fields, *others)
+        return cls(cast("Asked", fields), *others)

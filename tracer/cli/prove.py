@@ -9,7 +9,7 @@ import typer
 
 from tracer.cli.examples import examples
 from tracer.cli.main import split
-from tracer.cli.order import Order
+from tracer.cli.order import Asked, Order
 from tracer.cli.run import Daemons
 from tracer.errors import UsageError
 
@@ -59,12 +59,12 @@ def verify(
     N ended the command, 124 where it was out of time, else 125. What the command exited with is
     said beside. It keeps stdin and stdout. The run is recorded like any other.
     """
-    request = {
-        "command": _words(command),
+    request: Asked = {
+        "command": tuple(_words(command)),
         "profile": profile,
         "database": db,
         "user": user,
-        "capabilities": cap or None,
+        "capabilities": tuple(cap) if cap else None,
         "timeout_s": timeout,
         "trace": "full",
         "daemons": daemons.value,

@@ -101,11 +101,11 @@ def run(
     """
     order = Order(
         {
-            "command": command,
+            "command": tuple(command),
             "profile": profile,
             "database": db,
             "user": user,
-            "capabilities": cap or None,
+            "capabilities": tuple(cap) if cap else None,
             "timeout_s": timeout,
             "interval_ms": interval,
             "trace": trace.value,

@@ -8,9 +8,14 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
+from typing import TYPE_CHECKING
 
 from tracer import syscalls
+from tracer.errors import ProfileError
 from tracer.linux.libc import last_error, libc
+
+if TYPE_CHECKING:
+    from tracer.profile import Profile
 
 _PR_SET_SECCOMP = 22
 _SECCOMP_MODE_FILTER = 2
@@ -89,3 +94,34 @@ class PreparedExec:
         """Return only if execve(2) failed: its errno."""
         self._execve(*self._arguments)
         return ctypes.get_errno()
+
+
+def of_profile(profile: Profile) -> PreparedFilter | None:
+    """The filter of a profile, compiled; None if it restricts nothing.
+
+    Call it where a mistake can still be told; the child only loads it. libseccomp would generate
+    the program in the child, in whose accounts that would stay: 1.2 ms and 145 page faults under
+    STRICT. Raises ProfileError and SandboxError as ``filter.compile`` does.
+    """
+    if not profile.restricts:
+        return None
+    from tracer.sandbox import filter as filters
+
+    compiled = filters.compile(profile)
+    return PreparedFilter(compiled.code(), compiled.secret_at)
+
+
+def require_execve(profile: Profile) -> None:
+    """Raise ProfileError if the filter would refuse the launcher's last step."""
+    if profile.any_abi or profile.exec_once or "execve" in profile.conditional:
+        return
+    abi = profile.abis[0]
+    number = syscalls.number(abi, "execve")
+    if number is None:
+        return
+    action = profile.decide(abi, number).action
+    if not action.permits:
+        raise ProfileError(
+            f"{profile.path}: execve is refused ({action}), so no command could start under it: "
+            'add "execve" to allow'
+        )

@@ -15,11 +15,6 @@ if TYPE_CHECKING:
     from tracer.profile import Profile
     from tracer.session.request import TraceMode
 
-_UNKNOWN, _SIGNAL, _ERRNO = 0, 1, 2
-"""VERDICT_… of bpf/records.h: this module is imported without eBPF, too."""
-DIRECT_NRS = 512
-"""Above every number that a kernel has: DIRECT_NRS of bpf/records.h."""
-
 
 def kernel_collector(
     mode: TraceMode, profile: Profile
@@ -49,12 +44,14 @@ def _decide(profile: Profile) -> Callable[[str, int, tuple[int, ...]], str]:
 
 def _logged(profile: Profile) -> frozenset[int]:
     """Return the native numbers that the profile may let through with ``log``."""
+    from tracer.collectors.kernel.paths import DIRECT_NUMBERS
+
     abi = profile.abis[0]
     if profile.default_action.kind == "log":
-        return frozenset(range(DIRECT_NRS))
+        return frozenset(range(DIRECT_NUMBERS))
     names = {name for rule in profile.rules if rule.action.kind == "log" for name in rule.syscalls}
     numbers = (syscalls.number(abi, name) for name in names)
-    return frozenset(nr for nr in numbers if nr is not None and nr < DIRECT_NRS)
+    return frozenset(nr for nr in numbers if nr is not None and nr < DIRECT_NUMBERS)
 
 
 _VSYSCALLS = ("gettimeofday", "time", "getcpu")
@@ -72,10 +69,12 @@ def verdicts(profile: Profile) -> list[int]:
 
 
 def _verdict(profile: Profile, name: str) -> int:
+    from tracer.collectors.kernel import wire
+
     nr = syscalls.number("x86_64", name)
     if nr is None or name in profile.conditional:
-        return _UNKNOWN
+        return wire.VERDICT_UNKNOWN
     action = profile.decide("x86_64", nr).action
     if action.errno is not None:
-        return _ERRNO + (syscalls.errno_number(action.errno) or 0)
-    return _UNKNOWN if action.permits else _SIGNAL
+        return wire.VERDICT_ERRNO + (syscalls.errno_number(action.errno) or 0)
+    return wire.VERDICT_UNKNOWN if action.permits else wire.VERDICT_SIGNAL

@@ -8,12 +8,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from tracer import capabilities, syscalls
+from tracer import capabilities
 from tracer import profile as profiles
-from tracer.errors import ProfileError, UsageError
-from tracer.sandbox import prepared
+from tracer.errors import UsageError
 from tracer.sandbox.command import resolve_command
 from tracer.sandbox.launch import Launch
+from tracer.sandbox.prepared import of_profile, require_execve
 from tracer.sandbox.privileges import asked_for, privileges
 from tracer.sandbox.user import target_user
 from tracer.session.launched import LaunchPlan
@@ -87,8 +87,8 @@ def plan(request: Request) -> Plan:
         raise UsageError(f"--timeout {request.timeout_s:g}: give a number of seconds above 0")
     asked = asked_for(request.capabilities)
     profile = profiles.load(request.profile)
-    _require_execve(profile)
-    load_filter = _filter(profile)
+    require_execve(profile)
+    load_filter = of_profile(profile)
     executable = resolve_command(request.command[0])
     user = target_user(request.user)
     database = resolve_database(request.database)
@@ -129,36 +129,6 @@ def confinement_for(user: TargetUser, rights: Privileges, database: Path) -> Con
     from tracer.session.protected_paths import protected_paths
 
     return confinement(protected_paths(database))
-
-
-def _filter(profile: Profile) -> prepared.PreparedFilter | None:
-    """Compile the filter here, where a mistake can still be told; the child only loads it.
-
-    libseccomp would generate the program in the child, in whose accounts that would stay:
-    1.2 ms and 145 page faults under STRICT.
-    """
-    if not profile.restricts:
-        return None
-    from tracer.sandbox import filter as filters
-
-    compiled = filters.compile(profile)
-    return prepared.PreparedFilter(compiled.code(), compiled.secret_at)
-
-
-def _require_execve(profile: Profile) -> None:
-    """Raise ProfileError if the filter would refuse the launcher's last step."""
-    if profile.any_abi or profile.exec_once or "execve" in profile.conditional:
-        return
-    abi = profile.abis[0]
-    number = syscalls.number(abi, "execve")
-    if number is None:
-        return
-    action = profile.decide(abi, number).action
-    if not action.permits:
-        raise ProfileError(
-            f"{profile.path}: execve is refused ({action}), so no command could start under it: "
-            'add "execve" to allow'
-        )
 
 
 def _nearer(asked: float | None, limit: float | None) -> tuple[float | None, bool]:

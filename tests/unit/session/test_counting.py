@@ -10,8 +10,9 @@ import pytest
 
 from tracer import syscalls
 from tracer.collectors.kernel import wire
+from tracer.collectors.kernel.paths import DIRECT_NUMBERS
 from tracer.profile import load
-from tracer.session.counting import DIRECT_NRS, _logged, verdicts
+from tracer.session.counting import _logged, verdicts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,4 +71,4 @@ def test_calls_that_may_be_logged_are_known_by_number(
 def test_every_call_may_be_logged_where_that_is_the_default(tmp_path: Path) -> None:
     path = tmp_path / "some.toml"
     path.write_text('default_action = "log"\n')
-    assert _logged(load(str(path))) == set(range(DIRECT_NRS))
+    assert _logged(load(str(path))) == set(range(DIRECT_NUMBERS))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tracer.cli.order import Asked, Order
 from tracer.errors import CommandNotFound, ProfileError, SbtraceError, UsageError
 from tracer.session import request as module
 from tracer.session.request import MAX_INTERVAL_MS, MIN_INTERVAL_MS, Plan, Request, plan
@@ -132,3 +133,10 @@ def test_a_folder_that_is_gone_is_nowhere(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_the_interval_of_samples_is_in_nanoseconds() -> None:
     assert Request(("true",), interval_ms=23).interval_ns == 23_000_000
+
+
+def test_what_the_front_hands_over_has_the_fields_of_a_request() -> None:
+    """It cannot import them: the supervisor does that meanwhile."""
+    assert set(Asked.__annotations__) == set(Request._fields)
+    order = Order({"command": ("ls", "\udcff"), "tags": {"a": "b"}}, None, False, True, False)
+    assert Order.parse(order.dump()) == order
