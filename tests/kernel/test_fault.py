@@ -28,6 +28,7 @@ for one in outer:
 def fail(*_words, **_named):
     raise error("forced")
 
+getattr(owner, name)  # a name that is gone would force nothing
 setattr(owner, name, fail)
 from tracer.cli.main import main
 main()
@@ -60,7 +61,7 @@ def faulty(sbtrace: Sbtrace, place: str, error: str, script: str) -> None:
         ("tracer.session.supervision:Supervision._turn", "TypeError", LASTS),
         ("tracer.session.supervision:Supervision._sample", "MemoryError", LASTS),
         ("tracer.session.launched:Launched.collect", "OSError", LASTS),
-        ("tracer.collectors.kernel.collector:KernelCollector.drain", "MemoryError", LASTS),
+        ("tracer.collectors.kernel.collector:KernelCollector.poll", "MemoryError", LASTS),
         ("tracer.collectors.kernel.collector:KernelCollector.stop", "ValueError", ENDS),
         ("tracer.session.journal:Journal.finish", "MemoryError", ENDS),
         ("tracer.session.run:exit_status", "KeyError", ENDS),
