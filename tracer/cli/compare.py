@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -65,8 +64,8 @@ def compare(
     from tracer.analysis.compare import compare as compared
     from tracer.cli import output as out
     from tracer.query import sides
-    from tracer.report import as_json, comparison, latencies
-    from tracer.report.style import Style, wants_colour
+    from tracer.report.comparison import ComparisonReport
+    from tracer.report.latencies import Latencies
 
     wanted = demands.parse(fail_on or [])
     with out.interruptible():
@@ -74,18 +73,8 @@ def compare(
         out.say_waiting(loaded.waiting)
         found = compared(loaded.a, loaded.b)
         judged = demands.judge(found, wanted)
-        if histogram is None:
-            style = Style(wants_colour(sys.stdout))
-            shown = (
-                as_json.dumps(comparison.to_object(found, judged))
-                if json
-                else comparison.render(found, judged, out.width(), style, whole=everything)
-            )
-        elif json:
-            shown = as_json.dumps({"histogram": latencies.objects(found, histogram)})
-        else:
-            shown = latencies.render(found, histogram, out.width())
-        out.deliver(shown, None)
+        bars = None if histogram is None else Latencies.of(found, histogram)
+        out.report(bars or ComparisonReport(found, judged), json=json, whole=everything)
     raise typer.Exit(_status(judged))
 
 

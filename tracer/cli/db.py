@@ -35,11 +35,10 @@ def info(
 ) -> None:
     """Say where the database is, how large it is, and what it holds."""
     from tracer.cli import output as out
-    from tracer.report import upkeep
+    from tracer.report.upkeep import InfoReport
     from tracer.store import maintain
 
-    found = maintain.info(out.database(db))
-    out.text(upkeep.info_json(found) if json_ else upkeep.info(found))
+    out.report(InfoReport(maintain.info(out.database(db))), json=json_)
 
 
 def vacuum(db: Database = None) -> None:

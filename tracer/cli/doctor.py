@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from typing import Annotated
 
 import typer
@@ -21,17 +19,13 @@ def doctor(
     ] = None,
 ) -> None:
     """Say what this machine offers. Exit status 1 if `run` would not give full figures."""
+    from tracer.cli import output as out
     from tracer.host import probe
-    from tracer.report import as_json, style
-    from tracer.report import doctor as report
+    from tracer.report.doctor import DoctorReport
     from tracer.session.trial import count_on_trial, unprotected_on_trial
     from tracer.store import location
 
     database = location.resolve(db)
     found = probe(database, location.check_writable, count_on_trial, unprotected_on_trial)
-    if json:
-        typer.echo(as_json.dumps(report.to_object(found)), nl=False)
-    else:
-        width, colour = shutil.get_terminal_size().columns, style.wants_colour(sys.stdout)
-        typer.echo(report.render(found, width, colour=colour), nl=False)
+    out.report(DoctorReport(found), json=json)
     raise typer.Exit(0 if found.full_figures else 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import Annotated
 
 import typer
@@ -33,13 +32,8 @@ def filter_(
     It takes root, and the process is stopped for a moment. Exit status: 0, also where nothing
     filters; 125 if the process is not there or cannot be read.
     """
-    from tracer.report import as_json
-    from tracer.report import filter as report
+    from tracer.cli import output as out
+    from tracer.report.filter import FilterReport
     from tracer.sandbox import in_force
 
-    found = in_force.read(pid)
-    if json:
-        typer.echo(as_json.dumps(report.to_object(found)), nl=False)
-        return
-    width = shutil.get_terminal_size().columns
-    typer.echo(report.render(found, width, whole=everything), nl=False)
+    out.report(FilterReport.of(in_force.read(pid)), json=json, whole=everything)

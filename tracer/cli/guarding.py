@@ -15,6 +15,7 @@ from tracer.store.reader import Reader
 if TYPE_CHECKING:
     from tracer.model import Process, RunRecord
     from tracer.profile.deciding import Way
+    from tracer.report.form import Page
     from tracer.report.grown import Call, Makers
     from tracer.report.growth import Finding
     from tracer.store.baseline import Baseline, Surface
@@ -38,8 +39,11 @@ class Guarding(NamedTuple):
         place = Destination.open(Path(path), database, _ANOTHER) if update else None
         return cls(found, style, database, place)
 
-    def find(self, record: RunRecord) -> Finding:
-        """What a run that is in the database did beyond the baseline, and who did it."""
+    def find(self, record: RunRecord, own: int) -> Finding:
+        """What a run that is in the database did beyond the baseline, and who did it.
+
+        ``own``: the exit status that the run has without a check.
+        """
         update, makers = self.place is not None, None
         try:
             with Reader(self.database) as reader:
@@ -50,20 +54,21 @@ class Guarding(NamedTuple):
                 makers = _makers(reader, run_id, beyond)
         except SbtraceError:  # it may be waiting still
             values = None
-        return growth.find(record, self.baseline, values, makers, update=update)
+        return growth.find(record, self.baseline, values, makers, update=update, own=own)
 
-    def text(self, record: RunRecord, found: Finding, own: int, *, width: int, colour: bool) -> str:
+    def text(self, found: Finding, page: Page) -> str:
         """The finding in the format that was asked for."""
-        return growth_formats.text(record, found, self.style, own, width=width, colour=colour)
+        return growth_formats.text(found, self.style, page)
 
-    def settle(self, record: RunRecord, found: Finding) -> tuple[str, ...]:
+    def settle(self, found: Finding) -> tuple[str, ...]:
         """Keep what is to be kept; return what a person is to be told. Raises SbtraceError where
         the baseline itself cannot be written: what the run did stays not accepted."""
-        if self.place is not None and found.is_accepted(record):
+        if self.place is not None and found.is_accepted:
             accepted = self.baseline.accepted or baseline.Surface()
             whole = found.found | self.baseline.grown | accepted
             words = argument_values.way_text
-            baseline.accept(self.place, record.run.argv, record.run.profile, whole, words)
+            run = found.record.run
+            baseline.accept(self.place, run.argv, run.profile, whole, words)
             baseline.forget(self.baseline.path)
         elif found.grown:
             words = argument_values.way_text

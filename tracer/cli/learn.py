@@ -93,7 +93,7 @@ def learn(
     from tracer.cli import output as out
     from tracer.profile.learn import Tightness
     from tracer.query import observed, phases, select
-    from tracer.report import learned
+    from tracer.report import form, learned
 
     _require_alone(update, {"--default": default, "--name": name})
     tightness, file = (
@@ -111,8 +111,8 @@ def learn(
     else:
         made = learned.update(found, file, tightness, split)
     out.say_waiting(found.waiting)
-    out.deliver(made.json() if json else made.text, place)
-    sys.stderr.write(made.coverage(out.width(), explain=explain))
+    out.deliver(form.given(made, form.PLAIN, as_data=True) if json else made.file, place)
+    sys.stderr.write(made.text(form.Page(out.width(), whole=explain)))
 
 
 def _require_alone(update: str | None, others: Mapping[str, str | None]) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from tracer.model import RunRecord
     from tracer.query.ask import Question
+    from tracer.report.form import Report
     from tracer.report.rows import RowFormat
     from tracer.store.destination import Destination
     from tracer.store.writer import Waiting
@@ -115,27 +116,31 @@ def rows(
         out.detach()
 
 
-def runs(found: Sequence[Sequence[object]], *, json: bool, wide: bool) -> None:
-    """Write the list of runs: as JSON with all it has, for eyes with units and fewer columns."""
-    from tracer.query.runs import COLUMNS
-    from tracer.report import as_json
-    from tracer.report.rows import objects
-    from tracer.report.run_list import render_runs
-
-    if json:
-        shown = as_json.dumps({"runs": objects(COLUMNS, found)})
-    else:
-        shown = render_runs(found, None if wide else width())
-    with _stdout() as out:
-        out.write(shown)
-
-
 def text(shown: str) -> None:
     """Write text to stdout; what comes from elsewhere in it is made safe to show."""
     from tracer.text import printable_lines
 
     with _stdout() as out:
         out.write(printable_lines(shown))
+
+
+def report(
+    found: Report,
+    *,
+    json: bool,
+    whole: bool = False,
+    wide: bool = False,
+    place: Destination | None = None,
+) -> None:
+    """Write a report to ``place`` or stdout, as JSON or for eyes.
+
+    ``whole``: also what is left out for most. ``wide``: nothing is cut to the terminal.
+    """
+    from tracer.report import form
+    from tracer.report.style import wants_colour
+
+    page = form.Page(None if wide else width(), place is None and wants_colour(sys.stdout), whole)
+    deliver(form.given(found, page, as_data=json), place)
 
 
 def deliver(shown: str, place: Destination | None) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tracer.cli import learn, profile_compare, prove, replay, takeaway
+from tracer.cli import output as out
 from tracer.cli.examples import examples
 
 if TYPE_CHECKING:
@@ -58,11 +57,9 @@ def register(app: typer.Typer) -> None:
 def list_(json: _Json = False) -> None:
     """List the profiles that can be given by name."""
     from tracer import profile
-    from tracer.report import profile as report
+    from tracer.report.profile import Listing
 
-    found = profile.available()
-    data = {"profiles": [entry._asdict() for entry in found]}
-    _print(data if json else report.listing(found))
+    out.report(Listing(profile.available()), json=json)
 
 
 def show(
@@ -79,14 +76,10 @@ def show(
 ) -> None:
     """Show what a profile says, or what is in a group."""
     from tracer import profile
-    from tracer.profile import groups
-    from tracer.report import profile as report
+    from tracer.report.profile import Group, Shown
 
-    if name.startswith("@"):
-        _print(groups.described(name) if json else report.group_text(name))
-        return
-    found = profile.load(name)
-    _print(report.as_dict(found) if json else report.text(found, expand=expand))
+    shown = Group.of(name) if name.startswith("@") else Shown(profile.load(name))
+    out.report(shown, json=json, whole=expand)
 
 
 def check(
@@ -99,18 +92,16 @@ def check(
     """
     from tracer import profile
     from tracer.errors import ProfileError
-    from tracer.report import profile as report
+    from tracer.report.profile import Checked
 
     try:
         found = profile.load(file)
         _require_filter(found)
     except ProfileError as error:
         if json:
-            _print({"valid": False, "error": str(error), "findings": []})
+            out.report(Checked(None, str(error)), json=True)
         raise
-    entries = profile.check(found)
-    data = {"valid": True, "error": None, "findings": [entry._asdict() for entry in entries]}
-    _print(data if json else report.findings(found, entries))
+    out.report(Checked(found, findings=profile.check(found)), json=json)
 
 
 def _require_filter(profile: Profile) -> None:
@@ -139,15 +130,12 @@ def explain(
     """
     from tracer.decode import words
     from tracer.profile import calls, load
-    from tracer.report import decision
+    from tracer.report.decision import Explained
     from tracer.sandbox import filter as filters
 
     found, plain = load(profile), calls.call(call, words.number)
     asked = calls.with_values(plain, values or [], words.number)
-    compiled = filters.compile(found).program()
-    if json:
-        return _print(decision.explanation(found, compiled, asked))
-    return _print(decision.explained(found, compiled, asked, _width()).rstrip())
+    out.report(Explained.of(found, filters.compile(found).program(), asked), json=json)
 
 
 def try_calls(
@@ -163,14 +151,13 @@ def try_calls(
     """
     from tracer.decode import words
     from tracer.profile import expected, load
-    from tracer.report import decision
+    from tracer.report.decision import Tested
     from tracer.sandbox import filter as filters
 
     found, wanted = load(profile), expected.read(table, words.number)
-    answers = decision.answers(found, filters.compile(found).program(), wanted)
-    as_text = decision.tested(found, table, answers, _width()).rstrip()
-    _print(decision.test_object(found, answers) if json else as_text)
-    raise typer.Exit(0 if all(answer.is_as_expected for answer in answers) else 1)
+    tested = Tested.of(found, filters.compile(found).program(), table, wanted)
+    out.report(tested, json=json)
+    raise typer.Exit(0 if tested.passed else 1)
 
 
 def schema() -> None:
@@ -180,13 +167,3 @@ def schema() -> None:
     from tracer.profile.schema import schema as made
 
     typer.echo(json.dumps(made(), indent=1))
-
-
-def _width() -> int:
-    return shutil.get_terminal_size().columns
-
-
-def _print(shown: str | Mapping[str, object]) -> None:
-    from tracer.report import as_json
-
-    typer.echo(shown if isinstance(shown, str) else as_json.dumps(shown).rstrip())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import Annotated
 
 import typer
@@ -38,15 +37,12 @@ def diff(
     What counts is what their filters do, not how they are written. Exit status: 0 if they do the
     same, 1 if not, 125 if one of them cannot be read.
     """
-    from tracer.report import as_json, difference
+    from tracer.cli import output as out
+    from tracer.report import difference
     from tracer.sandbox import sources
 
     found = difference.sides(sources.source(a), sources.source(b))
-    if json:
-        typer.echo(as_json.dumps(difference.to_object(found)), nl=False)
-    else:
-        width = shutil.get_terminal_size().columns
-        typer.echo(difference.render(found, width, whole=everything), nl=False)
+    out.report(found, json=json, whole=everything)
     raise typer.Exit(0 if found.are_alike else 1)
 
 
@@ -62,18 +58,15 @@ def score(
     There is no mark: each class names its calls, and each number what it counts. Exit status: 0;
     125 if one of them cannot be read.
     """
+    from tracer.cli import output as out
     from tracer.host import systemd
     from tracer.profile.score import score as scored
-    from tracer.report import as_json
-    from tracer.report import score as report
+    from tracer.report.score import Scored, ScoreReport
     from tracer.sandbox import sources
 
     found = []
     for source in map(sources.source, profiles):
         result = scored(source.filters)
         weights = systemd.weights((*result.calls.open, *result.calls.partly))
-        found.append((source.label, result, weights))
-    if json:
-        return typer.echo(as_json.dumps(report.to_object(found)), nl=False)
-    width = shutil.get_terminal_size().columns
-    return typer.echo(report.render(found, width, whole=everything), nl=False)
+        found.append(Scored(source.label, result, weights))
+    out.report(ScoreReport(found), json=json, whole=everything)

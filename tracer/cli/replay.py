@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -49,8 +48,7 @@ def replay(
     from tracer import profile as profiles
     from tracer.cli import output as out
     from tracer.query import made, select
-    from tracer.report import as_json, replayed
-    from tracer.report.style import wants_colour
+    from tracer.report import replayed
     from tracer.sandbox import filter as filters
 
     wanted = select.runs(run or [], command, tag or [], since)
@@ -58,10 +56,6 @@ def replay(
     path = out.database(db)
     with out.interruptible():
         recorded = made.recorded(path, *wanted)
-    runs = replayed.replayed(found, filters.compile(found).program(), recorded)
-    if json:
-        out.deliver(as_json.dumps(replayed.objects(found, runs)), None)
-    else:
-        colour = wants_colour(sys.stdout)
-        out.deliver(replayed.render(found, runs, out.width(), colour=colour), None)
-    raise typer.Exit(replayed.exit_status(runs))
+    replay = replayed.replayed(found, filters.compile(found).program(), recorded)
+    out.report(replay, json=json)
+    raise typer.Exit(replay.exit_status)

@@ -64,6 +64,7 @@ def runs(
     """List the recorded runs and those that go on, newest first."""
     from tracer.cli import output as out
     from tracer.query import runs as listing
+    from tracer.report.run_list import RunList
 
     instant = listing.parse_since(since) if since is not None else None
     tags = listing.parse_tags(tag or [])
@@ -71,4 +72,4 @@ def runs(
     with out.interruptible():
         found = listing.list_runs(out.database(db), wanted)
         out.say_waiting(found.waiting)
-        out.runs(found.rows, json=json_, wide=wide)
+        out.report(RunList(found.rows), json=json_, wide=wide)

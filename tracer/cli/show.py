@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -46,11 +45,8 @@ def show(
 ) -> None:
     """Show a recorded run: its summary, or one of its tables, its tree or a histogram."""
     from tracer.cli import output as out
-    from tracer.report.style import wants_colour
     from tracer.report.view import View
 
-    view = View(by, sort, limit, histogram, tree, wide)
+    view = View(by, sort, limit, histogram, tree)
     view.check()
-    record, colour = out.recorded(db, run), wants_colour(sys.stdout)
-    shown = view.json(record) if json else view.text(record, out.width(), colour=colour)
-    out.deliver(shown, None)
+    out.report(view.of(out.recorded(db, run)), json=json, wide=wide)

@@ -91,12 +91,10 @@ def _deliver(delivery: Delivery, finished: Finished, *, wants_all: bool) -> None
 def _guarded(guarding: Guarding, delivery: Delivery, finished: Finished) -> int:
     """Say what is beyond the baseline, which the database knows more of, and keep it."""
     delivery.tell([*finished.unprotected, *finished.settle()])
-    record, own = finished.record, finished.exit_status
-    found = guarding.find(record)
-    width, colour = delivery.page()
-    delivery.give(guarding.text(record, found, own, width=width, colour=colour))
-    delivery.tell(guarding.settle(record, found))
-    return found.exit_status(record, own)
+    found = guarding.find(finished.record, finished.exit_status)
+    delivery.give(guarding.text(found, delivery.page()))
+    delivery.tell(guarding.settle(found))
+    return found.exit_status
 
 
 def _guarding(order: Order, database: Path) -> Guarding | None:

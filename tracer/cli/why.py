@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from tracer.cli.examples import examples
-
-if TYPE_CHECKING:
-    from tracer.model import RunRecord
 
 
 def register(app: typer.Typer) -> None:
@@ -41,6 +37,7 @@ def why(
     from tracer.cli import output as out
     from tracer.errors import UsageError
     from tracer.report import remedies
+    from tracer.report.why import Why
 
     if toml and json:
         raise UsageError("--toml and --json: only one of them can go to stdout")
@@ -48,27 +45,4 @@ def why(
     if toml:
         own = remedies.required(remedies.own_profile(record), record.run)
         return out.deliver(own.text, None)
-    return out.deliver(_as_json(record) if json else _as_text(record, everything), None)
-
-
-def _as_json(record: RunRecord) -> str:
-    from tracer.report import as_json, remedies
-    from tracer.report import why as report
-
-    remedy, own = remedies.of_run(record.run), remedies.own_profile(record)
-    return as_json.dumps(report.objects(record, remedy, own))
-
-
-def _as_text(record: RunRecord, everything: bool) -> str:
-    from tracer.cli import output as out
-    from tracer.report import remedies, style
-    from tracer.report import why as report
-
-    return report.render(
-        record,
-        out.width(),
-        colour=style.wants_colour(sys.stdout),
-        remedy=remedies.of_run(record.run),
-        own=remedies.own_profile(record),
-        everything=everything,
-    )
+    return out.report(Why.of(record), json=json, whole=everything)

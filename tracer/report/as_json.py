@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from tracer.report import blocked, remedies, totals
+from tracer.report import blocked, totals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,11 +27,6 @@ def dumps(fields: Mapping[str, object]) -> str:
     A byte that is not UTF-8 is a lone surrogate, ``\udcNN`` (PEP 383), as in Python.
     """
     return json.dumps({"json_version": VERSION, **fields}, indent=2) + "\n"
-
-
-def run_text(record: RunRecord) -> str:
-    """A run as ``run --json`` and ``show --json`` give it: the same text for the same run."""
-    return dumps(run_object(record, remedies.of_run(record.run)))
 
 
 def run_object(record: RunRecord, remedy: RemedyOf | None = None) -> Object:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.analysis.compare import ALPHA, Verdict, settings
 from tracer.report import latencies, units
+from tracer.report.form import PLAIN
 from tracer.report.layout import Sheet
+from tracer.report.style import Style
 from tracer.report.table import Column
 from tracer.report.table import render as table
 from tracer.report.totals import syscall_label
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from tracer.analysis.compare import CallCompared, Compared, Comparison, ErrorCompared, Spread
     from tracer.analysis.demands import Judged
     from tracer.query.sides import Side
-    from tracer.report.style import Style
+    from tracer.report.form import Page
 
 _LABEL_WIDTH = 8
 _LABEL_AT_MOST = 20
@@ -54,24 +56,47 @@ _JUDGED = (
 )
 
 
-def render(
-    found: Comparison, judged: Sequence[Judged], width: int, style: Style, *, whole: bool = False
-) -> str:
-    """What differs, figure by figure. ``whole``: also the calls that do not differ."""
-    explaining = _explaining(found)
-    widest = max([_LABEL_WIDTH, *map(cell_width, explaining)])
-    sheet = Sheet(width, min(widest, _LABEL_AT_MOST))
-    _head(sheet, found, style)
-    for name, text in explaining.items():
-        sheet.field(name, text, style.warn)
-    _section(sheet, "", _figures(found), ("figure",), width)
-    _presence(sheet, found)
-    _section(sheet, "Calls of a run", list(_counts(found, whole)), ("syscall",), width)
-    _section(sheet, "Errors of a run", list(_errors(found, whole)), ("syscall", "errno"), width)
-    _section(sheet, "Mean latency of a run", list(_latencies(found, whole)), ("syscall",), width)
-    _foot(sheet, found, whole)
-    _demands(sheet, judged, style)
-    return sheet.text()
+class ComparisonReport(NamedTuple):
+    """Two sides beside each other, and what was demanded of them."""
+
+    found: Comparison
+    judged: Sequence[Judged] = ()
+
+    def data(self) -> Mapping[str, object]:
+        """Every figure of both sides, told or not."""
+        found = self.found
+        return {
+            "a": _side_object(found.a),
+            "b": _side_object(found.b),
+            "alpha": ALPHA,
+            "tested": found.tested,
+            "figures": {name: _compared_object(each) for name, each in found.figures.items()},
+            "syscalls": [_call_object(found, each) for each in found.calls],
+            "errors": [_error_object(each) for each in found.errors],
+            "demands": [
+                {"demand": each.demand.text, "passed": each.passed, "why": each.why}
+                for each in self.judged
+            ],
+        }
+
+    def text(self, page: Page = PLAIN) -> str:
+        """What differs, figure by figure. ``page.whole``: also the calls that do not differ."""
+        found, whole, width = self.found, page.whole, page.columns
+        explaining, style = _explaining(found), Style(page.colour)
+        widest = max([_LABEL_WIDTH, *map(cell_width, explaining)])
+        sheet = Sheet(width, min(widest, _LABEL_AT_MOST))
+        _head(sheet, found, style)
+        for name, text in explaining.items():
+            sheet.field(name, text, style.warn)
+        _section(sheet, "", _figures(found), ("figure",), width)
+        _presence(sheet, found)
+        _section(sheet, "Calls of a run", list(_counts(found, whole)), ("syscall",), width)
+        _section(sheet, "Errors of a run", list(_errors(found, whole)), ("syscall", "errno"), width)
+        latency = list(_latencies(found, whole))
+        _section(sheet, "Mean latency of a run", latency, ("syscall",), width)
+        _foot(sheet, found, whole)
+        _demands(sheet, self.judged, style)
+        return sheet.text()
 
 
 def headline(found: Comparison) -> str:
@@ -300,22 +325,6 @@ def _demands(sheet: Sheet, judged: Sequence[Judged], style: Style) -> None:
     for each in judged:
         word, mark = words[each.passed], marks[each.passed]
         sheet.field(word, f"{each.demand.text}: {each.why}", mark)
-
-
-def to_object(found: Comparison, judged: Sequence[Judged]) -> Mapping[str, object]:
-    """The keys: docs/json.md."""
-    return {
-        "a": _side_object(found.a),
-        "b": _side_object(found.b),
-        "alpha": ALPHA,
-        "tested": found.tested,
-        "figures": {name: _compared_object(each) for name, each in found.figures.items()},
-        "syscalls": [_call_object(found, each) for each in found.calls],
-        "errors": [_error_object(each) for each in found.errors],
-        "demands": [
-            {"demand": each.demand.text, "passed": each.passed, "why": each.why} for each in judged
-        ],
-    }
 
 
 def _side_object(side: Side) -> Mapping[str, object]:

@@ -9,6 +9,7 @@ from tracer.profile import machine
 from tracer.profile.reason import Reason, by_arguments, reason
 from tracer.profile.verdicts import verdict
 from tracer.report import remedies
+from tracer.report.form import PLAIN
 from tracer.report.layout import Sheet
 from tracer.text import printable
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from tracer.profile.calls import Call
     from tracer.profile.expected import Expected
     from tracer.profile.machine import Program
+    from tracer.report.form import Page
 
 _LABEL_WIDTH = 8
 
@@ -38,13 +40,70 @@ class Answer(NamedTuple):
         return self.action == self.expected.action
 
 
-def answers(
-    profile: Profile, compiled: Program, expected: Sequence[Expected]
-) -> tuple[Answer, ...]:
-    """What the filter does with each call of a table; nothing is started, and no call made."""
-    return tuple(
-        Answer(each, _answer(compiled, each.call), reason(profile, each.call)) for each in expected
-    )
+class Tested(NamedTuple):
+    """A table of calls, tried on a profile's filter."""
+
+    profile: Profile
+    table: str
+    """The file of the calls."""
+    answers: tuple[Answer, ...]
+
+    @classmethod
+    def of(
+        cls, profile: Profile, compiled: Program, table: str, expected: Sequence[Expected]
+    ) -> Tested:
+        """What the filter does with each call; nothing is started, and no call made."""
+        found = (
+            Answer(each, _answer(compiled, each.call), reason(profile, each.call))
+            for each in expected
+        )
+        return cls(profile, table, tuple(found))
+
+    @property
+    def passed(self) -> bool:
+        """Whether all calls are answered as expected."""
+        return all(each.is_as_expected for each in self.answers)
+
+    def data(self) -> Mapping[str, object]:
+        """``calls``: every call of the table; ``passed`` if all are as expected."""
+        return {
+            "profile": self.profile.name,
+            "passed": self.passed,
+            "calls": [_answer_object(each) for each in self.answers],
+        }
+
+    def text(self, page: Page = PLAIN) -> str:
+        """The calls that are not as expected, and how many are."""
+        sheet = Sheet(page.columns, _LABEL_WIDTH)
+        wrong = [each for each in self.answers if not each.is_as_expected]
+        for each in wrong:
+            _wrong(sheet, self.table, each)
+        right, count = len(self.answers) - len(wrong), len(self.answers)
+        told = (
+            f"{right} of {count} {'call' if count == 1 else 'calls'} are as expected"
+            if count > 1
+            else f"the call is {'not ' if wrong else ''}as expected"
+        )
+        sheet.line(f"{self.profile.name}: {told}")
+        return sheet.text()
+
+
+def _wrong(sheet: Sheet, table: str, found: Answer) -> None:
+    expected = found.expected
+    place = printable(f"{table}:{expected.line}" if expected.line else table)
+    sheet.line(f"{place}: {printable(expected.text)}: {found.action}, expected {expected.action}")
+    sheet.field(_place(found.reason.line), found.reason.words)
+
+
+def _answer_object(found: Answer) -> Mapping[str, object]:
+    return {
+        "call": found.expected.text,
+        "table_line": found.expected.line,
+        "expected": found.expected.action,
+        "action": found.action,
+        "line": found.reason.line,
+        "reason": found.reason.words,
+    }
 
 
 def _answer(compiled: Program, call: Call) -> str:
@@ -54,82 +113,63 @@ def _answer(compiled: Program, call: Call) -> str:
     return str(verdict(machine.run(compiled, call.abi, call.nr, call.args)))
 
 
-def explanation(profile: Profile, compiled: Program, call: Call) -> Mapping[str, object]:
-    """The decision about one call as plain data; ``by_arguments``: the rules that may decide.
+class Explained(NamedTuple):
+    """What a profile does with one call."""
 
-    ``args`` is null, and so are ``remedy`` and what depends on it, if none were given.
-    """
-    found, given = reason(profile, call), call.given is not None
-    return {
-        "profile": profile.name,
-        "path": profile.path,
-        "abi": call.abi,
-        "nr": call.nr,
-        "syscall": call.name,
-        "args": list(call.args) if given else None,
-        "action": _answer(compiled, call),
-        "line": found.line,
-        "reason": found.words,
-        "by_arguments": [] if given else [each._asdict() for each in by_arguments(profile, call)],
-        "remedy": remedies.of_call(profile, call.abi, call.nr, call.args if given else None),
-    }
+    profile: Profile
+    call: Call
+    action: str
+    """What the compiled filter does with it."""
+    reason: Reason
+    rules: Sequence[Reason]
+    """Those that may decide; empty where arguments were given."""
+    remedy: str | None
+    """What would allow it; None if it is allowed, or without arguments to say."""
 
-
-def explained(profile: Profile, compiled: Program, call: Call, width: int) -> str:
-    """The same for a person."""
-    found = explanation(profile, compiled, call)
-    rules = by_arguments(profile, call) if call.given is None else ()
-    sheet = Sheet(width, _LABEL_WIDTH)
-    what = call.name if call.given is None else call_text(call.abi, call.name, call.args)
-    foreign = "" if call.abi == profile.abis[0] else f" of {call.abi}"
-    rest = ", where no argument says otherwise" if rules else ""
-    sheet.line(f"{profile.name}: {what}{foreign}: {found['action']}{rest}")
-    for rule in rules:
-        sheet.field(f"line {rule.line}", f"{rule.action} if {rule.words}")
-    sheet.field(_place(found["line"]), str(found["reason"]))
-    if found["remedy"]:
-        sheet.field("to allow", str(found["remedy"]))
-    return sheet.text()
-
-
-def _place(line: object) -> str:
-    return f"line {line}" if line else "because"
-
-
-def tested(profile: Profile, table: str, found: Sequence[Answer], width: int) -> str:
-    """The calls that are not as expected, and how many are. ``table``: the file of the calls."""
-    sheet = Sheet(width, _LABEL_WIDTH)
-    wrong = [each for each in found if not each.is_as_expected]
-    for each in wrong:
-        expected = each.expected
-        place = printable(f"{table}:{expected.line}" if expected.line else table)
-        sheet.line(
-            f"{place}: {printable(expected.text)}: {each.action}, expected {expected.action}"
+    @classmethod
+    def of(cls, profile: Profile, compiled: Program, call: Call) -> Explained:
+        """The decision about ``call``."""
+        given = call.given is not None
+        return cls(
+            profile,
+            call,
+            _answer(compiled, call),
+            reason(profile, call),
+            () if given else by_arguments(profile, call),
+            remedies.of_call(profile, call.abi, call.nr, call.args if given else None),
         )
-        sheet.field(_place(each.reason.line), each.reason.words)
-    noun = "call" if len(found) == 1 else "calls"
-    sheet.line(
-        f"{profile.name}: {len(found) - len(wrong)} of {len(found)} {noun} are as expected"
-        if len(found) > 1
-        else f"{profile.name}: the call is {'not ' if wrong else ''}as expected"
-    )
-    return sheet.text()
+
+    def data(self) -> Mapping[str, object]:
+        """``args`` is null if none were given; ``by_arguments``: the rules that may decide."""
+        call = self.call
+        return {
+            "profile": self.profile.name,
+            "path": self.profile.path,
+            "abi": call.abi,
+            "nr": call.nr,
+            "syscall": call.name,
+            "args": None if call.given is None else list(call.args),
+            "action": self.action,
+            "line": self.reason.line,
+            "reason": self.reason.words,
+            "by_arguments": [each._asdict() for each in self.rules],
+            "remedy": self.remedy,
+        }
+
+    def text(self, page: Page = PLAIN) -> str:
+        """The action first, then by which entry, and what would allow it."""
+        call, sheet = self.call, Sheet(page.columns, _LABEL_WIDTH)
+        what = call.name if call.given is None else call_text(call.abi, call.name, call.args)
+        foreign = "" if call.abi == self.profile.abis[0] else f" of {call.abi}"
+        rest = ", where no argument says otherwise" if self.rules else ""
+        sheet.line(f"{self.profile.name}: {what}{foreign}: {self.action}{rest}")
+        for rule in self.rules:
+            sheet.field(f"line {rule.line}", f"{rule.action} if {rule.words}")
+        sheet.field(_place(self.reason.line), self.reason.words)
+        if self.remedy:
+            sheet.field("to allow", self.remedy)
+        return sheet.text()
 
 
-def test_object(profile: Profile, found: Sequence[Answer]) -> Mapping[str, object]:
-    """``calls``: every call of the table; ``passed`` if all are as expected."""
-    return {
-        "profile": profile.name,
-        "passed": all(each.is_as_expected for each in found),
-        "calls": [
-            {
-                "call": each.expected.text,
-                "table_line": each.expected.line,
-                "expected": each.expected.action,
-                "action": each.action,
-                "line": each.reason.line,
-                "reason": each.reason.words,
-            }
-            for each in found
-        ],
-    }
+def _place(line: int | None) -> str:
+    return f"line {line}" if line else "because"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tracer.model import RunRecord
+    from tracer.report.form import Page, Report
     from tracer.store.destination import Destination
 
 
@@ -67,35 +68,27 @@ class Delivery:
             _print(f"sbtrace: {trouble}\n")
 
     def _text(self, record: RunRecord) -> str:
-        return self._data(record) if self._as_json else self._words(record)
+        from tracer.report import form
 
-    def _data(self, record: RunRecord) -> str:
-        from tracer.report import as_json
+        return form.given(self._report(record), self.page(), as_data=self._as_json)
 
+    def _report(self, record: RunRecord) -> Report:
         if self._verdict:
             from tracer.report import verdict
 
-            return as_json.dumps(verdict.objects(record))
-        return as_json.run_text(record)
+            return verdict.judge(record)
+        from tracer.report.summary import Summary
 
-    def _words(self, record: RunRecord) -> str:
-        width, colour = self.page()
-        if self._verdict:
-            from tracer.report import verdict
+        return Summary.of(record)
 
-            return verdict.render(record, width, colour=colour)
-        from tracer.report import remedies, summary
-
-        remedy = remedies.of_run(record.run)
-        return summary.render(record, width, colour=colour, remedy=remedy)
-
-    def page(self) -> tuple[int, bool]:
+    def page(self) -> Page:
         """Columns of where it goes, and whether colours are wanted there."""
         from tracer.report import style
+        from tracer.report.form import Page
 
         on_terminal = self._place is None and sys.stderr is not None and sys.stderr.isatty()
         width = _columns() if on_terminal else 80
-        return width, on_terminal and style.wants_colour(sys.stderr)
+        return Page(width, on_terminal and style.wants_colour(sys.stderr))
 
     def _save(self, place: Destination, text: str) -> None:
         try:

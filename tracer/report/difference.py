@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tracer import capabilities, syscalls
 from tracer.profile.compare import compare
 from tracer.report import conditions
+from tracer.report.form import PLAIN
 from tracer.report.layout import Sheet
 from tracer.text import printable
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from tracer.profile.compare import Answers, Comparison, Difference
     from tracer.profile.records import Profile
+    from tracer.report.form import Page
     from tracer.sandbox.sources import Source
 
 
@@ -33,6 +35,34 @@ class Sides(NamedTuple):
     def are_alike(self) -> bool:
         """Whether neither a call nor a setting tells them apart."""
         return not self.settings and not any(each.calls or each.others for each in self.comparisons)
+
+    def data(self) -> Mapping[str, object]:
+        """``alike`` is what the exit status says; ``args`` is a call that shows the difference."""
+        return {
+            "a": self.a.label,
+            "b": self.b.label,
+            "alike": self.are_alike,
+            "abis": [_comparison_object(each) for each in self.comparisons],
+            "settings": [{"name": name, "a": a, "b": b} for name, a, b in self.settings],
+        }
+
+    def text(self, page: Page = PLAIN) -> str:
+        """Calls by what becomes of them on either side, then those that arguments tell apart.
+
+        ``page.whole``: every value of an argument.
+        """
+        labels = [
+            name for each in self.comparisons for name, calls in each.calls.items() if calls.cases
+        ]
+        sheet = Sheet(page.columns, max(map(len, labels), default=0))
+        sheet.line(f"A: {printable(self.a.label)}")
+        sheet.line(f"B: {printable(self.b.label)}")
+        for each in self.comparisons:
+            sheet.line()
+            _abi(sheet, each, page.whole)
+        for at, (name, a, b) in enumerate(self.settings):
+            sheet.line(f"{'' if at else chr(10)}{name}: A {a}, B {b}")
+        return sheet.text()
 
 
 def sides(a: Source, b: Source) -> Sides:
@@ -66,17 +96,6 @@ def _capabilities(profile: Profile) -> str:
     return profile.capabilities or ("none" if profile.restricts else "keep")
 
 
-def to_object(found: Sides) -> Mapping[str, object]:
-    """``alike`` is what the exit status says; ``args`` is a call that shows the difference."""
-    return {
-        "a": found.a.label,
-        "b": found.b.label,
-        "alike": found.are_alike,
-        "abis": [_comparison_object(each) for each in found.comparisons],
-        "settings": [{"name": name, "a": a, "b": b} for name, a, b in found.settings],
-    }
-
-
 def _comparison_object(found: Comparison) -> Mapping[str, object]:
     return {
         "abi": found.abi,
@@ -100,25 +119,6 @@ def _difference_object(found: Difference) -> Mapping[str, object]:
         ],
         "otherwise": {"a": str(found.otherwise.a), "b": str(found.otherwise.b)},
     }
-
-
-def render(found: Sides, width: int, *, whole: bool = False) -> str:
-    """Calls by what becomes of them on either side, then those that arguments tell apart.
-
-    ``whole``: every value of an argument.
-    """
-    labels = [
-        name for each in found.comparisons for name, calls in each.calls.items() if calls.cases
-    ]
-    sheet = Sheet(width, max(map(len, labels), default=0))
-    sheet.line(f"A: {printable(found.a.label)}")
-    sheet.line(f"B: {printable(found.b.label)}")
-    for each in found.comparisons:
-        sheet.line()
-        _abi(sheet, each, whole)
-    for at, (name, a, b) in enumerate(found.settings):
-        sheet.line(f"{'' if at else chr(10)}{name}: A {a}, B {b}")
-    return sheet.text()
 
 
 def _abi(sheet: Sheet, found: Comparison, whole: bool) -> None:

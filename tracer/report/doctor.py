@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from tracer.report.form import PLAIN
 from tracer.report.layout import Sheet
 from tracer.report.style import Style
 
@@ -12,36 +13,42 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tracer.host import Check, HostReport
+    from tracer.report.form import Page
 
 
-def render(report: HostReport, width: int = 80, *, colour: bool = False) -> str:
-    """One line a check; under what is missing, what to do about it; a verdict at the end."""
-    style = Style(colour)
-    sheet = Sheet(width, max(len(check.name) for check in report.checks) + len("missing  "))
-    for check in report.checks:
-        word, mark = _verdict(check, style)
-        sheet.field(f"{word:<7}  {check.name}", check.found, mark)
-        if check.remedy and not check.ok:
-            sheet.field("", f"-> {check.remedy}")
-    sheet.line()
-    if report.full_figures:
-        sheet.line(style.good("sbtrace run gives full figures here."))
-    else:
-        sheet.line(style.bad(f"sbtrace run gives no full figures here: {_lacking(report)}."))
-    return sheet.text()
+class DoctorReport(NamedTuple):
+    """What was found of a machine."""
+
+    machine: HostReport
+
+    def data(self) -> dict[str, object]:
+        """``full_figures`` and ``checks``; ``ok`` is null where something could not be tried."""
+        return {
+            "full_figures": self.machine.full_figures,
+            "checks": [dataclasses.asdict(check) for check in self.machine.checks],
+        }
+
+    def text(self, page: Page = PLAIN) -> str:
+        """One line a check; under what is missing, what to do about it; a verdict at the end."""
+        style, checks = Style(page.colour), self.machine.checks
+        sheet = Sheet(page.columns, max(len(check.name) for check in checks) + len("missing  "))
+        for check in checks:
+            word, mark = _verdict(check, style)
+            sheet.field(f"{word:<7}  {check.name}", check.found, mark)
+            if check.remedy and not check.ok:
+                sheet.field("", f"-> {check.remedy}")
+        sheet.line()
+        if self.machine.full_figures:
+            sheet.line(style.good("sbtrace run gives full figures here."))
+        else:
+            lacking = _lacking(self.machine)
+            sheet.line(style.bad(f"sbtrace run gives no full figures here: {lacking}."))
+        return sheet.text()
 
 
-def to_object(report: HostReport) -> dict[str, object]:
-    """The same as data: ``full_figures`` and ``checks``; ``ok`` null = could not be tried."""
-    return {
-        "full_figures": report.full_figures,
-        "checks": [dataclasses.asdict(check) for check in report.checks],
-    }
-
-
-def _lacking(report: HostReport) -> str:
+def _lacking(machine: HostReport) -> str:
     """What is missing; if nothing is, what could not be tried."""
-    required = [check for check in report.checks if check.level == "required" and not check.ok]
+    required = [check for check in machine.checks if check.level == "required" and not check.ok]
     missing = [check.name for check in required if check.ok is False]
     return ", ".join(missing or [check.name for check in required])
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tracer import syscalls
 from tracer.profile.cases import surface
 from tracer.report import conditions
+from tracer.report.form import PLAIN
 from tracer.report.layout import Sheet
 from tracer.report.units import duration
 from tracer.text import printable
@@ -15,30 +16,52 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tracer.profile.cases import Cases, Surface
+    from tracer.report.form import Page
     from tracer.sandbox.in_force import InForce
 
 
-def surfaces(found: InForce) -> tuple[Surface, ...]:
-    """What the filters do on each ABI that this kernel may serve; none where there is none."""
-    if not found.filters:
-        return ()
-    native = syscalls.native_abi()
-    abis = (native, *syscalls.FOREIGN_ABIS.get(native, ()))
-    return tuple(surface(found.filters, abi) for abi in abis)
+class FilterReport(NamedTuple):
+    """What filters a process, and what that lets through."""
+
+    found: InForce
+    surfaces: tuple[Surface, ...]
+    """One for each ABI that this kernel may serve; none where nothing filters."""
+
+    @classmethod
+    def of(cls, found: InForce) -> FilterReport:
+        """The report about a process as it was read."""
+        native = syscalls.native_abi()
+        abis = (native, *syscalls.FOREIGN_ABIS.get(native, ())) if found.filters else ()
+        return cls(found, tuple(surface(found.filters, abi) for abi in abis))
+
+    def data(self) -> Mapping[str, object]:
+        """``abis`` is null where nothing filters."""
+        return {
+            "pid": self.found.pid,
+            "comm": self.found.comm,
+            "mode": self.found.mode,
+            "no_new_privs": self.found.no_new_privs,
+            "stopped_ns": self.found.stopped_ns,
+            "exec_once": self.found.exec_once,
+            "filters": [{"instructions": len(each)} for each in self.found.filters],
+            "abis": [_surface_object(each) for each in self.surfaces] or None,
+        }
+
+    def text(self, page: Page = PLAIN) -> str:
+        """What a person wants to know. ``page.whole``: each call by name, and each condition."""
+        labels = [name for each in self.surfaces for name, its in each.calls.items() if its.cases]
+        sheet = Sheet(page.columns, max(map(len, [*labels, "kill_process"])))
+        found = self.found
+        sheet.line(f"process {found.pid}, {printable(found.comm)}: {_how(found)}")
+        if found.exec_once:
+            sheet.line(_EXEC_ONCE)
+        for each in self.surfaces:
+            sheet.line()
+            _abi(sheet, each, page.whole)
+        return sheet.text()
 
 
-def to_object(found: InForce) -> Mapping[str, object]:
-    """``abis`` is null where nothing filters."""
-    return {
-        "pid": found.pid,
-        "comm": found.comm,
-        "mode": found.mode,
-        "no_new_privs": found.no_new_privs,
-        "stopped_ns": found.stopped_ns,
-        "exec_once": found.exec_once,
-        "filters": [{"instructions": len(each)} for each in found.filters],
-        "abis": [_surface_object(each) for each in surfaces(found)] or None,
-    }
+_EXEC_ONCE = 'exec = "once": the execve that started it was let through, none is any more'
 
 
 def _surface_object(found: Surface) -> Mapping[str, object]:
@@ -54,20 +77,6 @@ def _cases_object(found: Cases) -> Mapping[str, object]:
         ],
         "otherwise": str(found.otherwise),
     }
-
-
-def render(found: InForce, width: int, *, whole: bool = False) -> str:
-    """What a person wants to know. ``whole``: each call by name, and each condition."""
-    found_surfaces = surfaces(found)
-    labels = [name for each in found_surfaces for name, cases in each.calls.items() if cases.cases]
-    sheet = Sheet(width, max(map(len, [*labels, "kill_process"])))
-    sheet.line(f"process {found.pid}, {printable(found.comm)}: {_how(found)}")
-    if found.exec_once:
-        sheet.line('exec = "once": the execve that started it was let through, none is any more')
-    for each in found_surfaces:
-        sheet.line()
-        _abi(sheet, each, whole)
-    return sheet.text()
 
 
 def _how(found: InForce) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.errors import EXIT_FAILED
 from tracer.report import argument_values, blocked, grown, losses, outcome, units
+from tracer.report.form import PLAIN
 from tracer.report.layout import Sheet, tied
 from tracer.report.style import Style
 from tracer.store.baseline import Surface
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from tracer.model import BlockedCall, RunRecord
     from tracer.query.values import Values
+    from tracer.report.form import Page
     from tracer.report.grown import Call, Growth, Makers
     from tracer.store.baseline import Baseline
 
@@ -33,6 +35,9 @@ _WITHOUT_VALUES = (
 class Finding(NamedTuple):
     """What a check found."""
 
+    record: RunRecord
+    own: int
+    """The exit status that the run has without a check: the command's."""
     baseline: Baseline
     found: Surface
     """All that this run asked for."""
@@ -50,17 +55,57 @@ class Finding(NamedTuple):
     update: bool
     """Whether what was found is to be accepted."""
 
-    def is_accepted(self, record: RunRecord) -> bool:
+    @property
+    def is_accepted(self) -> bool:
         """Whether it may be: of a run that was exact, and whose command ended well."""
-        return self.update and not self.doubts and outcome.is_good(record.run)
+        return self.update and not self.doubts and outcome.is_good(self.record.run)
 
-    def exit_status(self, record: RunRecord, own: int) -> int:
-        """1 grown, 125 not exact, else ``own``, the command's."""
-        if self.grown and not self.is_accepted(record):
+    @property
+    def exit_status(self) -> int:
+        """1 grown, 125 not exact, else the command's own."""
+        if self.grown and not self.is_accepted:
             return EXIT_GROWN
-        if self.doubts:
-            return EXIT_FAILED
-        return own
+        return EXIT_FAILED if self.doubts else self.own
+
+    def data(self) -> Mapping[str, object]:
+        """``passed``: whether a build may go on."""
+        run = self.record.run
+        return {
+            "baseline": str(self.baseline.path),
+            "passed": self.exit_status == 0,
+            "accepted": self.is_accepted,
+            "run_id": run.run_id,
+            "argv": list(run.argv),
+            "profile": run.profile,
+            "outcome": run.outcome,
+            "exit_code": run.exit_code,
+            "term_signal": run.term_signal,
+            "exact": run.exact,
+            "doubts": list(self.doubts),
+            "not_known": list(self.not_known),
+            "grown": [
+                {**growth._asdict(), "values": [value._asdict() for value in growth.values]}
+                for growth in self.grown
+            ],
+            "gone": _gone_object(self.gone),
+        }
+
+    def text(self, page: Page = PLAIN) -> str:
+        """The headline, what is beyond the baseline, and what to do about it."""
+        run, style = self.record.run, Style(page.colour)
+        sheet = Sheet(page.columns, _LABEL_WIDTH)
+        is_good = self._replace(own=0).exit_status == 0 and outcome.is_good(run)
+        path = printable(str(self.baseline.path))
+        mark = style.good if is_good else style.bad
+        sheet.line(f"{style.strong('sbtrace')}: {path}: {mark(headline(self))}")
+        sheet.field("command", outcome.command(run.argv))
+        sheet.field("run", f"{run.run_id}, {outcome.words(run)}")
+        for doubt in self.doubts:
+            sheet.field("missing", doubt)
+        for growth in self.grown:
+            sheet.field(_LABELS.get(growth.kind, "new"), growth.words, style.bad)
+        _rest(sheet, self, path)
+        return sheet.text()
 
 
 def find(
@@ -70,11 +115,12 @@ def find(
     makers: Makers | None = None,
     *,
     update: bool,
+    own: int = 0,
 ) -> Finding:
     """Compare a run with its baseline.
 
-    ``values``: the arguments of its calls; None if they could not be read. ``makers``: who made
-    which calls, where that is known.
+    ``own``: the exit status that the run has without a check. ``values``: the arguments of its
+    calls; None if they could not be read. ``makers``: who made which calls, where that is known.
     """
     found, accepted = surface(record, values), baseline.accepted or Surface()
     beyond = beyond_baseline(found, baseline, update=update)
@@ -82,6 +128,8 @@ def find(
     compares = update or baseline.has_values
     made = grown.Made(record, found, unknown, makers or {})
     return Finding(
+        record,
+        own,
         baseline,
         found,
         beyond,
@@ -157,35 +205,24 @@ def _action(call: BlockedCall) -> str:
     return f"errno:{errno_name(call.errno)}" if call.errno is not None else call.action.lower()
 
 
-def render(record: RunRecord, found: Finding, width: int = 80, *, colour: bool = False) -> str:
-    """The finding for a person."""
-    style, run = Style(colour), record.run
-    sheet = Sheet(width, _LABEL_WIDTH)
-    mark = style.good if found.exit_status(record, 0) == 0 and outcome.is_good(run) else style.bad
-    path = printable(str(found.baseline.path))
-    sheet.line(f"{style.strong('sbtrace')}: {path}: {mark(headline(record, found))}")
-    sheet.field("command", outcome.command(run.argv))
-    sheet.field("run", f"{run.run_id}, {outcome.words(run)}")
-    for doubt in found.doubts:
-        sheet.field("missing", doubt)
-    for growth in found.grown:
-        sheet.field(_LABELS.get(growth.kind, "new"), growth.words, style.bad)
+def _rest(sheet: Sheet, found: Finding, path: str) -> None:
+    """What fails nothing, and how to accept what does."""
     for note in found.not_known:
         sheet.field("not known", note)
     if found.gone and not found.update:
         sheet.field("not seen", _names(found.gone))
-    if found.grown and not found.is_accepted(record):
+    if found.grown and not found.is_accepted:
         sheet.field("kept", f"in {path}.grown: delete it once the program does this no more, or")
-        sheet.field("accept", tied(accepting(record, found)))
-    return sheet.text()
+        sheet.field("accept", tied(accepting(found)))
 
 
-def headline(record: RunRecord, found: Finding) -> str:
+def headline(found: Finding) -> str:
     """What came of it, in one phrase."""
+    record = found.record
     run, count = record.run, len(found.grown)
     ended = "" if outcome.is_good(run) else f"; the command failed: {outcome.words(run)}"
     what = f"{_counted(found.grown)} beyond it"
-    if found.is_accepted(record):
+    if found.is_accepted:
         return f"accepted: {what}" if count else "accepted: nothing new"
     if found.update:
         why = _inexact(record) if found.doubts else "the command failed"
@@ -215,8 +252,9 @@ def _and(parts: list[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if parts[1:] else parts)
 
 
-def accepting(record: RunRecord, found: Finding) -> str:
+def accepting(found: Finding) -> str:
     """The command that accepts what was found."""
+    record = found.record
     path = outcome.command([str(found.baseline.path)])
     profile = (
         ""
@@ -235,38 +273,18 @@ def _names(gone: Surface) -> str:
     return "; ".join(filter(None, [", ".join([*plain, *refused]), "; ".join(values)]))
 
 
-def to_object(record: RunRecord, found: Finding, own: int) -> dict[str, object]:
-    """The same as data. ``passed``: whether a build may go on."""
-    run = record.run
+def _gone_object(gone: Surface) -> dict[str, object]:
     return {
-        "baseline": str(found.baseline.path),
-        "passed": found.exit_status(record, own) == 0,
-        "accepted": found.is_accepted(record),
-        "run_id": run.run_id,
-        "argv": list(run.argv),
-        "profile": run.profile,
-        "outcome": run.outcome,
-        "exit_code": run.exit_code,
-        "term_signal": run.term_signal,
-        "exact": run.exact,
-        "doubts": list(found.doubts),
-        "not_known": list(found.not_known),
-        "grown": [
-            {**growth._asdict(), "values": [value._asdict() for value in growth.values]}
-            for growth in found.grown
+        "calls": _objects(gone.calls),
+        "refused": _objects(gone.refused),
+        "values": [
+            {
+                "abi": way[0],
+                "syscall": way[1],
+                "values": [value._asdict() for value in argument_values.of_way(way)],
+            }
+            for way in sorted(gone.values)
         ],
-        "gone": {
-            "calls": _objects(found.gone.calls),
-            "refused": _objects(found.gone.refused),
-            "values": [
-                {
-                    "abi": way[0],
-                    "syscall": way[1],
-                    "values": [value._asdict() for value in argument_values.of_way(way)],
-                }
-                for way in sorted(found.gone.values)
-            ],
-        },
     }
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from tracer.report import as_json, growth, outcome
+from tracer.report import form, growth, outcome
 from tracer.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tracer.model import RunRecord
+    from tracer.report.form import Page
     from tracer.report.growth import Finding
 
 FORMATS = ("text", "json", "github", "junit")
@@ -26,21 +26,17 @@ class _Case(NamedTuple):
     """What is wrong with it; empty: nothing."""
 
 
-def text(
-    record: RunRecord, found: Finding, style: str, own: int, *, width: int, colour: bool
-) -> str:
-    """The finding in one of FORMATS; ``own``: the command's exit status."""
-    if style == "json":
-        return as_json.dumps(growth.to_object(record, found, own))
+def text(found: Finding, style: str, page: Page) -> str:
+    """The finding in one of FORMATS."""
     if style == "github":
-        return "".join(f"{line}\n" for line in _annotations(record, found))
+        return "".join(f"{line}\n" for line in _annotations(found))
     if style == "junit":
-        return "".join(f"{line}\n" for line in _junit(record, found))
-    return growth.render(record, found, width, colour=colour)
+        return "".join(f"{line}\n" for line in _junit(found))
+    return form.given(found, page, as_data=style == "json")
 
 
-def _cases(record: RunRecord, found: Finding) -> Iterator[_Case]:
-    held = () if found.is_accepted(record) else found.grown
+def _cases(found: Finding) -> Iterator[_Case]:
+    held = () if found.is_accepted else found.grown
     for kind, name, fault in (
         ("call", "no new call", "new call"),
         ("value", "no new value of an argument", "new value of an argument"),
@@ -49,22 +45,22 @@ def _cases(record: RunRecord, found: Finding) -> Iterator[_Case]:
     ):
         yield _Case(name, fault, tuple(each.words for each in held if each.kind == kind))
     yield _Case("the run is exact", "run not exact", found.doubts)
-    ended = () if outcome.is_good(record.run) else (outcome.words(record.run),)
+    ended = () if outcome.is_good(found.record.run) else (outcome.words(found.record.run),)
     yield _Case("the command ends well", "command failed", ended)
 
 
-def _annotations(record: RunRecord, found: Finding) -> Iterator[str]:
+def _annotations(found: Finding) -> Iterator[str]:
     """https://docs.github.com/actions: ``::error file=…,title=…::message``."""
     path = str(found.baseline.path)
-    for case in _cases(record, found):
+    for case in _cases(found):
         for failure in case.failures:
             title = _property(f"sbtrace: {case.fault}")
             yield f"::error file={_property(path)},title={title}::{_message(failure)}"
     for note in found.not_known:
         yield f"::notice file={_property(path)},title=sbtrace%3A not known::{_message(note)}"
-    yield f"sbtrace: {printable(path)}: {printable(growth.headline(record, found))}"
-    if found.grown and not found.is_accepted(record):
-        yield f"::notice title=sbtrace%3A to accept it::{_message(growth.accepting(record, found))}"
+    yield f"sbtrace: {printable(path)}: {printable(growth.headline(found))}"
+    if found.grown and not found.is_accepted:
+        yield f"::notice title=sbtrace%3A to accept it::{_message(growth.accepting(found))}"
 
 
 def _message(value: str) -> str:
@@ -75,10 +71,10 @@ def _property(value: str) -> str:
     return _message(value).replace(":", "%3A").replace(",", "%2C")
 
 
-def _junit(record: RunRecord, found: Finding) -> Iterator[str]:
-    cases = list(_cases(record, found))
+def _junit(found: Finding) -> Iterator[str]:
+    cases = list(_cases(found))
     failed = sum(bool(case.failures) for case in cases)
-    seconds = (record.run.wall_ns or 0) / 1e9
+    seconds = (found.record.run.wall_ns or 0) / 1e9
     path = _xml(str(found.baseline.path))
     yield '<?xml version="1.0" encoding="UTF-8"?>'
     yield f'<testsuites name="sbtrace check" tests="{len(cases)}" failures="{failed}">'

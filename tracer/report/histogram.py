@@ -2,40 +2,52 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.errors import UsageError
 from tracer.model import HISTOGRAM_BUCKETS, HISTOGRAM_FIRST_SHIFT
 from tracer.report import totals, units
+from tracer.report.form import PLAIN
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from tracer.model import RunRecord
+    from tracer.report.form import Page
     from tracer.report.totals import Total
 
 _BAR_AT_LEAST = 10
 
 
-def render(record: RunRecord, syscall: str, width: int = 80) -> str:
-    """Bars of the calls that returned, one block for each ABI that has a call of this name.
+class Histogram(NamedTuple):
+    """The latencies of one syscall in a run."""
 
-    Raises UsageError if the run has none.
-    """
-    return "\n".join(
-        f"{label}: {units.counted(total.returned, 'call')} returned,"
-        f" mean {units.duration(total.mean_ns)}, min {units.duration(total.min_ns)},"
-        f" max {units.duration(total.max_ns)}\n{_bars(total, width)}"
-        for label, total in _found(record, syscall)
-    )
+    totals: Sequence[tuple[str, Total]]
+    """A label and the figures for each ABI that has a call of this name."""
 
+    @classmethod
+    def of(cls, record: RunRecord, syscall: str) -> Histogram:
+        """Raises UsageError if the run has no such call."""
+        return cls(_found(record, syscall))
 
-def objects(record: RunRecord, syscall: str) -> list[dict[str, object]]:
-    """The buckets that hold calls: from (inclusive), to (exclusive, null: no end), calls."""
-    return [
-        {"syscall": label, "from_ns": low, "to_ns": high, "calls": calls}
-        for label, total in _found(record, syscall)
-        for (low, high), calls in zip(bounds(), total.histogram, strict=True)
-        if calls
-    ]
+    def data(self) -> Mapping[str, object]:
+        """The buckets that hold calls: from (inclusive), to (exclusive, null: no end), calls."""
+        rows = [
+            {"syscall": label, "from_ns": low, "to_ns": high, "calls": calls}
+            for label, total in self.totals
+            for (low, high), calls in zip(bounds(), total.histogram, strict=True)
+            if calls
+        ]
+        return {"histogram": rows}
+
+    def text(self, page: Page = PLAIN) -> str:
+        """Bars of the calls that returned, one block for each ABI."""
+        return "\n".join(
+            f"{label}: {units.counted(total.returned, 'call')} returned,"
+            f" mean {units.duration(total.mean_ns)}, min {units.duration(total.min_ns)},"
+            f" max {units.duration(total.max_ns)}\n{_bars(total, page.columns)}"
+            for label, total in self.totals
+        )
 
 
 def _found(record: RunRecord, syscall: str) -> list[tuple[str, Total]]:

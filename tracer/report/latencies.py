@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.errors import UsageError
 from tracer.report import histogram, units
+from tracer.report.form import PLAIN
 from tracer.report.totals import syscall_label
 
 if TYPE_CHECKING:
@@ -13,31 +14,40 @@ if TYPE_CHECKING:
 
     from tracer.analysis.compare import Comparison
     from tracer.query.sides import CallKey
+    from tracer.report.form import Page
 
 QUANTILES = (0.5, 0.9, 0.99)
 _BAR_AT_LEAST = 10
 _NOTE = "# both sides, - only A, + only B: shares of all calls that returned"
 
 
-def render(found: Comparison, syscall: str, width: int) -> str:
-    """Both histograms over each other, one block for each ABI that has a call of this name.
+class Latencies(NamedTuple):
+    """The latencies of one syscall on both sides."""
 
-    Raises UsageError if neither side has one.
-    """
-    keys = _keys(found, syscall)
-    blocks = ["".join(f"{line}\n" for line in _block(found, key, width)) for key in keys]
-    return "\n".join([*blocks, f"  {_NOTE}\n"])
+    found: Comparison
+    keys: Sequence[CallKey]
+    """The calls of its name, one for each ABI that has one."""
 
+    @classmethod
+    def of(cls, found: Comparison, syscall: str) -> Latencies:
+        """Raises UsageError if neither side has such a call."""
+        return cls(found, _keys(found, syscall))
 
-def objects(found: Comparison, syscall: str) -> list[Mapping[str, object]]:
-    """The buckets that hold calls of a side: from (inclusive), to (exclusive, null: no end)."""
-    rows: list[Mapping[str, object]] = []
-    for key in _keys(found, syscall):
-        for (low, high), a, b in zip(histogram.bounds(), *_pair(found, key), strict=True):
-            if a or b:
-                row = {"from_ns": low, "to_ns": high, "calls_a": a, "calls_b": b}
-                rows.append({"syscall": key.name, "abi": key.abi, **row})
-    return rows
+    def data(self) -> Mapping[str, object]:
+        """The buckets that hold calls of a side: from (inclusive), to (exclusive, null: no end)."""
+        rows: list[Mapping[str, object]] = []
+        for key in self.keys:
+            for (low, high), a, b in zip(histogram.bounds(), *_pair(self.found, key), strict=True):
+                if a or b:
+                    row = {"from_ns": low, "to_ns": high, "calls_a": a, "calls_b": b}
+                    rows.append({"syscall": key.name, "abi": key.abi, **row})
+        return {"histogram": rows}
+
+    def text(self, page: Page = PLAIN) -> str:
+        """Both histograms over each other, one block for each ABI."""
+        made = (_block(self.found, key, page.columns) for key in self.keys)
+        blocks = ["".join(f"{line}\n" for line in block) for block in made]
+        return "\n".join([*blocks, f"  {_NOTE}\n"])
 
 
 def quantile_objects(found: Comparison, key: CallKey) -> list[Mapping[str, object]]:

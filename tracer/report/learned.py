@@ -17,17 +17,19 @@ from tracer.profile.learned_file import Sources
 from tracer.profile.lines import Lines
 from tracer.profile.parse import parse_action
 from tracer.profile.where import Where
-from tracer.report import as_json, outcome, units
+from tracer.report import outcome, units
+from tracer.report.form import PLAIN
 from tracer.report.layout import Sheet
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tracer.profile import Profile
     from tracer.profile.amend import Amended
     from tracer.profile.learn import Learned, Tightness
     from tracer.query.observed import Observed, Source
     from tracer.query.phases import Phases
+    from tracer.report.form import Page
 
 _LABEL_WIDTH = len("not exact")
 _NEVER_RUN = (
@@ -155,10 +157,10 @@ def update(
 
 
 class Made(NamedTuple):
-    """A learned profile."""
+    """A learned profile, and how much the runs cover."""
 
-    text: str
-    """Its file."""
+    file: str
+    """The profile as it is written."""
     observed: Observed
     found: Learned
     amended: Amended | None = None
@@ -166,32 +168,24 @@ class Made(NamedTuple):
     phases: Phases | None = None
     """Where it is of what is needed after start-up alone: what that is."""
 
-    def coverage(self, width: int, *, explain: bool) -> str:
-        """How much the runs cover, for a person."""
-        told = render(self.observed, self.found, self.phases, explain=explain, width=width)
-        return told + (_changes(self.amended, width) if self.amended else "")
+    def data(self) -> Mapping[str, object]:
+        """The profile, and all that it rests on."""
+        return _object(self.observed, self.found, self.file, self.phases)
 
-    def json(self) -> str:
-        """All of it, for programs."""
-        return as_json.dumps(objects(self.observed, self.found, self.text, self.phases))
+    def text(self, page: Page = PLAIN) -> str:
+        """How much the runs cover; ``page.whole``: what stood in the way of a tighter profile."""
+        told = _coverage(self, page, datetime.now(UTC))
+        return told + (_changes(self.amended, page.columns) if self.amended else "")
 
 
-def render(
-    observed: Observed,
-    found: Learned,
-    phases: Phases | None = None,
-    *,
-    explain: bool,
-    width: int = 80,
-    now: datetime | None = None,
-) -> str:
-    """The coverage, for stderr; with ``explain`` what stood in the way of a tighter profile."""
-    seen, sheet = coverage(observed), Sheet(width, _LABEL_WIDTH)
+def _coverage(made: Made, page: Page, now: datetime) -> str:
+    observed, found, phases = made.observed, made.found, made.phases
+    seen, sheet = coverage(observed), Sheet(page.columns, _LABEL_WIDTH)
     sheet.line(
         f"sbtrace: learned from {units.counted(seen.runs, 'run')}: "
         f"{units.counted(seen.calls, 'distinct call')}"
     )
-    sheet.field("last new", _last_new(seen, now or datetime.now(UTC)))
+    sheet.field("last new", _last_new(seen, now))
     if phases:
         _phases(sheet, phases)
     if seen.rare:
@@ -201,7 +195,7 @@ def render(
         sheet.field("added", f"{_some(names, len(names))}: in no run; each says why")
     _doubts(sheet, observed)
     sheet.field("missing", _NEVER_RUN)
-    if explain:
+    if page.whole:
         sheet.line()
         for obstacle in found.obstacles:
             sheet.field("not tight", obstacle)
@@ -284,10 +278,9 @@ def _inexact(observed: Observed) -> list[Source]:
     return [source for source in observed.sources if source.counted and not source.exact]
 
 
-def objects(
-    observed: Observed, found: Learned, text: str, phases: Phases | None = None
+def _object(
+    observed: Observed, found: Learned, text: str, phases: Phases | None
 ) -> dict[str, object]:
-    """All of it as data."""
     seen = coverage(observed)
     return {
         "profile": text,

@@ -3,48 +3,120 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracer import capabilities
 from tracer.profile import groups
+from tracer.report.form import PLAIN
 from tracer.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tracer.profile.check import Finding
     from tracer.profile.locate import Available
     from tracer.profile.records import Action, Profile, Rule
+    from tracer.report.form import Page
 
 _WIDTH = 80
 _SIZES = ("address_space_bytes", "data_bytes", "file_size_bytes", "core_bytes")
 
 
-def listing(found: list[Available]) -> str:
-    """One profile a line, with what it is for."""
-    widest = max((len(printable(entry.name)) for entry in found), default=0)
-    lines = []
-    for entry in found:
-        origin = "" if entry.origin == "shipped" else f" [{entry.path}]"
-        about = f"invalid: {entry.error}" if entry.error else f"{entry.description}{origin}"
-        lines.append(_wrapped(f"{printable(entry.name):{widest}}  ", printable(about)))
-    return "\n".join(lines)
+class Listing(NamedTuple):
+    """The profiles that can be given by name."""
+
+    profiles: Sequence[Available]
+
+    def data(self) -> Mapping[str, object]:
+        """An object each, wrong ones too."""
+        return {"profiles": [entry._asdict() for entry in self.profiles]}
+
+    def text(self, _page: Page = PLAIN) -> str:
+        """One profile a line, with what it is for."""
+        widest = max((len(printable(entry.name)) for entry in self.profiles), default=0)
+        return "".join(f"{_listed(entry, widest)}\n" for entry in self.profiles)
 
 
-def text(profile: Profile, *, expand: bool = False) -> str:
-    """The profile as it is understood. ``expand``: every call by name, precedence resolved."""
-    others = "let through as well" if profile.any_abi else "kill_process"
-    head = [
-        _wrapped("", printable(f"{profile.name}: {profile.description}")),
-        "",
-        f"file     {printable(profile.path)}",
-        *(f"extends  {printable(path)}" for path in profile.extends),
-        f"sha256   {profile.digest}",
-        f"default  {profile.default_action}",
-        *_beside_default(profile),
-        f"abis     {', '.join(profile.abis)}; others: {others}",
-    ]
-    return "\n".join([*head, *_lists(profile, expand), *_conditional(profile), *_rest(profile)])
+def _listed(entry: Available, widest: int) -> str:
+    origin = "" if entry.origin == "shipped" else f" [{entry.path}]"
+    about = f"invalid: {entry.error}" if entry.error else f"{entry.description}{origin}"
+    return _wrapped(f"{printable(entry.name):{widest}}  ", printable(about))
+
+
+class Shown(NamedTuple):
+    """A profile as it is understood."""
+
+    profile: Profile
+
+    def data(self) -> Mapping[str, object]:
+        """Every call by name."""
+        return _object(self.profile)
+
+    def text(self, page: Page = PLAIN) -> str:
+        """As it is written, by lists; ``page.whole``: every call by name, precedence resolved."""
+        profile = self.profile
+        others = "let through as well" if profile.any_abi else "kill_process"
+        head = [
+            _wrapped("", printable(f"{profile.name}: {profile.description}")),
+            "",
+            f"file     {printable(profile.path)}",
+            *(f"extends  {printable(path)}" for path in profile.extends),
+            f"sha256   {profile.digest}",
+            f"default  {profile.default_action}",
+            *_beside_default(profile),
+            f"abis     {', '.join(profile.abis)}; others: {others}",
+        ]
+        parts = (*head, *_lists(profile, page.whole), *_conditional(profile), *_rest(profile))
+        return "\n".join(parts) + "\n"
+
+
+class Group(NamedTuple):
+    """A group of calls, such as ``@file-system``."""
+
+    name: str
+    described: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, name: str) -> Group:
+        """Raises ProfileError for a group that does not exist."""
+        return cls(name, groups.described(name))
+
+    def data(self) -> Mapping[str, object]:
+        """What it is for, of which ABI, and its calls."""
+        return self.described
+
+    def text(self, _page: Page = PLAIN) -> str:
+        """What it is for, and its calls."""
+        found, names = self.described, self.described["syscalls"]
+        head = f"{self.name}: {found['description']} ({len(names)} calls on {found['abi']})"
+        return f"{_wrapped('', head)}\n{_wrapped('  ', ' '.join(names))}\n"
+
+
+class Checked(NamedTuple):
+    """What ``profile check`` says."""
+
+    profile: Profile | None
+    """None where it is wrong."""
+    error: str | None = None
+    findings: Sequence[Finding] = ()
+
+    def data(self) -> Mapping[str, object]:
+        """``error`` is null where the profile is ``valid``."""
+        found = [entry._asdict() for entry in self.findings]
+        return {"valid": self.profile is not None, "error": self.error, "findings": found}
+
+    def text(self, _page: Page = PLAIN) -> str:
+        """One finding after the other, and that the profile is valid."""
+        if self.profile is None:
+            return f"{self.error}\n"
+        path = printable(self.profile.path)
+        lines = [_finding(path, entry) for entry in self.findings]
+        return "\n".join([*lines, f"{path}: valid, {len(self.profile.rules)} entries\n"])
+
+
+def _finding(path: str, entry: Finding) -> str:
+    place = f"{path}:{entry.line}" if entry.line else path
+    return _wrapped("", f"{place}: {entry.level}: {entry.message}")
 
 
 def _beside_default(profile: Profile) -> Iterable[str]:
@@ -129,14 +201,7 @@ def _size(value: int) -> str:
     return f"{value} B"
 
 
-def group_text(name: str) -> str:
-    """A group for a person. Raises ProfileError for a group that does not exist."""
-    found = groups.described(name)
-    head = f"{name}: {found['description']} ({len(found['syscalls'])} calls on {found['abi']})"
-    return "\n".join([_wrapped("", head), _wrapped("  ", " ".join(found["syscalls"]))])
-
-
-def as_dict(profile: Profile) -> dict[str, Any]:
+def _object(profile: Profile) -> dict[str, Any]:
     """The profile as plain data, every call by name."""
     return {
         "name": profile.name,
@@ -173,18 +238,6 @@ def _rules(profile: Profile) -> list[dict[str, Any]]:
         if rule.conditions and entry not in found:
             found.append(entry)
     return found
-
-
-def findings(profile: Profile, found: list[Finding]) -> str:
-    """What ``profile check`` says of a valid profile, one finding after the other."""
-    path = printable(profile.path)
-    lines = [
-        _wrapped(
-            "", f"{path}{f':{entry.line}' if entry.line else ''}: {entry.level}: {entry.message}"
-        )
-        for entry in found
-    ]
-    return "\n".join([*lines, f"{path}: valid, {len(profile.rules)} entries"])
 
 
 def _wrapped(start: str, words: str) -> str:

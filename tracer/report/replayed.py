@@ -9,6 +9,7 @@ from tracer.errors import EXIT_FAILED
 from tracer.profile import replay
 from tracer.profile.unseen import FALLBACKS
 from tracer.report import outcome, units
+from tracer.report.form import PLAIN
 from tracer.report.layout import Sheet
 from tracer.report.style import Style
 from tracer.text import printable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tracer.profile.replay import Answer
     from tracer.query.made import Made, Recorded
     from tracer.query.observed import Source
+    from tracer.report.form import Page
 
 EXIT_REFUSED = 1
 _LABEL_WIDTH = len("not known")
@@ -64,14 +66,48 @@ class Replayed(NamedTuple):
         return None if unknown or self.doubts else True
 
 
-def replayed(profile: Profile, compiled: Program, recorded: Recorded) -> tuple[Replayed, ...]:
+class Replay(NamedTuple):
+    """A profile against recorded runs."""
+
+    profile: Profile
+    runs: tuple[Replayed, ...]
+
+    @property
+    def exit_status(self) -> int:
+        """0 if no run would have been refused a call, 1 if one would, 125 if that is unknown."""
+        verdicts = {run.passed for run in self.runs}
+        if False in verdicts:
+            return EXIT_REFUSED
+        return EXIT_FAILED if None in verdicts or not self.runs else 0
+
+    def data(self) -> dict[str, object]:
+        """``passed`` and ``permits`` are null where that is not known."""
+        return {
+            "profile": self.profile.name,
+            "path": self.profile.path,
+            "passed": sum(run.passed is True for run in self.runs),
+            "runs": [_run_object(run) for run in self.runs],
+        }
+
+    def text(self, page: Page = PLAIN) -> str:
+        """Every run that would have been refused something, and every call of it."""
+        sheet, style = Sheet(page.columns, _LABEL_WIDTH), Style(page.colour)
+        head = _head([run.passed for run in self.runs])
+        sheet.line(f"{printable(self.profile.name)}: {head}")
+        for run in self.runs:
+            if run.passed is not True:
+                _run(sheet, style, run)
+        return sheet.text()
+
+
+def replayed(profile: Profile, compiled: Program, recorded: Recorded) -> Replay:
     """What the profile would have done with each run."""
     judge = _Judge(profile, compiled)
     runs = []
     for source in recorded.sources:
         rows = _rows(judge, [call for call in recorded.calls if call.run_id == source.run_id])
         runs.append(Replayed(source, tuple(rows), tuple(_doubts(source))))
-    return tuple(runs)
+    return Replay(profile, tuple(runs))
 
 
 def _doubts(source: Source) -> Iterable[str]:
@@ -140,30 +176,10 @@ def _by(calls: Sequence[Made]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def exit_status(runs: Sequence[Replayed]) -> int:
-    """0 if no run would have been refused a call, 1 if one would, 125 if that is not known."""
-    verdicts = {run.passed for run in runs}
-    if False in verdicts:
-        return EXIT_REFUSED
-    return EXIT_FAILED if None in verdicts or not runs else 0
-
-
 def _head(verdicts: Sequence[bool | None]) -> str:
     passed = f"{verdicts.count(True)} of {units.counted(len(verdicts), 'run')} would have passed"
     unknown = verdicts.count(None)
     return f"{passed}, of {unknown} it is not known" if unknown else passed
-
-
-def render(
-    profile: Profile, runs: Sequence[Replayed], width: int = 80, *, colour: bool = False
-) -> str:
-    """Every run that would have been refused something, and every call of it."""
-    sheet, style = Sheet(width, _LABEL_WIDTH), Style(colour)
-    sheet.line(f"{printable(profile.name)}: {_head([run.passed for run in runs])}")
-    for run in runs:
-        if run.passed is not True:
-            _run(sheet, style, run)
-    return sheet.text()
 
 
 def _run(sheet: Sheet, style: Style, run: Replayed) -> None:
@@ -186,30 +202,22 @@ def _run(sheet: Sheet, style: Style, run: Replayed) -> None:
         )
 
 
-def objects(profile: Profile, runs: Sequence[Replayed]) -> dict[str, object]:
-    """The same as data; ``passed`` and ``permits`` are null where that is not known."""
+def _run_object(run: Replayed) -> dict[str, object]:
     return {
-        "profile": profile.name,
-        "path": profile.path,
-        "passed": sum(run.passed is True for run in runs),
-        "runs": [
-            {
-                "run_id": run.source.run_id,
-                "argv": list(run.source.argv),
-                "passed": run.passed,
-                "doubts": list(run.doubts),
-                "calls": [
-                    {
-                        "abi": row.abi,
-                        "syscall": row.syscall,
-                        "calls": row.calls,
-                        "by": list(row.by),
-                        **row.answer._asdict(),
-                        "excuse": row.excuse,
-                    }
-                    for row in run.rows
-                ],
-            }
-            for run in runs
-        ],
+        "run_id": run.source.run_id,
+        "argv": list(run.source.argv),
+        "passed": run.passed,
+        "doubts": list(run.doubts),
+        "calls": [_row_object(row) for row in run.rows],
+    }
+
+
+def _row_object(row: Row) -> dict[str, object]:
+    return {
+        "abi": row.abi,
+        "syscall": row.syscall,
+        "calls": row.calls,
+        "by": list(row.by),
+        **row.answer._asdict(),
+        "excuse": row.excuse,
     }

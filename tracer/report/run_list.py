@@ -1,16 +1,22 @@
-"""The list of runs, for a person."""
+"""``sbtrace runs``: the list of runs."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
+from tracer.query.runs import COLUMNS
 from tracer.report import outcome as outcome_words
+from tracer.report.form import PLAIN
+from tracer.report.rows import objects
 from tracer.report.table import Column, render
 from tracer.report.units import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from tracer.report.form import Page
+
 _COLUMNS = (
     Column("run", rigid=True),
     Column("started", rigid=True),
@@ -21,11 +27,21 @@ _COLUMNS = (
 )
 
 
-def render_runs(rows: Sequence[Sequence[object]], width: int | None) -> str:
-    """Return rows of ``tracer.query.runs.COLUMNS`` as a table; times are local."""
-    if not rows:
-        return "No run is recorded that fits.\n"
-    return render(_COLUMNS, [_shown(row) for row in rows], width)
+class RunList(NamedTuple):
+    """Runs, in the order in which they are shown."""
+
+    rows: Sequence[Sequence[object]]
+    """Of the columns ``tracer.query.runs.COLUMNS``."""
+
+    def data(self) -> Mapping[str, object]:
+        """All that is known of each."""
+        return {"runs": objects(COLUMNS, self.rows)}
+
+    def text(self, page: Page = PLAIN) -> str:
+        """A table of the columns that most ask for; times are local."""
+        if not self.rows:
+            return "No run is recorded that fits.\n"
+        return render(_COLUMNS, [_shown(row) for row in self.rows], page.width)
 
 
 def _shown(row: Sequence[object]) -> list[object]:

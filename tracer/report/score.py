@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from tracer.report.form import PLAIN
 from tracer.report.layout import Sheet
 from tracer.text import printable
 
@@ -12,14 +13,38 @@ if TYPE_CHECKING:
 
     from tracer.host.systemd import Weight
     from tracer.profile.score import Part, Score
-
-    Scored = tuple[str, Score, Sequence[Weight] | None]
-    """A label, what is left open, and what systemd says of it; None where it was not asked."""
+    from tracer.report.form import Page
 
 
-def to_object(found: Sequence[Scored]) -> Mapping[str, object]:
-    """``systemd`` is null where systemd-analyze is not there or too old."""
-    return {"profiles": [_object(*each) for each in found]}
+class Scored(NamedTuple):
+    """What one profile leaves open."""
+
+    label: str
+    score: Score
+    weights: Sequence[Weight] | None
+    """What systemd says of it; None where systemd-analyze is not there or too old."""
+
+
+class ScoreReport(NamedTuple):
+    """What profiles leave open, beside each other."""
+
+    profiles: Sequence[Scored]
+
+    def data(self) -> Mapping[str, object]:
+        """``systemd`` is null where systemd-analyze is not there or too old."""
+        return {"profiles": [_object(*each) for each in self.profiles]}
+
+    def text(self, page: Page = PLAIN) -> str:
+        """Of each class the calls that are open; ``page.whole``: what it is, and who says so."""
+        widest = max(len(risk.name) for risk, _ in self.profiles[0].score.classes)
+        sheet = Sheet(page.columns, widest)
+        if len(self.profiles) > 1:
+            _beside(sheet, self.profiles, widest)
+        for label, score, weights in self.profiles:
+            sheet.line(printable(label))
+            _one(sheet, score, weights, page.whole)
+            sheet.line()
+        return sheet.text().rstrip("\n") + "\n"
 
 
 def _object(label: str, score: Score, weights: Sequence[Weight] | None) -> Mapping[str, object]:
@@ -36,19 +61,6 @@ def _object(label: str, score: Score, weights: Sequence[Weight] | None) -> Mappi
         "cves": score.cves._asdict(),
         "systemd": None if weights is None else [each._asdict() for each in weights],
     }
-
-
-def render(found: Sequence[Scored], width: int, *, whole: bool = False) -> str:
-    """Of each class the calls that are open; ``whole``: what the class is, and who says so."""
-    widest = max(len(risk.name) for risk, _ in found[0][1].classes)
-    sheet = Sheet(width, widest)
-    if len(found) > 1:
-        _beside(sheet, found, widest)
-    for label, score, weights in found:
-        sheet.line(printable(label))
-        _one(sheet, score, weights, whole)
-        sheet.line()
-    return sheet.text().rstrip("\n") + "\n"
 
 
 def _beside(sheet: Sheet, found: Sequence[Scored], widest: int) -> None:

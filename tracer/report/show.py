@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.report import totals, units
 from tracer.report.as_json import total_fields
+from tracer.report.form import PLAIN
 from tracer.report.outcome import process_command
 from tracer.report.table import Column
 from tracer.report.table import render as table
 from tracer.report.totals import By, Sort
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tracer.model import RunRecord
+    from tracer.report.form import Page
     from tracer.report.totals import Total
 
 _FIGURES: dict[str, Callable[[Total], str]] = {
@@ -31,50 +33,55 @@ _FIGURES: dict[str, Callable[[Total], str]] = {
 _FEW_FIGURES = {name: _FIGURES[name] for name in ("calls", "errors", "blocked", "time")}
 
 
-def render(
-    record: RunRecord,
-    by: By,
-    *,
-    sort: Sort = Sort.CALLS,
-    limit: int | None = None,
-    width: int | None = 80,
-) -> str:
-    """The table as lines; a last line says how many rows ``limit`` left out.
+class Figures(NamedTuple):
+    """A table of a run's figures."""
 
-    Without eBPF figures it is one line that says why there are none.
-    """
-    if record.run.trace == "none":
-        why = record.run.trace_missing or "not asked for (--trace none)"
-        return f"no syscalls are known of run {record.run.run_id}: {why}\n"
-    columns, rows = _errno_table(record, sort) if by is By.ERRNO else _table(record, by, sort)
-    shown = rows if limit is None else rows[:limit]
-    text = table(columns, shown, width)
-    left = len(rows) - len(shown)
-    return text + (f"and {left} more: --limit {len(rows)} shows all\n" if left else "")
+    record: RunRecord
+    by: By
+    sort: Sort = Sort.CALLS
+    limit: int | None = None
+    """At most so many rows; None: all."""
+
+    def data(self) -> Mapping[str, object]:
+        """``rows`` is null without eBPF figures; times in ns."""
+        if self.record.run.trace == "none":
+            return {"rows": None}
+        return {"rows": _objects(self.record, self.by, self.sort)[: self.limit]}
+
+    def text(self, page: Page = PLAIN) -> str:
+        """The table as lines; a last line says how many rows ``limit`` left out.
+
+        Without eBPF figures it is one line that says why there are none.
+        """
+        run = self.record.run
+        if run.trace == "none":
+            why = run.trace_missing or "not asked for (--trace none)"
+            return f"no syscalls are known of run {run.run_id}: {why}\n"
+        columns, rows = _table(self.record, self.by, self.sort)
+        left = 0 if self.limit is None else max(len(rows) - self.limit, 0)
+        more = f"and {left} more: --limit {len(rows)} shows all\n" if left else ""
+        return table(columns, rows[: self.limit], page.width) + more
 
 
-def objects(
-    record: RunRecord, by: By, *, sort: Sort = Sort.CALLS, limit: int | None = None
-) -> list[dict[str, object]] | None:
-    """The same rows as data, in ns; None without eBPF figures."""
-    if record.run.trace == "none":
-        return None
-    if by is By.ERRNO:
-        return [
-            {
-                "errno": row.errno,
-                "errno_name": row.errno_name,
-                "abi": row.abi,
-                "name": row.name,
-                "failed": row.failed,
-                "blocked": row.blocked,
-            }
-            for row in _errors(record, sort)[:limit]
-        ]
-    return [{**label, **total_fields(total)} for label, total in _groups(record, by, sort)[:limit]]
+def _objects(record: RunRecord, by: By, sort: Sort) -> list[dict[str, object]]:
+    if by is not By.ERRNO:
+        return [{**label, **total_fields(total)} for label, total in _groups(record, by, sort)]
+    return [
+        {
+            "errno": row.errno,
+            "errno_name": row.errno_name,
+            "abi": row.abi,
+            "name": row.name,
+            "failed": row.failed,
+            "blocked": row.blocked,
+        }
+        for row in _errors(record, sort)
+    ]
 
 
 def _table(record: RunRecord, by: By, sort: Sort) -> tuple[Sequence[Column], list[list[object]]]:
+    if by is By.ERRNO:
+        return _errno_table(record, sort)
     figures = _FIGURES if by is By.SYSCALL else _FEW_FIGURES
     labels = _LABELS[by]
     rows: list[list[object]] = [

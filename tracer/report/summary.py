@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from tracer.report import blocked, cause, losses, outcome, rights, totals, units
+from tracer.report import as_json, blocked, cause, losses, outcome, remedies, rights, totals, units
+from tracer.report.form import PLAIN
 from tracer.report.layout import Sheet, tied
 from tracer.report.style import Style
 from tracer.report.table import Column
 from tracer.report.table import render as table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tracer.model import BlockedCall, Run, RunRecord
     from tracer.report.blocked import RemedyOf
+    from tracer.report.form import Page
 
 _TOP = 10
 _MINOR_LINES = 5
@@ -26,22 +30,36 @@ _COLUMNS = (
 )
 
 
-def render(
-    record: RunRecord, width: int = 80, *, colour: bool = False, remedy: RemedyOf | None = None
-) -> str:
-    """The summary as lines of at most ``width`` columns where their words allow it.
+class Summary(NamedTuple):
+    """A whole run: what ``run`` gives at its end, and ``show`` later."""
 
-    ``remedy`` gives the line of the profile that would allow a blocked call, or None. What
-    is not known is shown as ``-`` or said in words.
-    """
-    style, sheet = Style(colour), Sheet(width, cause.LABEL_WIDTH)
-    _headline(sheet, style, record.run)
-    _figures(sheet, record.run)
-    _syscalls(sheet, record)
-    _blocked(sheet, style, record, remedy)
-    rights.fields(sheet, record, most=_MINOR_LINES)
-    _top(sheet, record, width)
-    return sheet.text()
+    record: RunRecord
+    remedy: RemedyOf | None = None
+    """Gives the line of the profile that would allow a blocked call, or None."""
+
+    @classmethod
+    def of(cls, record: RunRecord) -> Summary:
+        """With remedies by the profile of the run, as that was then."""
+        return cls(record, remedies.of_run(record.run))
+
+    def data(self) -> Mapping[str, object]:
+        """See ``as_json.run_object``."""
+        return as_json.run_object(self.record, self.remedy)
+
+    def text(self, page: Page = PLAIN) -> str:
+        """One screen. What is not known is shown as ``-`` or said in words."""
+        style, sheet, record = (
+            Style(page.colour),
+            Sheet(page.columns, cause.LABEL_WIDTH),
+            self.record,
+        )
+        _headline(sheet, style, record.run)
+        _figures(sheet, record.run)
+        _syscalls(sheet, record)
+        _blocked(sheet, style, record, self.remedy)
+        rights.fields(sheet, record, most=_MINOR_LINES)
+        _top(sheet, record, page.columns)
+        return sheet.text()
 
 
 def _headline(sheet: Sheet, style: Style, run: Run) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.report import totals, units
+from tracer.report.form import PLAIN
 from tracer.report.outcome import process_command
 from tracer.report.table import Column
 from tracer.report.table import render as table
 from tracer.words.signals import signal_name
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tracer.model import Process, RunRecord
+    from tracer.report.form import Page
 
 _COLUMNS = (
     Column("pid", right=True),
@@ -25,13 +29,27 @@ _COLUMNS = (
 )
 
 
-def render(record: RunRecord, width: int | None = 80) -> str:
-    """One line an image; children are indented under their parent, ``=>`` marks an execve."""
-    if not record.processes:
-        why = record.run.trace_missing or "eBPF was not asked for"
-        return f"no processes are known of run {record.run.run_id}: {why}\n"
+class Tree(NamedTuple):
+    """The processes of a run, each below its parent."""
+
+    record: RunRecord
+
+    def data(self) -> Mapping[str, object]:
+        """``tree`` is null where eBPF did not run."""
+        return {"tree": _objects(self.record) if self.record.processes else None}
+
+    def text(self, page: Page = PLAIN) -> str:
+        """One line an image; children are indented under their parent, ``=>`` marks an execve."""
+        run = self.record.run
+        if not self.record.processes:
+            why = run.trace_missing or "eBPF was not asked for"
+            return f"no processes are known of run {run.run_id}: {why}\n"
+        return table(_COLUMNS, _rows(self.record), page.width)
+
+
+def _rows(record: RunRecord) -> list[tuple[str, ...]]:
     sums = totals.group(record.syscalls, lambda stat: (stat.process_id, stat.image))
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for lead, process in _lines(record):
         total = sums.get((process.process_id, process.image)) or totals.add_up(())
         rows.append(
@@ -45,10 +63,10 @@ def render(record: RunRecord, width: int | None = 80) -> str:
                 lead + process_command(process),
             )
         )
-    return table(_COLUMNS, rows, width)
+    return rows
 
 
-def objects(record: RunRecord) -> list[dict[str, object]]:
+def _objects(record: RunRecord) -> list[dict[str, object]]:
     """The tree as nested data: each process with its images and its children."""
     sums = totals.group(record.syscalls, lambda stat: (stat.process_id, stat.image))
     images = _images(record)

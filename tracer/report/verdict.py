@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, NamedTuple
 from tracer.errors import EXIT_FAILED, EXIT_SIGNAL_BASE, EXIT_TIMED_OUT
 from tracer.profile.calls import Call
 from tracer.profile.reason import reason
-from tracer.report import as_json, blocked, cause, losses, outcome, remedies, units
+from tracer.report import blocked, cause, losses, outcome, remedies, units
+from tracer.report.form import PLAIN
 from tracer.report.layout import Sheet
 from tracer.report.style import Style
 from tracer.syscalls import errno_name
 from tracer.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tracer.model import BlockedCall, Run, RunRecord
     from tracer.profile import Profile
     from tracer.profile.reason import Reason
+    from tracer.report.form import Page
 
 EXIT_REFUSED = 1
 _ENOSYS = "libc's to get round: an entry answers it with ENOSYS, and libc takes another call"
@@ -53,6 +55,7 @@ class Refused(NamedTuple):
 class Verdict(NamedTuple):
     """What a run under a profile proves."""
 
+    run: Run
     refused: tuple[Refused, ...]
     """Those that count first, then those that killed, then most calls first."""
     doubts: tuple[str, ...]
@@ -74,13 +77,44 @@ class Verdict(NamedTuple):
             return self.cut_short or EXIT_FAILED
         return 0 if self.passed else EXIT_REFUSED
 
+    def data(self) -> Mapping[str, object]:
+        """``passed`` is null where it cannot be told."""
+        run = self.run
+        return {
+            "profile": run.profile,
+            "profile_digest": run.profile_digest,
+            "passed": self.passed,
+            "run_id": run.run_id,
+            "argv": list(run.argv),
+            "outcome": run.outcome,
+            "exit_code": run.exit_code,
+            "term_signal": run.term_signal,
+            "exact": run.exact,
+            "total_syscalls": run.total_syscalls,
+            "doubts": list(self.doubts),
+            "refused": [row._asdict() for row in self.refused],
+        }
+
+    def text(self, page: Page = PLAIN) -> str:
+        """How the command ended, and every refused call."""
+        sheet, style = Sheet(page.columns, cause.LABEL_WIDTH), Style(page.colour)
+        _head(sheet, style, self)
+        for doubt in self.doubts:
+            sheet.field("missing", doubt)
+        for row in self.refused:
+            _field(sheet, style, row)
+        if self.passed:
+            sheet.field("mind", "only what ran is proved: a path that was not taken asks for more")
+        return sheet.text()
+
 
 def judge(record: RunRecord) -> Verdict:
     """The verdict about a run and the profile that it was made under, as that was then."""
     profile = remedies.profile_of(record.run)
     rows = [_refused(record, profile, alike) for alike in _alike(record, profile)]
     rows += _untold(record, rows)
-    return Verdict(tuple(sorted(rows, key=_rank)), _doubts(record), _cut_short(record.run))
+    ranked = tuple(sorted(rows, key=_rank))
+    return Verdict(record.run, ranked, _doubts(record), _cut_short(record.run))
 
 
 def _rank(row: Refused) -> tuple[bool, bool, int]:
@@ -161,10 +195,8 @@ def _commands(record: RunRecord, calls: Sequence[BlockedCall]) -> tuple[str, ...
     return tuple(dict.fromkeys(outcome.process_command(owner) for owner in owners if owner))
 
 
-def render(record: RunRecord, width: int = 80, *, colour: bool = False) -> str:
-    """The verdict for a person: how the command ended, and every refused call."""
-    found, run, style = judge(record), record.run, Style(colour)
-    sheet = Sheet(width, cause.LABEL_WIDTH)
+def _head(sheet: Sheet, style: Style, found: Verdict) -> None:
+    run = found.run
     words, mark = {
         True: ("passes", style.good),
         False: ("does not pass", style.bad),
@@ -175,13 +207,6 @@ def render(record: RunRecord, width: int = 80, *, colour: bool = False) -> str:
     sheet.field("run", f"{run.run_id}, {outcome.words(run)}")
     if run.total_syscalls is not None:
         sheet.field("syscalls", f"{units.counted(run.total_syscalls, 'call')}, {_sums(found)}")
-    for doubt in found.doubts:
-        sheet.field("missing", doubt)
-    for row in found.refused:
-        _field(sheet, style, row)
-    if found.passed:
-        sheet.field("mind", "only what ran is proved: a path that was not taken asks for more")
-    return sheet.text()
 
 
 def _sums(found: Verdict) -> str:
@@ -207,22 +232,3 @@ def _field(sheet: Sheet, style: Style, row: Refused) -> None:
         sheet.field("but", row.excuse)
     elif row.remedy:
         sheet.field("allow it", row.remedy, style.good)
-
-
-def objects(record: RunRecord) -> as_json.Object:
-    """The same as data; ``passed`` is null where it cannot be told."""
-    found, run = judge(record), record.run
-    return {
-        "profile": run.profile,
-        "profile_digest": run.profile_digest,
-        "passed": found.passed,
-        "run_id": run.run_id,
-        "argv": list(run.argv),
-        "outcome": run.outcome,
-        "exit_code": run.exit_code,
-        "term_signal": run.term_signal,
-        "exact": run.exact,
-        "total_syscalls": run.total_syscalls,
-        "doubts": list(found.doubts),
-        "refused": [row._asdict() for row in found.refused],
-    }

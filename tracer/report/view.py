@@ -1,15 +1,19 @@
-"""What ``sbtrace show`` was asked for, as text or as data."""
+"""What ``sbtrace show`` was asked for."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.errors import UsageError
-from tracer.report import as_json, histogram, remedies, show, summary, tree
+from tracer.report.histogram import Histogram
+from tracer.report.show import Figures
+from tracer.report.summary import Summary
 from tracer.report.totals import By, Sort
+from tracer.report.tree import Tree
 
 if TYPE_CHECKING:
     from tracer.model import RunRecord
+    from tracer.report.form import Report
 
 
 class View(NamedTuple):
@@ -23,8 +27,6 @@ class View(NamedTuple):
     histogram: str | None = None
     """Name of a syscall."""
     tree: bool = False
-    wide: bool = False
-    """Commands in the table or the tree are whole, however long."""
 
     def check(self) -> None:
         """Raise UsageError for choices that do not go together."""
@@ -35,31 +37,14 @@ class View(NamedTuple):
         if not self.by and chosen and (self.sort or self.limit is not None):
             raise UsageError(f"show: --sort and --limit go with --by, not with {chosen[0]}")
 
-    def text(self, record: RunRecord, width: int, *, colour: bool) -> str:
-        """The view for a person."""
+    def of(self, record: RunRecord) -> Report:
+        """What is to be shown of a run."""
         if self.tree:
-            return tree.render(record, None if self.wide else width)
+            return Tree(record)
         if self.histogram is not None:
-            return histogram.render(record, self.histogram, width)
+            return Histogram.of(record, self.histogram)
         by, sort = self._table()
-        if by is None:
-            remedy = remedies.of_run(record.run)
-            return summary.render(record, width, colour=colour, remedy=remedy)
-        return show.render(
-            record, by, sort=sort, limit=self.limit, width=None if self.wide else width
-        )
-
-    def json(self, record: RunRecord) -> str:
-        """The same for a program; null where eBPF did not run."""
-        if self.tree:
-            return as_json.dumps({"tree": tree.objects(record) if record.processes else None})
-        if self.histogram is not None:
-            return as_json.dumps({"histogram": histogram.objects(record, self.histogram)})
-        by, sort = self._table()
-        if by is None:
-            return as_json.run_text(record)
-        rows = show.objects(record, by, sort=sort, limit=self.limit)
-        return as_json.dumps({"rows": rows})
+        return Summary.of(record) if by is None else Figures(record, by, sort, self.limit)
 
     def _table(self) -> tuple[By | None, Sort]:
         """``--sort`` or ``--limit`` alone ask for the table of syscalls."""

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.report import as_json, blocked, cause, losses, outcome, remedies, rights, units
+from tracer.report.form import PLAIN
 from tracer.report.layout import Sheet, tied
 from tracer.report.style import Style
 from tracer.report.table import Column
 from tracer.report.table import render as table
 
 if TYPE_CHECKING:
-    from tracer.model import BlockedCall, RunRecord
+    from collections.abc import Mapping
+
+    from tracer.model import BlockedCall, Run, RunRecord
     from tracer.report.blocked import RemedyOf
+    from tracer.report.form import Page
     from tracer.report.remedies import OwnProfile
 
 _LOG_ALL = tied('default_action = "log"')
@@ -25,51 +29,58 @@ _COLUMNS = (
 )
 
 
-def render(
-    record: RunRecord,
-    width: int = 80,
-    *,
-    colour: bool = False,
-    remedy: RemedyOf | None = None,
-    own: OwnProfile | None = None,
-    everything: bool = False,
-) -> str:
-    """One row for each syscall and action, the details of what killed, and how to get ``own``.
+class Why(NamedTuple):
+    """What was blocked in a run, from where, and what would allow it."""
 
-    The details (arguments, stack) of every distinct call with ``everything``, or where there
-    is only one; those that killed first, then in order of time. ``own`` whole only where it is
-    the answer: not below a stack, which it would push off the screen.
-    """
-    run, style, sheet = record.run, Style(colour), Sheet(width, cause.LABEL_WIDTH)
+    record: RunRecord
+    remedy: RemedyOf | None = None
+    own: OwnProfile | None = None
+    """The profile that would allow it all; None where there is none to be made."""
+
+    @classmethod
+    def of(cls, record: RunRecord) -> Why:
+        """With remedies by the profile of the run, as that was then."""
+        return cls(record, remedies.of_run(record.run), remedies.own_profile(record))
+
+    def data(self) -> Mapping[str, object]:
+        """See ``as_json.run_object``'s ``blocked_calls``."""
+        return {
+            "run_id": self.record.run.run_id,
+            "profile": self.record.run.profile,
+            "blocked_calls": as_json.blocked_objects(_in_order(self.record), self.remedy),
+            "denials": [denial._asdict() for denial in rights.denials(self.record)],
+            "allowing_profile": self.own.text if self.own else None,
+        }
+
+    def text(self, page: Page = PLAIN) -> str:
+        """One row for each syscall and action, the details of what killed, and how to get ``own``.
+
+        The details (arguments, stack) of every distinct call with ``page.whole``, or where there
+        is only one; those that killed first, then in order of time. ``own`` whole only where it is
+        the answer: not below a stack, which it would push off the screen.
+        """
+        record, style = self.record, Style(page.colour)
+        calls, sheet = _in_order(record), Sheet(page.columns, cause.LABEL_WIDTH)
+        _head(sheet, style, record.run)
+        if len(calls) > 1:
+            sheet.line()
+            sheet.block(table(_COLUMNS, _rows(record, calls), page.columns - 2))
+        detailed = calls if page.whole or len(calls) == 1 else blocked.fatal(record)
+        for call in detailed:
+            sheet.line()
+            cause.fields(sheet, style, record, call, self.remedy, whole_stack=True)
+        _left(sheet, record, len(detailed), len(calls))
+        rights.fields(sheet, record)
+        if self.own is not None:
+            follows = len(calls) > 1 and not blocked.fatal(record)
+            _own_profile(sheet, self.own, record, follows=follows)
+        return sheet.text()
+
+
+def _head(sheet: Sheet, style: Style, run: Run) -> None:
     sheet.line(f"{style.strong('sbtrace')}: {outcome.words(run)}")
     sheet.field("command", outcome.command(run.argv))
     sheet.field("run", f"{run.run_id}, profile {run.profile}")
-    calls = _in_order(record)
-    if len(calls) > 1:
-        sheet.line()
-        sheet.block(table(_COLUMNS, _rows(record, calls), width - 2))
-    detailed = calls if everything or len(calls) == 1 else blocked.fatal(record)
-    for call in detailed:
-        sheet.line()
-        cause.fields(sheet, style, record, call, remedy, whole_stack=True)
-    _left(sheet, record, len(detailed), len(calls))
-    rights.fields(sheet, record)
-    if own is not None:
-        _own_profile(sheet, own, record, follows=len(calls) > 1 and not blocked.fatal(record))
-    return sheet.text()
-
-
-def objects(
-    record: RunRecord, remedy: RemedyOf | None = None, own: OwnProfile | None = None
-) -> as_json.Object:
-    """All of it as data: see ``as_json.run_object``'s ``blocked_calls``."""
-    return {
-        "run_id": record.run.run_id,
-        "profile": record.run.profile,
-        "blocked_calls": as_json.blocked_objects(_in_order(record), remedy),
-        "denials": [denial._asdict() for denial in rights.denials(record)],
-        "allowing_profile": own.text if own else None,
-    }
 
 
 def _in_order(record: RunRecord) -> list[BlockedCall]:

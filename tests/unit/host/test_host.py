@@ -26,7 +26,8 @@ from tracer.host import (
     software,
     storage,
 )
-from tracer.report import as_json, doctor
+from tracer.report import as_json
+from tracer.report.doctor import DoctorReport
 from tracer.session.trial import count_on_trial
 
 OK = Check("a", True, "required", "there")
@@ -50,7 +51,7 @@ def test_figures_are_full_only_if_all_that_is_required_was_tried_and_works(
 
 
 def test_the_table_names_what_is_missing_and_what_to_do() -> None:
-    text = doctor.render(HostReport((OK, POOR, MISSING, UNTRIED)))
+    text = DoctorReport(HostReport((OK, POOR, MISSING, UNTRIED))).text()
     assert "missing  c" in text
     assert "-> apt install c" in text
     assert "-> run it with sudo" in text
@@ -58,13 +59,13 @@ def test_the_table_names_what_is_missing_and_what_to_do() -> None:
 
 
 def test_the_table_of_a_sound_machine_ends_well_and_fits_80_columns() -> None:
-    text = doctor.render(probe(Path("/tmp/x.duckdb"), _writable))
+    text = DoctorReport(probe(Path("/tmp/x.duckdb"), _writable)).text()
     assert max(map(len, text.splitlines())) <= 80
-    assert doctor.render(HostReport((OK,))).endswith("gives full figures here.\n")
+    assert DoctorReport(HostReport((OK,))).text().endswith("gives full figures here.\n")
 
 
 def test_json_says_null_for_what_could_not_be_tried() -> None:
-    found = json.loads(as_json.dumps(doctor.to_object(HostReport((UNTRIED,)))))
+    found = json.loads(as_json.dumps(DoctorReport(HostReport((UNTRIED,))).data()))
     assert found["full_figures"] is False
     assert found["checks"][0]["ok"] is None
 

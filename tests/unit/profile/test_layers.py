@@ -142,10 +142,10 @@ def test_a_place_in_what_is_extended_names_its_file(folder: Path) -> None:
     assert refused is not None
     assert refused.path == str(folder / "child.toml")
     assert f"of line 5 of {base}" in refused.reason
-    shown = report.text(profile)
+    shown = report.Shown(profile).text()
     assert f"extends  {base}" in shown.splitlines()
     assert "of" in shown
-    assert report.as_dict(profile)["extends"] == [base]
+    assert report.Shown(profile).data()["extends"] == [base]
 
 
 def test_a_mistake_in_what_is_extended_is_told_where_it_is(folder: Path) -> None:

@@ -11,18 +11,17 @@ from tests.unit.analysis.sides import ABOUT, OPEN, READ, a_run, a_side, made, se
 from tracer.analysis import demands
 from tracer.analysis.compare import Comparison, compare
 from tracer.errors import UsageError
-from tracer.report import comparison, latencies
-from tracer.report.style import Style
+from tracer.report.comparison import ComparisonReport
+from tracer.report.form import Page
+from tracer.report.latencies import Latencies, quantile_objects
 
 if TYPE_CHECKING:
     from tracer.query.sides import CallKey, Side
 
-PLAIN = Style(colour=False)
-
 
 def shown(found: Comparison, *, whole: bool = False, fail_on: str | None = None) -> str:
     judged = demands.judge(found, demands.parse([fail_on])) if fail_on else ()
-    text = comparison.render(found, judged, 80, PLAIN, whole=whole)
+    text = ComparisonReport(found, judged).text(Page(whole=whole))
     assert max(map(len, text.splitlines())) <= 80
     return text
 
@@ -104,7 +103,7 @@ def test_a_long_command_and_many_values_stay_within_the_width() -> None:
 def test_json_has_every_figure_with_null_for_what_is_not_known() -> None:
     a = a_side([a_run(0, wall_ns=None), a_run(1, wall_ns=None)], {READ: [made(2), made(2)]})
     found = compare(a, several(10, [made(2), made(3)]))
-    plain = json.loads(json.dumps(comparison.to_object(found, ())))
+    plain = json.loads(json.dumps(ComparisonReport(found).data()))
     assert plain["figures"]["wall_ns"]["a"] is None
     assert plain["figures"]["wall_ns"]["verdict"] == "unknown"
     assert plain["figures"]["total_syscalls"]["verdict"] == "same"
@@ -128,7 +127,7 @@ def test_histograms_lie_over_each_other_as_shares() -> None:
         with_histogram(0, READ, buckets(_0=50, _1=50)),
         with_histogram(10, READ, buckets(_0=1000, _2=1000)),
     )
-    text = latencies.render(found, "read", 80)
+    text = Latencies.of(found, "read").text()
     rows = [row.split() for row in text.splitlines()]
     told = [" ".join(row) for row in rows]
     assert told[0] == "read: 100 calls returned on A, 2,000 on B"
@@ -139,7 +138,7 @@ def test_histograms_lie_over_each_other_as_shares() -> None:
     assert set(bars["128", "ns", "to", "256", "ns"]) == {"-"}
     assert set(bars["256", "ns", "to", "512", "ns"]) == {"+"}
     assert max(map(len, text.splitlines())) <= 80
-    assert latencies.objects(found, "read")[2] == {
+    assert Latencies.of(found, "read").data()["histogram"][2] == {
         "syscall": "read",
         "abi": "x86_64",
         "from_ns": 256,
@@ -158,11 +157,11 @@ def test_a_quantile_lies_in_the_bucket_of_the_call_that_it_is(
 ) -> None:
     side = with_histogram(0, READ, quantile_of)
     found = compare(side, with_histogram(10, READ, quantile_of))
-    (_, _, last) = latencies.quantile_objects(found, READ)
+    (_, _, last) = quantile_objects(found, READ)
     assert last["a"] == {"from_ns": low, "to_ns": None if low == 1 << 33 else (low or 64) * 2}
 
 
 def test_a_syscall_that_neither_side_made_has_no_bars() -> None:
     found = compare(several(0, [made(1)]), several(10, [made(1)]))
     with pytest.raises(UsageError, match="--histogram fork: neither side has such a call"):
-        latencies.render(found, "fork", 80)
+        Latencies.of(found, "fork").text()

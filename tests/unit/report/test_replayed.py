@@ -45,7 +45,7 @@ def made(name: str, *known: dict[int, int], complete: bool = False, calls: int =
 def replay(*calls: Made, source: Source = SOURCE, text: str = TEXT) -> Replayed:
     profile = parse(text, "tried.toml")
     recorded = Recorded((source,), calls)
-    (found,) = replayed.replayed(profile, filters.compile(profile).program(), recorded)
+    (found,) = replayed.replayed(profile, filters.compile(profile).program(), recorded).runs
     return found
 
 
@@ -104,7 +104,9 @@ def test_a_run_of_which_it_is_not_known_is_no_refused_one_in_the_first_line() ->
     profile = parse(TEXT, "tried.toml")
     runs = [replay(made("read")), replay(made("socket"))]
     assert [run.passed for run in runs] == [True, None]
-    told = [replayed.render(profile, some).splitlines()[0] for some in (runs, runs[:1])]
+    told = [
+        replayed.Replay(profile, tuple(some)).text().splitlines()[0] for some in (runs, runs[:1])
+    ]
     assert told == [
         "tried: 1 of 2 runs would have passed, of 1 it is not known",
         "tried: 1 of 1 run would have passed",
@@ -113,6 +115,5 @@ def test_a_run_of_which_it_is_not_known_is_no_refused_one_in_the_first_line() ->
 
 def test_the_exit_status_is_that_of_the_worst_run() -> None:
     good, bad, unknown = replay(made("read")), replay(made("mount")), replay(made("socket"))
-    assert replayed.exit_status([good]) == 0
-    assert replayed.exit_status([good, unknown]) == 125
-    assert replayed.exit_status([good, unknown, bad]) == 1
+    for runs, status in (((good,), 0), ((good, unknown), 125), ((good, unknown, bad), 1)):
+        assert replayed.Replay(parse(TEXT, "tried.toml"), runs).exit_status == status

@@ -10,9 +10,9 @@ from tests.unit.report.records import RUN
 from tracer import capabilities, syscalls
 from tracer.model import RunRecord, SyscallError
 from tracer.report import rights
-from tracer.report.summary import render as summary
-from tracer.report.why import objects
-from tracer.report.why import render as why
+from tracer.report.form import Page
+from tracer.report.summary import Summary
+from tracer.report.why import Why
 
 N_CHOWN, N_BIND, N_OPEN = 3, 1, 2
 ALL = capabilities.names_of((1 << 41) - 1)
@@ -104,10 +104,10 @@ def test_a_setuid_program_that_had_no_effect_is_named() -> None:
 
 def test_the_summary_and_why_say_it() -> None:
     found = record(CHOWN, BIND)
-    for text in (summary(found, 300), why(found, 300)):
+    for text in (Summary(found).text(Page(300)), Why(found).text(Page(300))):
         assert "\n  denied    chown failed 3 times with EPERM: maybe because" in text
         assert "\n            bind failed once with EACCES: maybe because" in text
-    (first, second) = objects(found)["denials"]  # type: ignore[misc]
+    (first, second) = Why(found).data()["denials"]  # type: ignore[misc]
     assert first == {
         "syscall": "chown",
         "errno_name": "EPERM",
@@ -121,11 +121,11 @@ def test_the_summary_and_why_say_it() -> None:
 def test_the_summary_names_the_most_frequent_and_says_where_the_rest_is() -> None:
     calls = ("chown", "fchown", "mount", "chroot", "acct", "reboot", "mknod")
     many = record(*(failed(name, errno.EPERM, n + 1) for n, name in enumerate(calls)))
-    text = summary(many, 300)
+    text = Summary(many).text(Page(300))
     assert "denied    mknod failed 7 times" in text
     assert f"\n            2 more: sbtrace why {RUN.run_id}\n" in text
     assert "fchown failed" not in text
-    assert "fchown failed" in why(many, 300)
+    assert "fchown failed" in Why(many).text(Page(300))
 
 
 def test_every_name_of_the_table_exists() -> None:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.unit.report.records import BASELINE_ONLY, KILLED, MS, RECORD, process, stat
 from tracer.errors import UsageError
 from tracer.model import Run, SyscallError
-from tracer.report import as_json, histogram, show, totals, tree
+from tracer.report import as_json, totals
+from tracer.report.form import Page
+from tracer.report.histogram import Histogram
+from tracer.report.show import Figures
 from tracer.report.totals import By, Sort
+from tracer.report.tree import Tree
 from tracer.report.view import View
+
+if TYPE_CHECKING:
+    from tracer.model import RunRecord
 
 TWO_THREADS = RECORD._replace(
     syscalls=(
@@ -29,6 +37,10 @@ FAMILY = RECORD._replace(
         process(4, 0, argv=("cc",)),
     ),
 )
+
+
+def figures(record: RunRecord, by: By, **chosen: Any) -> Any:
+    return Figures(record, by, **chosen).data()["rows"]
 
 
 def test_threads_of_one_syscall_are_added_up_by_abi_and_number() -> None:
@@ -57,22 +69,22 @@ def test_a_mean_is_over_calls_that_returned_and_unknown_if_none_did() -> None:
     ],
 )
 def test_each_sort_puts_its_own_first(sort: Sort, first: str) -> None:
-    rows = show.objects(KILLED, By.SYSCALL, sort=sort)
+    rows = figures(KILLED, By.SYSCALL, sort=sort)
     assert rows is not None
     assert rows[0]["name"] == first
 
 
 @pytest.mark.parametrize("by", list(By))
 def test_every_table_fits_80_columns_as_text_and_is_json(by: By) -> None:
-    text = show.render(TWO_THREADS, by)
+    text = Figures(TWO_THREADS, by).text()
     assert max(map(len, text.splitlines())) <= 80
     assert not text.startswith("--")
-    assert json.loads(as_json.dumps({"rows": show.objects(TWO_THREADS, by)}))["rows"]
+    assert json.loads(as_json.dumps({"rows": figures(TWO_THREADS, by)}))["rows"]
 
 
 def test_a_limit_says_how_many_rows_it_left_out() -> None:
-    assert show.render(RECORD, By.SYSCALL, limit=1).endswith("and 3 more: --limit 4 shows all\n")
-    assert len(show.objects(RECORD, By.SYSCALL, limit=1) or []) == 1
+    assert Figures(RECORD, By.SYSCALL, limit=1).text().endswith("and 3 more: --limit 4 shows all\n")
+    assert len(figures(RECORD, By.SYSCALL, limit=1)) == 1
 
 
 def test_errors_of_the_kernel_and_of_the_filter_stay_apart() -> None:
@@ -80,7 +92,7 @@ def test_errors_of_the_kernel_and_of_the_filter_stay_apart() -> None:
         SyscallError(1, 70, 0, 1, 70, "x86_64", 41, "socket", 1, "EPERM", 2, 0),
         SyscallError(1, 70, 0, 2, 71, "x86_64", 41, "socket", 1, "EPERM", 1, 23),
     )
-    rows = show.objects(RECORD._replace(syscall_errors=both), By.ERRNO)
+    rows = figures(RECORD._replace(syscall_errors=both), By.ERRNO)
     assert rows == [
         {
             "errno": 1,
@@ -94,15 +106,15 @@ def test_errors_of_the_kernel_and_of_the_filter_stay_apart() -> None:
 
 
 def test_without_ebpf_there_is_no_table_but_a_reason_and_null() -> None:
-    assert show.render(BASELINE_ONLY, By.SYSCALL).endswith("run it with sudo\n")
-    assert show.objects(BASELINE_ONLY, By.SYSCALL) is None
-    assert tree.render(BASELINE_ONLY).endswith("run it with sudo\n")
+    assert Figures(BASELINE_ONLY, By.SYSCALL).text().endswith("run it with sudo\n")
+    assert figures(BASELINE_ONLY, By.SYSCALL) is None
+    assert Tree(BASELINE_ONLY).text().endswith("run it with sudo\n")
     with pytest.raises(UsageError, match="run it with sudo"):
-        histogram.render(BASELINE_ONLY, "read")
+        Histogram.of(BASELINE_ONLY, "read").text()
 
 
 def test_the_tree_shows_children_under_parents_and_images_in_order() -> None:
-    lines = tree.render(FAMILY).splitlines()[2:]
+    lines = Tree(FAMILY).text().splitlines()[2:]
     assert [line.rsplit("  ", 1)[-1].strip() for line in lines] == [
         "./violate 'a b'",
         "| => make",
@@ -114,7 +126,7 @@ def test_the_tree_shows_children_under_parents_and_images_in_order() -> None:
 
 
 def test_the_tree_as_data_nests_children() -> None:
-    (root,) = tree.objects(FAMILY)
+    (root,) = Tree(FAMILY).data()["tree"]
     children = root["children"]
     assert isinstance(children, list)
     assert [child["process_id"] for child in children] == [2, 4]
@@ -124,22 +136,22 @@ def test_the_tree_as_data_nests_children() -> None:
 
 def test_a_tree_of_two_thousand_generations_is_drawn() -> None:
     chain = tuple(process(n, parent_id=n - 1 if n > 1 else None) for n in range(1, 2001))
-    assert tree.render(RECORD._replace(processes=chain), 10_000).count("violate") == 2000
+    assert Tree(RECORD._replace(processes=chain)).text(Page(10_000)).count("violate") == 2000
 
 
 def test_an_orphan_whose_parent_was_not_followed_is_a_root() -> None:
     record = RECORD._replace(processes=(process(1), process(2, parent_id=99)))
-    assert len(tree.objects(record)) == 2
+    assert len(Tree(record).data()["tree"]) == 2
 
 
 def test_a_histogram_names_bounds_and_never_hides_a_rare_slow_call() -> None:
     buckets = [0] * 28
     buckets[1], buckets[4], buckets[27] = 100_000, 1, 1
     record = RECORD._replace(syscalls=(stat("read", 0, 100_002, histogram=tuple(buckets)),))
-    text = histogram.render(record, "read")
+    text = Histogram.of(record, "read").text()
     assert max(map(len, text.splitlines())) <= 80
     assert "8.59 s and more        1  #\n" in text
-    assert histogram.objects(record, "read") == [
+    assert Histogram.of(record, "read").data()["histogram"] == [
         {"syscall": "read", "from_ns": 128, "to_ns": 256, "calls": 100_000},
         {"syscall": "read", "from_ns": 1024, "to_ns": 2048, "calls": 1},
         {"syscall": "read", "from_ns": 1 << 33, "to_ns": None, "calls": 1},
@@ -148,7 +160,7 @@ def test_a_histogram_names_bounds_and_never_hides_a_rare_slow_call() -> None:
 
 def test_a_histogram_of_a_call_that_was_not_made_is_an_error_with_a_remedy() -> None:
     with pytest.raises(UsageError, match="no such call: `sbtrace show"):
-        histogram.render(RECORD, "fork")
+        Histogram.of(RECORD, "fork").text()
 
 
 def test_the_run_object_has_the_promised_keys() -> None:
@@ -193,7 +205,7 @@ def test_views_that_do_not_go_together_are_refused(view: View) -> None:
 
 
 def test_a_view_with_nothing_chosen_is_the_summary_and_a_limit_alone_the_syscalls() -> None:
-    assert View().text(RECORD, 80, colour=False).startswith("sbtrace: exited")
-    assert View(limit=2).text(RECORD, 80, colour=False).startswith("calls ")
-    assert json.loads(View().json(RECORD))["run_id"] == "0123456789ab"
-    assert json.loads(View(tree=True).json(BASELINE_ONLY))["tree"] is None
+    assert View().of(RECORD).text().startswith("sbtrace: exited")
+    assert View(limit=2).of(RECORD).text().startswith("calls ")
+    assert View().of(RECORD).data()["run_id"] == "0123456789ab"
+    assert View(tree=True).of(BASELINE_ONLY).data()["tree"] is None

@@ -57,8 +57,8 @@ def test_a_command_that_did_not_come_to_its_own_end_does_not_pass(
     cut = record()._replace(run=RUN._replace(**ended))
     found = verdict.judge(cut)
     assert (found.passed, found.exit_status) == (None, status)
-    assert "cannot be told" in verdict.render(cut)
-    assert "did not come to its own end" in verdict.render(cut)
+    assert "cannot be told" in verdict.judge(cut).text()
+    assert "did not come to its own end" in verdict.judge(cut).text()
     refused = record(call("mount", MOUNT, "KILL_PROCESS", None))
     assert verdict.judge(refused._replace(run=RUN._replace(**ended))).exit_status == 1
 
@@ -100,7 +100,7 @@ def test_a_run_that_is_not_exact_does_not_pass_by_silence() -> None:
     lost = (Loss("kernel", "lost_calls", 2),)
     found = verdict.judge(record(losses=lost))
     assert (found.passed, found.exit_status) == (None, 125)
-    assert "2 calls were not counted" in verdict.render(record(losses=lost))
+    assert "2 calls were not counted" in verdict.judge(record(losses=lost)).text()
 
 
 def test_refused_calls_without_details_are_counted_all_the_same() -> None:

@@ -7,7 +7,7 @@ import pytest
 from tracer import capabilities
 from tracer.errors import ProfileError, UsageError, UserError
 from tracer.profile import parse
-from tracer.report.profile import as_dict, text
+from tracer.report.profile import Shown
 from tracer.sandbox import privileges as module
 from tracer.sandbox.privileges import Privileges, asked_for, privileges
 from tracer.sandbox.user import TargetUser
@@ -122,12 +122,12 @@ def test_privileges_must_be_a_table() -> None:
 
 
 def test_what_a_profile_keeps_is_shown() -> None:
-    assert "capabilities" not in text(parse(FILTERS, "p.toml"))
+    assert "capabilities" not in Shown(parse(FILTERS, "p.toml")).text()
     kept = parse(listed('["KILL", "chown"]'), "p.toml")
-    assert text(kept).endswith("\nprivileges\n  capabilities   CAP_CHOWN, CAP_KILL")
-    assert as_dict(kept)["capabilities"] == ["CAP_CHOWN", "CAP_KILL"]
-    assert text(parse(listed("[]"), "p.toml")).endswith("\n  capabilities   none")
-    assert as_dict(parse(listed('"keep"'), "p.toml"))["capabilities"] == "keep"
+    assert Shown(kept).text().endswith("\nprivileges\n  capabilities   CAP_CHOWN, CAP_KILL\n")
+    assert Shown(kept).data()["capabilities"] == ["CAP_CHOWN", "CAP_KILL"]
+    assert Shown(parse(listed("[]"), "p.toml")).text().endswith("\n  capabilities   none\n")
+    assert Shown(parse(listed('"keep"'), "p.toml")).data()["capabilities"] == "keep"
 
 
 def test_names_are_the_kernels_by_number() -> None:

@@ -15,7 +15,7 @@ import pytest
 from tests.unit.store.records import a_record
 from tests.unit.store.test_spool import abandoned, database, finished
 from tracer.query.runs import Filter, list_runs
-from tracer.report import upkeep
+from tracer.report.upkeep import InfoReport
 from tracer.store import location, maintain, writer
 from tracer.store.reader import Reader
 from tracer.store.spool.spool import Spool
@@ -260,7 +260,7 @@ def test_what_is_set_aside_is_listed_by_db_info_until_it_is_gone(database: Path)
     aside = root / f"unreadable-{bad.run.run_id}"
     found = maintain.info(database)
     assert found.set_aside == (aside,)
-    assert upkeep.info(found).splitlines()[-2:] == [f"{'set aside':<16}1", f"{'':<16}{aside}"]
-    assert json.loads(upkeep.info_json(found))["set_aside"] == [str(aside)]
+    assert InfoReport(found).text().splitlines()[-2:] == [f"{'set aside':<16}1", f"{'':<16}{aside}"]
+    assert InfoReport(found).data()["set_aside"] == [str(aside)]
     shutil.rmtree(aside)
-    assert "set aside" not in upkeep.info(maintain.info(database))
+    assert "set aside" not in InfoReport(maintain.info(database)).text()
