@@ -27,6 +27,8 @@ SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 # sudo clears the environment, and root should leave no caches in a user's checkout.
 AS_ROOT := $(if $(SUDO),sudo env PYTHONDONTWRITEBYTECODE=1 SBTRACE_REQUIRE_KERNEL=$(SBTRACE_REQUIRE_KERNEL))
 PYTEST := $(BIN)/pytest $(if $(SUDO),-p no:cacheprovider)
+# Most tests wait for something, so two files of them at once are quicker.
+AT_ONCE := -n 2 --dist loadfile
 BUILT_FROM := $(shell find bpf -name '*.[ch]') \
   $(patsubst %,tracer/collectors/kernel/program/%.py,artifact built compile offsets variant)
 C_SOURCES = $(shell find bpf tests -name '*.[ch]')
@@ -45,7 +47,7 @@ demo: setup ## set up, run echo under the STRICT profile, query what was recorde
 
 .PHONY: test
 test: lint programs $(VENV)/.built ## every gate and every test (the kernel tests need root)
-	$(AS_ROOT) $(PYTEST)
+	$(AS_ROOT) $(PYTEST) $(AT_ONCE)
 
 .PHONY: check
 check: lint unit ## every gate and test that needs neither root nor BPF; bpf/ is compiled, not loaded
@@ -60,11 +62,11 @@ lint: $(VENV)/.dev ## formatters, linters, types, import rules
 
 .PHONY: unit
 unit: $(VENV)/.dev ## unit tests
-	$(PYTEST) tests/unit
+	$(PYTEST) $(AT_ONCE) tests/unit
 
 .PHONY: kernel
 kernel: $(VENV)/.dev $(VENV)/.built programs ## tests against the real kernel, as root
-	$(AS_ROOT) $(PYTEST) tests/kernel
+	$(AS_ROOT) $(PYTEST) $(AT_ONCE) tests/kernel
 
 # Tests build these too; done here, they are not root's when the tests run through sudo.
 .PHONY: programs
