@@ -14,9 +14,9 @@ static __always_inline void record_logged(void *ctx, struct thread *thread, void
     if (!work || (abi == ABI_NATIVE && wanted && !*wanted))
         return;
     bpf_probe_read_kernel(&work->regs, sizeof(work->regs), kernel_regs);
-    work->refused.nr = nr;
-    work->refused.abi = abi;
-    work->refused.how = REFUSED_LOG;
-    work->refused.ret = 0;
-    record_refused(ctx, thread, kernel_regs, work);
+    work->blocked.nr = nr;
+    work->blocked.abi = abi;
+    work->blocked.how = BLOCKED_LOG;
+    work->blocked.ret = 0;
+    record_blocked(ctx, thread, kernel_regs, work);
 }

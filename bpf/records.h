@@ -46,7 +46,7 @@
 #define RECORD_THREAD  1
 #define RECORD_EXEC    2
 #define RECORD_MAP     3
-#define RECORD_REFUSED 4
+#define RECORD_BLOCKED 4
 #define RECORD_START   5
 #define RECORD_PROGRAM 6
 #define RECORD_FURTHER 7 /* slots of a thread whose RECORD_THREAD follows */
@@ -62,14 +62,14 @@
 /* head.flags */
 #define THREAD_LAST        2  /* the process ended with this thread */
 #define THREAD_GROUP_EXIT  4  /* exit_code is that of the whole process */
-#define THREAD_KILLED_HERE 8  /* seccomp ends it, and the refused call is counted */
+#define THREAD_KILLED_HERE 8  /* seccomp ends it, and the blocked call is counted */
 #define THREAD_CUT_SHORT   16 /* table->cut tells of a call that a signal cut short */
 
-/* How a refused call came back. */
-#define REFUSED_RETURN 0 /* a return value: ERRNO, or a tracer or notifier said so */
-#define REFUSED_SIGSYS 1 /* SIGSYS was forced: TRAP or a KILL */
-#define REFUSED_EXIT   2 /* the thread just ended: KILL_THREAD beside others, or strict mode */
-#define REFUSED_LOG    3 /* not refused: SECCOMP_RET_LOG let it through */
+/* How a blocked call came back. */
+#define BLOCKED_RETURN 0 /* a return value: ERRNO, or a tracer or notifier said so */
+#define BLOCKED_SIGSYS 1 /* SIGSYS was forced: TRAP or a KILL */
+#define BLOCKED_EXIT   2 /* the thread just ended: KILL_THREAD beside others, or strict mode */
+#define BLOCKED_LOG    3 /* not blocked: SECCOMP_RET_LOG let it through */
 
 struct slot {
     u32 nr;
@@ -104,7 +104,7 @@ struct head {
     u16 noting; /* ARGUMENT_… of the call that has just returned; 0: its are not noted */
     u32 call_nr;
     u32 call_abi;
-    u32 sigsys;   /* the SIGSYS of the refused call under way: 1 + its si_errno */
+    u32 sigsys;   /* the SIGSYS of the blocked call under way: 1 + its si_errno */
     u64 call_ns;  /* start of the call in flight; 0 if none */
     u64 returned; /* calls that came back, over all slots */
     u32 image;
@@ -250,7 +250,7 @@ struct walk {
     struct file_record record;
 };
 
-struct refused_key {
+struct blocked_key {
     u64 process_ns;
     u64 thread_ns;
     u32 pid;
@@ -267,17 +267,17 @@ struct refused_key {
     u64 args[6];
 };
 
-struct refused_count {
+struct blocked_count {
     u64 count;
     u64 first_ns;
     u64 last_ns;
 };
 
-struct refused_record {
+struct blocked_record {
     u32 kind;
     u32 stack_bytes;
     u64 at_ns;
-    struct refused_key key;
+    struct blocked_key key;
     u64 code_start;
     u64 code_end;
     s64 frames_bytes;
@@ -300,7 +300,7 @@ struct overflow_key {
     u32 reserved;
 };
 
-/* What the paths of a refused call said: beside the row of `refused`, since a row is kept with
+/* What the paths of a blocked call said: beside the row of `blocked`, since a row is kept with
  * its stack and a call may name a thousand files. */
 struct text_key {
     u64 row_ns; /* first_ns of the row, which no other of the thread has */
@@ -357,7 +357,7 @@ struct argument_record {
 /* Working room beyond the 512 bytes of a BPF stack. */
 struct scratch {
     user_regs regs;
-    struct refused_key refused;
+    struct blocked_key blocked;
     u64 row_ns;      /* of the row that it went into; 0: none */
     u64 row_last_ns; /* and when */
     struct text_key text;
@@ -388,11 +388,11 @@ struct scratch {
 #define LOST_THREADS  4  /* threads without storage: not followed */
 #define LOST_SLOTS    5  /* calls for which `overflow` had no room */
 #define LOST_ERRNOS   6  /* errnos, likewise */
-#define LOST_DETAILS  7  /* refused calls counted, but `refused` had no room for their details */
-#define LOST_STACKS   8  /* rows of refused calls whose stack the ring buffer had no room for */
+#define LOST_DETAILS  7  /* blocked calls counted, but `blocked` had no room for their details */
+#define LOST_STACKS   8  /* rows of blocked calls whose stack the ring buffer had no room for */
 #define LOST_SKIPPED  9  /* calls that a tracer may have had skipped, or not: by -1, by SYSEMU */
-#define LOST_TEXTS    10 /* paths of refused calls that `texts` had no room for */
-#define LOST_UNSEEN   11 /* calls by the vsyscall page that a filter may have refused unseen */
+#define LOST_TEXTS    10 /* paths of blocked calls that `texts` had no room for */
+#define LOST_UNSEEN   11 /* calls by the vsyscall page that a filter may have blocked unseen */
 #define LOST_STARTS   12 /* calls counted at their exit, as the kernel skipped us at their entry */
 #define LOST_RESULTS  13 /* calls counted at the next entry, as it skipped us at their exit */
 #define LOST_VALUES   14 /* combinations of arguments that could not be told */
@@ -405,12 +405,12 @@ struct scratch {
 #define TAILS           3
 
 /* Indices into `marks`. */
-#define MARK_STACKS    0 /* bytes that records of refused calls took in the ring buffer so far */
+#define MARK_STACKS    0 /* bytes that records of blocked calls took in the ring buffer so far */
 #define MARK_TAKEN     1 /* bytes of these that sbtrace has read and given back */
 #define MARK_LAST_EXIT 2 /* CLOCK_MONOTONIC instant at which one of the target last died */
 #define MARK_FILTERS   3 /* seccomp filters that the target began with */
 #define MARK_REAPER    4 /* who is told of that: the address of its signal_struct */
-#define MARK_DOUBTFUL  5 /* refusals that may be calls at whose entry the kernel skipped us */
+#define MARK_DOUBTFUL  5 /* blocked calls that may be calls at whose entry the kernel skipped us */
 #define MARKS          6
 
 /* Indices into `verdicts`: the calls of the vsyscall page. */

@@ -1,9 +1,9 @@
 /*
  * Counts every syscall of the target, one table per thread, with errors, latency and the
- * calls that seccomp refused.
+ * calls that seccomp blocked.
  *
  * Raw tracepoints only: they need neither tracefs nor kprobes. seccomp decides before
- * sys_enter fires (kernel/entry: syscall_trace_enter), so a refused call shows as a
+ * sys_enter fires (kernel/entry: syscall_trace_enter), so a blocked call shows as a
  * sys_exit without a sys_enter; counting at entry alone never sees it.
  *
  * A followed task has a lane: an array element found by the address of its registers, which
@@ -32,7 +32,7 @@ BPF_F_TABLE("array", u32, struct pool_state, pool_state, 1, BPF_F_MMAPABLE);
 BPF_TABLE("hash", u32, struct note, notes, 32768);
 BPF_ARRAY(noted, u64, 1);
 BPF_TABLE("hash", struct overflow_key, struct slot, overflow, 4096);
-BPF_TABLE("hash", struct refused_key, struct refused_count, refused, 4096);
+BPF_TABLE("hash", struct blocked_key, struct blocked_count, blocked, 4096);
 BPF_ARRAY(losses, u64, LOSSES);
 BPF_ARRAY(marks, u64, MARKS);
 BPF_ARRAY(verdicts, u64, VSYSCALLS);
@@ -63,7 +63,7 @@ BPF_RINGBUF_OUTPUT(records, RING_PAGES);
 
 #include "texts.h"
 
-#include "refused.h"
+#include "blocked.h"
 
 /* What only some runs need: a feature is a header with its maps and code, a macro of its name in
  * capitals, and hooks between #ifdef and #endif below. FEATURES of variant.py lists them. */
@@ -236,7 +236,7 @@ ON(sys_exit) {
             return 0; /* it stays in flight, as the program sees it: unfinished */
         note_cut(thread, ctx);
     }
-    /* Cleared here, or the next refused call would inherit it. */
+    /* Cleared here, or the next blocked call would inherit it. */
     thread->head.call_ns = 0;
     returned(thread, start, ctx);
     if (UNLIKELY(thread->head.noting))
@@ -358,7 +358,7 @@ ON(walk_path) {
     return 0;
 }
 
-/* After a refused or logged call that has a row. */
+/* After a blocked or logged call that has a row. */
 ON(note_texts) {
     struct thread *thread = followed(own_regs(bpf_get_current_task_btf()));
 

@@ -1,4 +1,4 @@
-/* What the pointers of refused calls point to, where it is a path. */
+/* What the pointers of blocked calls point to, where it is a path. */
 #ifndef SBTRACE_TEXTS_H
 #define SBTRACE_TEXTS_H
 
@@ -15,7 +15,7 @@ static __always_inline u32 path_arguments(u32 abi, u32 nr) {
 
 /* Reads the argument `which` - 1. The kernel has not: it refused the call unseen. So the page may
  * never have been touched, and then nothing can be read. */
-static __always_inline s16 read_text(char *to, u32 room, struct refused_key *key, u64 which) {
+static __always_inline s16 read_text(char *to, u32 room, struct blocked_key *key, u64 which) {
     which--;
     BOUNDED(which);
     if (which >= 6)
@@ -37,16 +37,16 @@ static __always_inline void count_text(struct text_key *key, u64 now) {
 }
 
 static __always_inline void note_texts(struct scratch *work) {
-    u32 which = path_arguments(work->refused.abi, work->refused.nr);
+    u32 which = path_arguments(work->blocked.abi, work->blocked.nr);
     struct text_key *key = &work->text;
 
     if (!which)
         return;
     clear(key, sizeof(*key));
     key->row_ns = work->row_ns;
-    key->tid = work->refused.tid;
-    key->bytes[0] = read_text(key->text[0], TEXT_BYTES, &work->refused, which & 15);
-    key->bytes[1] = read_text(key->text[1], TEXT_BYTES, &work->refused, which >> 4);
+    key->tid = work->blocked.tid;
+    key->bytes[0] = read_text(key->text[0], TEXT_BYTES, &work->blocked, which & 15);
+    key->bytes[1] = read_text(key->text[1], TEXT_BYTES, &work->blocked, which >> 4);
     count_text(key, work->row_last_ns);
 }
 

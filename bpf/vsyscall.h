@@ -66,7 +66,7 @@ ON(emulate_vsyscall) {
         return 0;
     }
     work->regs.orig_rax = number_of(call);
-    count_returned(ctx, thread, (void *)regs, work, REFUSED_RETURN, VERDICT_ERRNO - verdict);
+    count_returned(ctx, thread, (void *)regs, work, BLOCKED_RETURN, VERDICT_ERRNO - verdict);
     return 0;
 }
 

@@ -1,4 +1,4 @@
--- Purpose: What each profile refused or logged, over all runs.
+-- Purpose: What each profile blocked or logged, over all runs.
 -- Param profile (text) = %: name of the profile, SQL pattern
 -- Units: blocked in calls, runs in runs that had at least one
 SELECT

@@ -73,7 +73,7 @@ def copy(old: Path, new: Path) -> Path:
 def _serve() -> None:
     import duckdb  # noqa: F401 - once, not in each child
 
-    from tracer.store import database, maintain, reader, writer  # noqa: F401
+    from tracer.store import database, intake, maintain, reader  # noqa: F401
 
     preloaded = ctypes.CDLL(None)
     for line in sys.stdin:
@@ -93,15 +93,15 @@ def _serve() -> None:
 
 
 def _do(doing: str, database: Path) -> None:
-    from tracer.store import maintain, writer
+    from tracer.store import intake, maintain
 
     if doing == "take_in":
-        waiting = writer.take_in(database).waiting
+        waiting = intake.take_in(database).waiting
         assert not waiting, waiting
     elif doing == "prune":
         maintain.prune(database, None, 1, dry_run=False)
     else:
-        writer.upgrade(database)
+        intake.upgrade(database)
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ class Run(NamedTuple):
     error_syscalls: int | None = None
     """Calls that the kernel failed, from eBPF."""
     blocked_syscalls: int | None = None
-    """Calls that the seccomp filter refused, from eBPF; not part of ``total_syscalls``."""
+    """Calls that the seccomp filter blocked, from eBPF; not part of ``total_syscalls``."""
     exact: bool | None = None
     """True if no loss is known that takes from eBPF's counts; None with ``trace`` = none."""
     samples_complete: bool | None = None
@@ -188,7 +188,7 @@ class Frame(NamedTuple):
 
 
 class BlockedCall(NamedTuple):
-    """A call that the filter refused or logged, identical ones folded: ``blocked_calls``."""
+    """A call that the filter blocked or logged, identical ones folded: ``blocked_calls``."""
 
     process_id: int
     pid: int
@@ -221,7 +221,7 @@ class Argument(NamedTuple):
     """One argument of one combination that a call was made with: a row of ``arguments``.
 
     Of calls whose danger is in an argument, each distinct combination of a process image is kept
-    once, refused calls aside. ``combination``, ``argument`` and ``value`` None: there were more
+    once, blocked calls aside. ``combination``, ``argument`` and ``value`` None: there were more
     than are kept.
     """
 

@@ -77,7 +77,7 @@ static __always_inline bool is_rolled_back(user_regs *regs, void *kernel_regs, l
     return (u32)ret == (u32)regs->orig_rax;
 }
 
-static __always_inline long refused_nr(user_regs *regs, void *kernel_regs) {
+static __always_inline long blocked_nr(user_regs *regs, void *kernel_regs) {
     return (long)regs->orig_rax;
 }
 
@@ -147,7 +147,7 @@ static __always_inline bool is_in_vsyscall_page(u64 ip) {
     return false;
 }
 
-static __always_inline long refused_nr(user_regs *regs, void *kernel_regs) {
+static __always_inline long blocked_nr(user_regs *regs, void *kernel_regs) {
     s32 nr = -1;
 
     bpf_probe_read_kernel(&nr, sizeof(nr), AT(kernel_regs, OFFSET_pt_regs_syscallno));

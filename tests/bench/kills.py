@@ -22,8 +22,8 @@ from tests.unit.store.test_spool import finished
 from tests.unit.store.test_take_in import JUDGED, of_version_1
 from tracer.errors import StoreError
 from tracer.store import schema, undo
+from tracer.store.intake import take_in
 from tracer.store.reader import Reader
-from tracer.store.writer import take_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -42,7 +42,7 @@ STEPS = {
         "Journal.settle": "wait until it is committed",
     },
     "tracer.store.database": {"engine": "start DuckDB"},
-    "tracer.store.writer": {"take_in": "take the run in"},
+    "tracer.store.intake": {"take_in": "take the run in"},
     "tracer.store.load": {"load_run": "of that: load and commit"},
 }
 IMPORTS = {"typer": "import typer", "_duckdb": "import DuckDB", "tracer.session.run": "its imports"}

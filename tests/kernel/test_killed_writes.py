@@ -14,8 +14,8 @@ from tests import killed
 from tests.unit.store.records import a_record
 from tests.unit.store.test_spool import finished
 from tracer.store import schema, undo
+from tracer.store.intake import take_in
 from tracer.store.reader import Reader
-from tracer.store.writer import take_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

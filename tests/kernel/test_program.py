@@ -185,7 +185,7 @@ def test_stacks_leave_room_for_the_tables() -> None:
         losses = {name: count for name, count in counts.items() if count}
         program.consume()
         slots = [slot for data in taken for slot in slots_of(data)]
-        stacks = [data for data in taken if wire.kind_of(data) == wire.RECORD_REFUSED]
+        stacks = [data for data in taken if wire.kind_of(data) == wire.RECORD_BLOCKED]
         assert sum(slot.blocked for slot in slots) == CHILDREN
         assert losses == {"lost_stacks": CHILDREN - len(stacks)}
         room = sum(map(wire.ring_room, stacks))

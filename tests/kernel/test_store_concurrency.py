@@ -17,9 +17,9 @@ from tests.unit.store.records import a_record
 from tests.unit.store.test_spool import finished
 from tracer.errors import StoreError
 from tracer.store import location
+from tracer.store.intake import take_in
 from tracer.store.reader import Reader
 from tracer.store.spool.spool import Spool
-from tracer.store.writer import take_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ WRITER = """
 import pathlib, sys
 from tests.unit.store.records import a_record, a_sample
 from tracer.store.spool.spool import Spool
-from tracer.store.writer import take_in
+from tracer.store.intake import take_in
 database, forever = pathlib.Path(sys.argv[1]), sys.argv[2] == "forever"
 while True:
     record = a_record()
@@ -225,7 +225,7 @@ def test_twenty_runs_that_end_beside_a_foreign_holder_wait_a_second_at_most(
     finished(database, a_record())
     take_in(database)
     code = (
-        "import sys, time, pathlib; from tracer.store.writer import take_in\n"
+        "import sys, time, pathlib; from tracer.store.intake import take_in\n"
         "def slept():\n"
         "    used = pathlib.Path('/proc/thread-self/schedstat').read_text().split()[:2]\n"
         "    return time.monotonic() - sum(map(int, used)) / 1e9\n"

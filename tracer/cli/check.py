@@ -96,6 +96,6 @@ def check(
         "closed": context.obj.closed,
     }
     place = None if output is None else str(output)
-    guard = (baseline, chosen.value, update)
-    order = Order(request, place, json, quiet=False, require_exact=False, guard=guard)
+    baselined = (baseline, chosen.value, update)
+    order = Order(request, place, json, quiet=False, require_exact=False, check=baselined)
     (context.obj.front or split()).hand_over(order.dump())

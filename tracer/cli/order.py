@@ -38,7 +38,7 @@ class Order(NamedTuple):
     require_exact: bool
     verdict: bool = False
     """Whether the run is to prove a profile: a verdict in place of the summary and the status."""
-    guard: tuple[str, str, bool] | None = None
+    check: tuple[str, str, bool] | None = None
     """Of ``check``: the baseline, the format, and whether to accept; None for other verbs."""
 
     def dump(self) -> bytes:

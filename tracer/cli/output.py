@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tracer.report.form import Report
     from tracer.report.rows import RowFormat
     from tracer.store.destination import Destination
-    from tracer.store.writer import Waiting
+    from tracer.store.intake import Waiting
 
 
 def database(db: str | None) -> Path:

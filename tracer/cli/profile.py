@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tracer.cli import learn, profile_compare, prove, replay, takeaway
+from tracer.cli import exchange, learn, profile_compare, replay, verify
 from tracer.cli import output as out
 from tracer.cli.examples import examples
 
@@ -45,11 +45,11 @@ def register(app: typer.Typer) -> None:
         short_help="Print the JSON Schema of profiles, for editors.",
         epilog=examples("sbtrace profile schema > profile.schema.json"),
     )(schema)
-    prove.register(commands)
+    verify.register(commands)
     learn.register(commands)
     replay.register(commands)
     profile_compare.register(commands)
-    takeaway.register(commands)
+    exchange.register(commands)
     about = "Read, try, learn, prove, compare and exchange profiles."
     app.add_typer(commands, name="profile", help=about)
 

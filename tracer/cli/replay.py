@@ -47,7 +47,7 @@ def replay(
     """
     from tracer import profile as profiles
     from tracer.cli import output as out
-    from tracer.query import made, select
+    from tracer.query import recorded_calls, select
     from tracer.report import replayed
     from tracer.sandbox import filter as filters
 
@@ -55,7 +55,7 @@ def replay(
     found = profiles.load(profile)
     path = out.database(db)
     with out.interruptible():
-        recorded = made.recorded(path, *wanted)
+        recorded = recorded_calls.recorded(path, *wanted)
     replay = replayed.replayed(found, filters.compile(found).program(), recorded)
     out.report(replay, json=json)
     raise typer.Exit(replay.exit_status)

@@ -18,7 +18,7 @@ from tracer.session.processes.guard import leave
 from tracer.store.loader import Loader
 
 if TYPE_CHECKING:
-    from tracer.cli.guarding import Guarding
+    from tracer.cli.checking import Checking
     from tracer.model import RunRecord
     from tracer.report.delivery import Delivery
     from tracer.session.processes.guard import Guard
@@ -58,7 +58,7 @@ def _run(guard: Guard) -> int:
         if order is None:
             return EXIT_FAILED
         planned = plan(Request(**order.request))
-        guarding = _guarding(order, planned.database)
+        checking = _checking(order, planned.database)
         output = None if order.output is None else Path(order.output)
         delivery = Delivery.open(
             output,
@@ -69,8 +69,8 @@ def _run(guard: Guard) -> int:
         )
     loader = Loader(guard.tasks_fd, guard.answers_fd)
     finished = run(planned, LiveLine(sys.stderr, quiet=order.quiet), guard, loader)
-    if guarding:
-        return _guarded(guarding, delivery, finished)
+    if checking:
+        return _checked(checking, delivery, finished)
     _deliver(delivery, finished, wants_all=order.json and not order.verdict)
     if order.require_exact and not finished.record.run.exact:
         raise InexactRun(finished.record.run.run_id)
@@ -88,22 +88,22 @@ def _deliver(delivery: Delivery, finished: Finished, *, wants_all: bool) -> None
     delivery.tell([*finished.unprotected, *troubles])
 
 
-def _guarded(guarding: Guarding, delivery: Delivery, finished: Finished) -> int:
+def _checked(checking: Checking, delivery: Delivery, finished: Finished) -> int:
     """Say what is beyond the baseline, which the database knows more of, and keep it."""
     delivery.tell([*finished.unprotected, *finished.settle()])
-    found = guarding.find(finished.record, finished.exit_status)
-    delivery.give(guarding.text(found, delivery.page()))
-    delivery.tell(guarding.settle(found))
+    found = checking.find(finished.record, finished.exit_status)
+    delivery.give(checking.text(found, delivery.page()))
+    delivery.tell(checking.settle(found))
     return found.exit_status
 
 
-def _guarding(order: Order, database: Path) -> Guarding | None:
-    if order.guard is None:
+def _checking(order: Order, database: Path) -> Checking | None:
+    if order.check is None:
         return None
-    from tracer.cli.guarding import Guarding
+    from tracer.cli.checking import Checking
 
-    path, style, update = order.guard
-    return Guarding.open(path, style, database, update=update)
+    path, style, update = order.check
+    return Checking.open(path, style, database, update=update)
 
 
 def _verdict(record: RunRecord) -> int:

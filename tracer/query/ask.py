@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from tracer.query.bounded import Send
     from tracer.store.destination import Destination
+    from tracer.store.intake import Waiting
     from tracer.store.reader import Reader
-    from tracer.store.writer import Waiting
 
 MEMORY = "1GB"
 """What a query may use of memory unless told otherwise."""
@@ -132,18 +132,18 @@ def _answer(
     database: Path, question: Question, sql: str, bounds: bounded.Limits, send: Send
 ) -> None:
     """What the child does: the head first, then batches of rows."""
-    from tracer.store import guarded
+    from tracer.store import read_only
 
     with (
-        guarded.translated(),
-        guarded.guarded_reader(
+        read_only.translated(),
+        read_only.guarded_reader(
             database, bounds.memory_bytes, as_made=_is_saved(question)
         ) as reader,
         bounded.telling(send),
-        guarded.translated(),
+        read_only.translated(),
     ):
         bounded.restrict(bounds)
-        found = guarded.rows(reader, sql, _bind(reader, question, guarded.check(reader, sql)))
+        found = read_only.rows(reader, sql, _bind(reader, question, read_only.check(reader, sql)))
         send(_Head(found.columns, reader.waiting))
         for batch in found.batches():
             send(batch)
@@ -167,19 +167,19 @@ def to_parquet(database: Path, question: Question, place: Destination) -> None:
 def _write_parquet(
     database: Path, question: Question, sql: str, bounds: bounded.Limits, made: Path, send: Send
 ) -> None:
-    from tracer.store import guarded
+    from tracer.store import read_only
 
     with (
-        guarded.translated(),
-        guarded.guarded_reader(
+        read_only.translated(),
+        read_only.guarded_reader(
             database, bounds.memory_bytes, as_made=_is_saved(question), exports=made.parent
         ) as reader,
         bounded.telling(send),
-        guarded.translated(),
+        read_only.translated(),
     ):
         bounded.restrict(bounds)
-        guarded.write_parquet(
-            reader, sql, _bind(reader, question, guarded.check(reader, sql)), made
+        read_only.write_parquet(
+            reader, sql, _bind(reader, question, read_only.check(reader, sql)), made
         )
 
 

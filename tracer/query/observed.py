@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from tracer.store.intake import Waiting
     from tracer.store.reader import Reader
-    from tracer.store.writer import Waiting
 
 
 class Source(NamedTuple):

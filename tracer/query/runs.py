@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tracer.store.writer import Waiting
+    from tracer.store.intake import Waiting
 
 COLUMNS = (
     "run_id",
@@ -59,12 +59,12 @@ def list_runs(database: Path, wanted: Filter) -> Listing:
 
     Of those, ``wall_ns`` is the time since the start. Raises StoreError.
     """
-    from tracer.store import writer
+    from tracer.store import intake
     from tracer.store.reader import Reader
 
     now = _running(database, wanted)
     if now and not database.exists():
-        waiting = writer.take_in(database).waiting
+        waiting = intake.take_in(database).waiting
         if not database.exists():  # the first run of all goes on
             return Listing(tuple(now[: wanted.limit]), waiting)
 

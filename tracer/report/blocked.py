@@ -25,12 +25,12 @@ _ACTIONS = {
     "KILL_THREAD": "the thread was killed",
     "TRAP": "the thread got SIGSYS",
     "LOG": "let through, and logged",
-    "unknown": "refused, by which action is unknown",
+    "unknown": "blocked, by which action is unknown",
 }
 
 
 def blocked_and_logged(record: RunRecord) -> tuple[list[BlockedCall], list[BlockedCall]]:
-    """The calls that were refused and those that were only logged, in order of time."""
+    """The calls that were blocked and those that were only logged, in order of time."""
     calls = sorted(folded(record.blocked_calls), key=lambda call: call.at_ns)
     logged = [call for call in calls if call.action == "LOG"]
     return [call for call in calls if call.action != "LOG"], logged
@@ -56,13 +56,13 @@ def folded(calls: Iterable[BlockedCall]) -> list[BlockedCall]:
 
 
 def fatal(record: RunRecord) -> list[BlockedCall]:
-    """The refused calls that ended a process or a thread: why the run died."""
-    refused = blocked_and_logged(record)[0]
-    kills = [call for call in refused if call.action in KILLS]
+    """The blocked calls that ended a process or a thread: why the run died."""
+    stopped = blocked_and_logged(record)[0]
+    kills = [call for call in stopped if call.action in KILLS]
     if kills or record.run.outcome != "blocked":
         return kills
     # A SIGSYS without a handler kills as well; the last one is what it died of.
-    return [call for call in refused if call.action in {"TRAP", "unknown"}][-1:]
+    return [call for call in stopped if call.action in {"TRAP", "unknown"}][-1:]
 
 
 def action_words(call: BlockedCall) -> str:

@@ -72,7 +72,7 @@ class Growth(NamedTuple):
         return f", by {', '.join(self.by[:_MOST_COMMANDS])}{rest}" if self.by else ""
 
 
-class Made(NamedTuple):
+class CheckedRun(NamedTuple):
     """What is told of a run beside its surface."""
 
     record: RunRecord
@@ -82,7 +82,7 @@ class Made(NamedTuple):
     makers: Makers
 
 
-def listed(made: Made, beyond: Surface, accepted: Surface) -> Iterator[Growth]:
+def listed(made: CheckedRun, beyond: Surface, accepted: Surface) -> Iterator[Growth]:
     """What is beyond a baseline, one by one; the values of a call that is new stand with it."""
     for call in sorted(beyond.calls):
         values = argument_values.of_ways(way for way in beyond.values if way[:2] == call)
@@ -101,7 +101,7 @@ def listed(made: Made, beyond: Surface, accepted: Surface) -> Iterator[Growth]:
         yield Growth("unknown", *call, None, None, by, why is not None, unknown=why)
 
 
-def _one(made: Made, call: Call, kind: str) -> Growth:
+def _one(made: CheckedRun, call: Call, kind: str) -> Growth:
     count = sum(
         stat.blocked if kind == "refused" else stat.calls
         for stat in made.record.syscalls
@@ -111,13 +111,13 @@ def _one(made: Made, call: Call, kind: str) -> Growth:
     return Growth(kind, *call, None, count or None, by, count > 0)
 
 
-def _values(made: Made, call: Call, new: Iterable[argument_values.New]) -> Iterator[Growth]:
+def _values(made: CheckedRun, call: Call, new: Iterable[argument_values.New]) -> Iterator[Growth]:
     for values, together, ways in new:
         seen = any(way in made.found.values for way in ways)
         by = _commands(made, ways)
         yield Growth("value", *call, None, None, by, seen, values, together)
 
 
-def _commands(made: Made, keys: Iterable[Call | Way]) -> tuple[str, ...]:
+def _commands(made: CheckedRun, keys: Iterable[Call | Way]) -> tuple[str, ...]:
     processes = (process for key in keys for process in made.makers.get(key, ()))
     return tuple(dict.fromkeys(map(outcome.process_command, processes)))

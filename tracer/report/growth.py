@@ -126,7 +126,7 @@ def find(
     beyond = beyond_baseline(found, baseline, update=update)
     unknown = values.unknown if values else {}
     compares = update or baseline.has_values
-    made = grown.Made(record, found, unknown, makers or {})
+    made = grown.CheckedRun(record, found, unknown, makers or {})
     return Finding(
         record,
         own,

@@ -115,7 +115,7 @@ def profile(
     name: str | None,
     tightness: Tightness,
     phases: Phases | None = None,
-) -> Made:
+) -> LearnedProfile:
     """The profile for what was observed; with ``phases`` for what it was in the second one.
 
     Raises NothingToLearn without a counted run, UsageError for a wrong action, ProfileError for a
@@ -128,7 +128,7 @@ def profile(
     chosen = name or name_of(observed)
     text = learned_file.text(found, sources, chosen, default_action, value_texts)
     parse(text, "the learned profile")
-    return Made(text, observed, found, phases=phases)
+    return LearnedProfile(text, observed, found, phases=phases)
 
 
 def _require_counted(observed: Observed) -> None:
@@ -147,16 +147,16 @@ def _require_action(text: str) -> None:
 
 def update(
     observed: Observed, file: Profile, tightness: Tightness, phases: Phases | None = None
-) -> Made:
+) -> LearnedProfile:
     """What the runs needed, added to a profile. Raises as ``profile`` does."""
     _require_counted(observed)
     sources = sources_of(observed)
     found = learning.learn(observed.uses, sources.run_ids, tightness)
     made = amend(file, found, len(sources.run_ids), value_texts)
-    return Made(made.text, observed, found, made, phases)
+    return LearnedProfile(made.text, observed, found, made, phases)
 
 
-class Made(NamedTuple):
+class LearnedProfile(NamedTuple):
     """A learned profile, and how much the runs cover."""
 
     file: str
@@ -178,7 +178,7 @@ class Made(NamedTuple):
         return told + (_changes(self.amended, page.columns) if self.amended else "")
 
 
-def _coverage(made: Made, page: Page, now: datetime) -> str:
+def _coverage(made: LearnedProfile, page: Page, now: datetime) -> str:
     observed, found, phases = made.observed, made.found, made.phases
     seen, sheet = coverage(observed), Sheet(page.columns, _LABEL_WIDTH)
     sheet.line(

@@ -50,12 +50,12 @@ _WORDS = {
         "new processes or threads could not be followed",
     ),
     ("kernel", "skipped_calls"): (
-        "call may have been skipped by a tracer, made or refused: that cannot be told",
-        "calls may have been skipped by a tracer, made or refused: that cannot be told",
+        "call may have been skipped by a tracer, made or blocked: that cannot be told",
+        "calls may have been skipped by a tracer, made or blocked: that cannot be told",
     ),
     ("kernel", "unseen_vsyscalls"): (
-        "call by the vsyscall page may have been refused unseen",
-        "calls by the vsyscall page may have been refused unseen",
+        "call by the vsyscall page may have been blocked unseen",
+        "calls by the vsyscall page may have been blocked unseen",
     ),
     ("kernel", "untimed_calls"): (
         "call was counted without its time, as the kernel skipped the program at its entry",

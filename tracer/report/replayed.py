@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from tracer.profile import Profile
     from tracer.profile.machine import Program
     from tracer.profile.replay import Answer
-    from tracer.query.made import Made, Recorded
     from tracer.query.observed import Source
+    from tracer.query.recorded_calls import Recorded, RecordedCall
     from tracer.report.form import Page
 
 EXIT_REFUSED = 1
@@ -124,7 +124,7 @@ class _Judge:
         self._profile, self._compiled = profile, compiled
         self._known: dict[tuple[object, ...], Answer] = {}
 
-    def of(self, call: Made) -> Answer:
+    def of(self, call: RecordedCall) -> Answer:
         """The worst answer to any of the calls."""
         answers = [self._one(call, known) for known in call.known]
         refused = [each for each in answers if each.permits is False]
@@ -145,7 +145,7 @@ class _Judge:
         taken = replay.answer(self._profile, self._compiled, abi, nr, {})
         return None if taken.permits is False else f"{_ENOSYS} ({other.name})"
 
-    def _one(self, call: Made, known: Mapping[int, int]) -> Answer:
+    def _one(self, call: RecordedCall, known: Mapping[int, int]) -> Answer:
         key = (call.abi, call.nr, *sorted(known.items()))
         if key not in self._known:
             self._known[key] = replay.answer(
@@ -154,9 +154,9 @@ class _Judge:
         return self._known[key]
 
 
-def _rows(judge: _Judge, calls: Sequence[Made]) -> list[Row]:
+def _rows(judge: _Judge, calls: Sequence[RecordedCall]) -> list[Row]:
     """What would not have been let through, calls of one syscall and answer together."""
-    found: dict[tuple[str, str, Answer], list[Made]] = {}
+    found: dict[tuple[str, str, Answer], list[RecordedCall]] = {}
     for call in calls:
         answer = judge.of(call)
         if not answer.permits:
@@ -171,7 +171,7 @@ def _rows(judge: _Judge, calls: Sequence[Made]) -> list[Row]:
     return sorted(rows, key=lambda row: (not row.counts, -row.calls, row.syscall))
 
 
-def _by(calls: Sequence[Made]) -> tuple[str, ...]:
+def _by(calls: Sequence[RecordedCall]) -> tuple[str, ...]:
     names = (f"{printable(call.program)} (pid {call.pid})" for call in calls)
     return tuple(dict.fromkeys(names))
 

@@ -129,7 +129,7 @@ def _blocked(sheet: Sheet, style: Style, record: RunRecord, remedy: RemedyOf | N
         text = "by SIGSYS; which call it was is unknown without eBPF"
         sheet.field("blocked", text, style.bad)
     others, logged = blocked.blocked_and_logged(record)
-    _minor(sheet, "refused", [call for call in others if call not in died_of[:1]], record)
+    _minor(sheet, "blocked", [call for call in others if call not in died_of[:1]], record)
     _minor(sheet, "logged", logged, record)
 
 

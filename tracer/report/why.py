@@ -85,8 +85,8 @@ def _head(sheet: Sheet, style: Style, run: Run) -> None:
 
 def _in_order(record: RunRecord) -> list[BlockedCall]:
     deadly = blocked.fatal(record)
-    refused, logged = blocked.blocked_and_logged(record)
-    return deadly + [call for call in refused if call not in deadly] + logged
+    others, logged = blocked.blocked_and_logged(record)
+    return deadly + [call for call in others if call not in deadly] + logged
 
 
 def _rows(record: RunRecord, calls: list[BlockedCall]) -> list[tuple[str, str, str, str]]:
@@ -157,7 +157,7 @@ def _nothing(record: RunRecord) -> str:
     if run.blocked_syscalls:
         return f"{run.blocked_syscalls:,} calls, of which no details are recorded"
     if remedies.filters(run):
-        return "nothing: the filter refused no call"
+        return "nothing: the filter blocked no call"
     return (
         f"nothing: profile {run.profile} has no filter. For a profile of what the command calls, "
         f"run it under a profile of one line, {_LOG_ALL}, and ask again"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tracer.profile.machine import Program
-    from tracer.sandbox.ahead import Ahead
+    from tracer.sandbox.prologue import Prologue
 
 _API_LEVEL = 3  # seccomp_api_get(3): KILL_PROCESS and LOG need 3, Linux 4.14
 # seccomp_attr_set(3), SCMP_FLTATR_CTL_OPTIMIZE: an ioctl under STRICT takes 30 instructions
@@ -54,20 +54,20 @@ class CompiledFilter:
         self,
         filter_: Any,  # noqa: ANN401 - pyseccomp has no types
         unfiltered: tuple[Unfiltered, ...],
-        ahead: Ahead | None = None,
+        prologue: Prologue | None = None,
         path: str = "",
     ) -> None:
         """``path``: the profile's file, as messages name it."""
         self._filter = filter_
         self._path = path
-        self._ahead = ahead
+        self._prologue = prologue
         self.unfiltered = unfiltered
         """What the filter refuses although the profile allows it."""
 
     @property
     def secret_at(self) -> tuple[int, ...]:
-        """Which instructions of ``code`` compare the launcher's secret: see ``ahead``."""
-        return self._ahead.secret_at if self._ahead else ()
+        """Which instructions of ``code`` compare the launcher's secret: see ``prologue``."""
+        return self._prologue.secret_at if self._prologue else ()
 
     def program(self) -> Program:
         """The instructions; none if the profile restricts nothing. The secret is a random one.
@@ -100,9 +100,9 @@ class CompiledFilter:
                 self._filter.export_bpf(file)
             file.seek(0)
             behind = file.read()
-        if self._ahead is None:
+        if self._prologue is None:
             return behind
-        before = bytearray(b"".join(struct.pack("=HBBI", *each) for each in self._ahead.program))
+        before = bytearray(b"".join(struct.pack("=HBBI", *each) for each in self._prologue.program))
         for at in self.secret_at:
             before[8 * at + 4 : 8 * at + 8] = os.urandom(4)
         return bytes(before) + behind
@@ -136,7 +136,7 @@ def compile(profile: Profile) -> CompiledFilter:  # noqa: A001 - filter.compile,
     merged = builder.for_abi(profile.abis[0])
     for abi in profile.abis[1:]:
         merged.merge(builder.for_abi(abi))
-    return CompiledFilter(merged, tuple(builder.unfiltered), builder.ahead(), profile.path)
+    return CompiledFilter(merged, tuple(builder.unfiltered), builder.prologue(), profile.path)
 
 
 class _Builder:
@@ -147,13 +147,13 @@ class _Builder:
         self._seccomp = seccomp
         self.unfiltered: list[Unfiltered] = []
 
-    def ahead(self) -> Ahead | None:
+    def prologue(self) -> Prologue | None:
         """What is to stand before libseccomp's program; None for a profile that needs nothing."""
         if self._profile.unknown is None and not self._profile.exec_once:
             return None
-        from tracer.sandbox.ahead import ahead
+        from tracer.sandbox.prologue import prologue
 
-        return ahead(self._profile, self._value)
+        return prologue(self._profile, self._value)
 
     def for_abi(self, abi: str) -> Any:  # noqa: ANN401 - pyseccomp has no types
         """A SyscallFilter for one ABI; others are refused by killing the process."""

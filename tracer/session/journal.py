@@ -6,8 +6,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tracer.errors import SbtraceError, StoreError
+from tracer.store.intake import take_in
 from tracer.store.spool.spool import Spool
-from tracer.store.writer import take_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tracer.errors import SbtraceError
 from tracer.identity import Identity, as_invoking_user, user_name
-from tracer.store import own_files
+from tracer.store import record_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,7 +134,7 @@ def _cannot(path: Path, error: Exception, remedy: str) -> SbtraceError:
 
 
 def _kind(path: Path, database: Path | None, user: Identity) -> _Kind:
-    own_files.refuse_name(path, database)
+    record_files.refuse_name(path, database)
     own = _own_descriptor(path)
     if own is not None:
         # A copy goes on where the original stands: what others wrote there stays.
@@ -163,7 +163,7 @@ def _own_descriptor(path: Path) -> int | None:
 
 def _checked(path: Path, file: int, database: Path | None) -> int:
     try:
-        own_files.refuse_file(path, file, database)
+        record_files.refuse_file(path, file, database)
     except BaseException:
         os.close(file)
         raise

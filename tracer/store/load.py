@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tracer.completeness import counts_are_exact, samples_are_complete
 from tracer.model import Loss
 from tracer.store.schema import TABLES
-from tracer.store.spool import folder, log, spool, waiting
+from tracer.store.spool import folder, row_file, spool, waiting
 
 if TYPE_CHECKING:
     import duckdb
@@ -21,7 +21,7 @@ _LINE_BYTES = 64 << 20  # a line with the longest argv that execve takes, and th
 _LARGE_BYTES = 32 << 20
 """A file from this size on is given to all processors."""
 Shapes = dict[str, dict[str, str]]
-SAMPLES = log.file_name("samples")
+SAMPLES = row_file.file_name("samples")
 COLLECTOR = "store"
 """``losses.collector`` of what the store itself knows to be missing."""
 
@@ -67,8 +67,8 @@ def _load_tables(connection: duckdb.DuckDBPyConnection, claimed: Claimed) -> Non
     run, number = dict(claimed.head["run"]), claimed.head["snapshot"]
     columns = columns_of(connection)
     for table, size in claimed.head["final"].items():
-        _cut(log.file_name(table), size, claimed)
-        _load_file(connection, columns, table, log.file_name(table), claimed)
+        _cut(row_file.file_name(table), size, claimed)
+        _load_file(connection, columns, table, row_file.file_name(table), claimed)
     for table in spool.COUNTED:
         _load_file(connection, columns, table, f"{table}.{number}.jsonl", claimed)
     losses = _load_samples(connection, columns, claimed)

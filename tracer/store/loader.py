@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tracer.store.aside import SetAside
-    from tracer.store.writer import TakeInResult
+    from tracer.store.intake import TakeInResult
+    from tracer.store.set_aside import SetAside
 
 
 class Loader:
@@ -47,15 +47,15 @@ class Loader:
 
         None if the loader died over it.
         """
-        from tracer.store import aside
-        from tracer.store.writer import TakeInResult, Waiting
+        from tracer.store import set_aside
+        from tracer.store.intake import TakeInResult, Waiting
 
         with open(self._answers, "rb", closefd=False) as answers:
             line = answers.readline()
         if not line.endswith(b"\n"):
             return None
         told = json.loads(line)
-        aside.tell(aside.SetAside(Path(path), reason) for path, reason in told["aside"])
+        set_aside.tell(set_aside.SetAside(Path(path), reason) for path, reason in told["aside"])
         waiting = tuple(Waiting(run_id, Path(path), why) for run_id, path, why in told["waiting"])
         return TakeInResult(tuple(told["taken"]), waiting)
 
@@ -71,7 +71,7 @@ def serve(tasks: int, answers: int) -> object:
             return None
         from tracer.identity import as_invoking_user
         from tracer.store import database
-        from tracer.store.writer import take_in
+        from tracer.store.intake import take_in
 
         with as_invoking_user():
             ready = database.engine()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tracer.errors import StoreError, UsageError
 from tracer.identity import Identity, as_invoking_user
-from tracer.store import aside, locks, schema, writer
+from tracer.store import intake, locks, schema, set_aside
 from tracer.store.location import check_own, spool_root
 from tracer.store.reader import Reader
 
@@ -33,7 +33,7 @@ class Info:
     first: datetime | None
     """Start of the earliest run; None without runs."""
     last: datetime | None
-    waiting: tuple[writer.Waiting, ...]
+    waiting: tuple[intake.Waiting, ...]
     """Runs that are recorded but could not be taken in yet."""
     set_aside: tuple[Path, ...]
     """Folders that hold no run that can be read: no verb looks at them."""
@@ -59,7 +59,7 @@ def info(database: Path) -> Info:
         version = schema.version(reader.connection) or 0
         size = database.stat().st_size
         with as_invoking_user() as user:
-            unreadable = aside.kept(database, user)
+            unreadable = set_aside.kept(database, user)
         return Info(database, size, version, rows, first, last, reader.waiting, unreadable)
 
 
@@ -70,13 +70,13 @@ def vacuum(database: Path, progress: Callable[[str], None]) -> tuple[int, int]:
     """
     from tracer.store import database as files
 
-    writer.take_in(database, QUEUE_S)
+    intake.take_in(database, QUEUE_S)
     with alone(database) as user:
         before = database.stat().st_size
-        with writer.open_writer(database, user):
+        with intake.open_writer(database, user):
             pass  # checked, migrated, and its write-ahead log is empty once it is closed
         fresh = spool_root(database) / ".vacuum.duckdb"
-        with writer.as_store_error(database), files.fresh(fresh) as connection:
+        with intake.as_store_error(database), files.fresh(fresh) as connection:
             files.attach(connection, database, "old")
             for table in schema.TABLES:
                 progress(f"copying {table}")
@@ -112,7 +112,7 @@ def prune(
 
 
 def _delete(database: Path, run_ids: list[str]) -> None:
-    with alone(database) as user, writer.open_writer(database, user) as connection:
+    with alone(database) as user, intake.open_writer(database, user) as connection:
         connection.execute("BEGIN")
         for table in reversed(schema.TABLES):
             connection.execute(

@@ -19,7 +19,7 @@ from tracer.model import (
     SyscallError,
     SyscallStat,
 )
-from tracer.store import locks, rows, schema, shape, undo, writer
+from tracer.store import intake, locks, rows, schema, shape, undo
 from tracer.store.location import check_readable
 from tracer.store.spool.encode import decode_text, map_text
 
@@ -92,11 +92,11 @@ class Reader:
         self._confine = confine
         self._as_made = as_made
         self._stack = ExitStack()
-        self.waiting: tuple[writer.Waiting, ...] = ()
+        self.waiting: tuple[intake.Waiting, ...] = ()
         """Runs that could not be taken in, and so are not seen here."""
 
     def __enter__(self) -> Self:
-        self.waiting = writer.take_in(self._database, foreign_s=_TAKE_IN_FOREIGN_S).waiting
+        self.waiting = intake.take_in(self._database, foreign_s=_TAKE_IN_FOREIGN_S).waiting
         try:
             self._enter_settled()
         except locks.Busy as error:
@@ -109,10 +109,10 @@ class Reader:
             self._enter(tried=tried)
         except _CutOff:
             with suppress(StoreError):  # perhaps it can be read all the same
-                writer.upgrade(self._database)
+                intake.upgrade(self._database)
             self._enter_settled(tried=True)
         except _TooOld:
-            writer.upgrade(self._database)
+            intake.upgrade(self._database)
             self._enter(tried=True)
 
     def _enter(self, *, tried: bool) -> None:
@@ -140,7 +140,7 @@ class Reader:
                 raise _CutOff
         self._connection = stack.enter_context(files.reader(self._database, self._config))
         (self._confine or files.confine)(self._connection)
-        with writer.as_store_error(self._database, "read"):
+        with intake.as_store_error(self._database, "read"):
             if owner != user.uid:
                 schema.require_tables(self._connection, self._database)
             found = schema.version(self._connection)
@@ -151,12 +151,12 @@ class Reader:
 
     def require_shape(self) -> None:
         """Raise StoreError unless the tables are as sbtrace made them."""
-        with writer.as_store_error(self._database, "read"):
+        with intake.as_store_error(self._database, "read"):
             shape.require(self._connection, self._database)
 
     def require_views(self) -> None:
         """Raise StoreError unless the views are there, which saved queries read."""
-        with writer.as_store_error(self._database, "read"):
+        with intake.as_store_error(self._database, "read"):
             shape.require_views(self._connection, self._database)
 
     def _owner(self) -> int:
@@ -175,7 +175,7 @@ class Reader:
 
     def execute(self, sql: str, params: Mapping[str, object] | Sequence[object] = ()) -> list[Any]:
         """Run one statement and return all its rows. Raises StoreError."""
-        with writer.as_store_error(self._database, "read"):
+        with intake.as_store_error(self._database, "read"):
             return list(rows.select(self._connection, sql, params))
 
     def resolve(self, ref: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tracer.errors import StoreError
 from tracer.store import database as files
-from tracer.store import schema, writer
+from tracer.store import intake, schema
 from tracer.store.load import columns_of
 from tracer.store.location import check_readable
 from tracer.store.maintain import alone
@@ -33,7 +33,7 @@ def export_to(database: Path, target: Path, progress: Callable[[str], None]) -> 
     StoreError.
     """
     with (
-        writer.as_store_error(target),
+        intake.as_store_error(target),
         _new_files(target) as written,
         Reader(database, confine=lambda made: files.confine(made, *written.values())) as reader,
     ):
@@ -94,12 +94,12 @@ def import_from(database: Path, source: Path, progress: Callable[[str], None]) -
         raise StoreError(f"{source}: no such file or folder: give an export or a database")
     if database.exists() and source.samefile(database):
         raise StoreError(f"{source}: is this very database: give another one")
-    writer.take_in(database)
+    intake.take_in(database)
     with (
         alone(database) as user,
-        writer.open_writer(database, user) as connection,
+        intake.open_writer(database, user) as connection,
         ExitStack() as stack,
-        writer.as_store_error(source, "read"),
+        intake.as_store_error(source, "read"),
     ):
         load = _folder if source.is_dir() else _database
         relations = load(connection, source, stack)

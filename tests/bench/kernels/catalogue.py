@@ -47,7 +47,7 @@ FULL = (
     *(
         f"tests/kernel/test_{name}.py"
         for name in (
-            *("counting_claims", "hidden_refusals", "blocked", "filter", "kernel_facts"),
+            *("counting_claims", "hidden_blocks", "blocked", "filter", "kernel_facts"),
             *("program", "storm", "equality"),
         )
     ),

@@ -47,7 +47,7 @@ PARTS = {
     ),
     "bpf": (
         *_RUNS,
-        "hidden_refusals",
+        "hidden_blocks",
         "skipped_events",
         "little_room",
         "edges",

@@ -12,7 +12,7 @@ import pytest
 from tests.support import ROOT, Sbtrace
 from tests.unit.store.records import a_record
 from tests.unit.store.test_spool import finished
-from tracer.store.writer import take_in
+from tracer.store.intake import take_in
 
 if TYPE_CHECKING:
     from tracer.model import RunRecord

@@ -19,7 +19,7 @@ from tests.unit.report.records import KILLED
 from tests.unit.store.test_spool import finished
 from tracer.cli.app import VERBS
 from tracer.report.as_json import VERSION
-from tracer.store.writer import take_in
+from tracer.store.intake import take_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

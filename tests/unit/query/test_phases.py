@@ -14,7 +14,7 @@ from tracer.errors import NothingToLearn, UsageError
 from tracer.model import BlockedCall
 from tracer.profile.learn import Way
 from tracer.query.phases import Phases, phases, words
-from tracer.store.writer import take_in
+from tracer.store.intake import take_in
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -35,8 +35,8 @@ from tracer.query.ask import Answer, Question, as_table, asking, parse_params, t
 from tracer.query.runs import Filter, list_runs, parse_age, parse_since, parse_tags
 from tracer.report.rows import RowFormat, write
 from tracer.store.destination import Destination
+from tracer.store.intake import take_in
 from tracer.store.spool.spool import Spool
-from tracer.store.writer import take_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from tests.unit.store.records import HISTOGRAM, ODD, a_record
 from tests.unit.store.test_spool import finished
 from tracer.errors import RunNotFound, SbtraceError, UsageError
 from tracer.query.sides import CallKey, Side, load
-from tracer.store.writer import take_in
+from tracer.store.intake import take_in
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,8 @@ import pytest
 
 from tracer import syscalls
 from tracer.profile import parse
-from tracer.query.made import Made, Recorded
 from tracer.query.observed import Source
+from tracer.query.recorded_calls import Recorded, RecordedCall
 from tracer.report import replayed
 from tracer.sandbox import filter as filters
 
@@ -37,12 +37,12 @@ SOURCE = Source(
 )
 
 
-def made(name: str, *known: dict[int, int], complete: bool = False, calls: int = 3) -> Made:
+def made(name: str, *known: dict[int, int], complete: bool = False, calls: int = 3) -> RecordedCall:
     nr = syscalls.number(NATIVE, name) or 0
-    return Made(SOURCE.run_id, 1, 70, 0, "demo", NATIVE, nr, name, calls, known, complete)
+    return RecordedCall(SOURCE.run_id, 1, 70, 0, "demo", NATIVE, nr, name, calls, known, complete)
 
 
-def replay(*calls: Made, source: Source = SOURCE, text: str = TEXT) -> Replayed:
+def replay(*calls: RecordedCall, source: Source = SOURCE, text: str = TEXT) -> Replayed:
     profile = parse(text, "tried.toml")
     recorded = Recorded((source,), calls)
     (found,) = replayed.replayed(profile, filters.compile(profile).program(), recorded).runs

@@ -142,7 +142,7 @@ def test_refusals_that_killed_nobody_take_one_line() -> None:
         blocked_call(action="LOG", name="ptrace", nr=101),
     )
     text = Summary(RECORD._replace(blocked_calls=calls)).text()
-    assert "refused   socket 23x (ERRNO EACCES): sbtrace why 0123456789ab" in text
+    assert "blocked   socket 23x (ERRNO EACCES): sbtrace why 0123456789ab" in text
     assert "logged    ptrace 1x (LOG)" in text
 
 
@@ -311,7 +311,7 @@ def test_where_there_is_no_filter_it_is_said_how_to_get_a_profile() -> None:
 
 
 def test_why_says_so_where_there_is_nothing_or_nothing_is_known() -> None:
-    assert "nothing: the filter refused no call" in Why(RECORD).text()
+    assert "nothing: the filter blocked no call" in Why(RECORD).text()
     assert "is unknown: eBPF needs root" in Why(BASELINE_ONLY).text()
     lost = RECORD._replace(run=RUN._replace(blocked_syscalls=7))
     assert "7 calls, of which no details are recorded" in Why(lost).text()

@@ -16,9 +16,9 @@ from tests.unit.store.records import a_record
 from tests.unit.store.test_spool import database, finished, keep
 from tracer.errors import SbtraceError
 from tracer.store.destination import Destination
+from tracer.store.intake import take_in
 from tracer.store.location import spool_root
 from tracer.store.reader import Reader
-from tracer.store.writer import take_in
 
 __all__ = ["database"]
 

@@ -22,9 +22,9 @@ from tracer.identity import Identity
 from tracer.query.ask import Question, asking
 from tracer.query.runs import Filter, list_runs
 from tracer.store import location, maintain, transfer
+from tracer.store.intake import take_in
 from tracer.store.location import fallback_roots, spool_root
 from tracer.store.reader import Reader
-from tracer.store.writer import take_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

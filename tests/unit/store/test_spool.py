@@ -16,11 +16,11 @@ from tests.unit.store.records import ODD, a_record, a_run, a_sample
 from tracer.errors import RunNotFound, StoreError
 from tracer.model import Loss, RunRecord
 from tracer.store import location
+from tracer.store.intake import TakeInResult, take_in
 from tracer.store.reader import Reader
 from tracer.store.spool import folder
 from tracer.store.spool.encode import decode_text, encode_text
 from tracer.store.spool.spool import Spool
-from tracer.store.writer import TakeInResult, take_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -234,7 +234,7 @@ def test_runs_are_found_by_last_and_by_a_unique_prefix(database: Path) -> None:
 
 
 def test_spooling_does_not_import_duckdb() -> None:
-    code = "import sys, tracer.store.spool.spool, tracer.store.location, tracer.store.writer as w;"
+    code = "import sys, tracer.store.spool.spool, tracer.store.location, tracer.store.intake as w;"
     code += (
         "w.take_in(__import__('pathlib').Path('/nowhere/x')); assert 'duckdb' not in sys.modules"
     )

@@ -25,8 +25,8 @@ from tracer.model import Loss
 from tracer.query.ask import Question, asking
 from tracer.store import database as files
 from tracer.store import location, maintain, schema, transfer
+from tracer.store.intake import take_in
 from tracer.store.reader import Reader
-from tracer.store.writer import take_in
 
 if TYPE_CHECKING:
     from tracer.model import RunRecord

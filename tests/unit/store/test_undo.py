@@ -15,8 +15,8 @@ from tests.unit.store.test_spool import database, finished
 from tests.unit.store.test_take_in import Holder
 from tracer.errors import StoreError
 from tracer.store import location, undo
+from tracer.store.intake import take_in
 from tracer.store.reader import Reader
-from tracer.store.writer import take_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

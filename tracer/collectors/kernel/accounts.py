@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from tracer import syscalls
 from tracer.collectors.kernel import wire
-from tracer.collectors.kernel.lives import Image, Life, ProcessKey, decode_status
+from tracer.collectors.kernel.followed import Followed, Image, ProcessKey, decode_status
 from tracer.collectors.kernel.totals import CountRows, Totals
 from tracer.model import HISTOGRAM_BUCKETS, Argument, Process, SyscallError, SyscallStat
 
@@ -30,7 +30,7 @@ def abi_names() -> tuple[str, ...]:
 
 
 _Record: TypeAlias = (
-    "wire.Start | wire.Exec | wire.Head | wire.OverflowKey | wire.RefusedKey | wire.Arguments"
+    "wire.Start | wire.Exec | wire.Head | wire.OverflowKey | wire.BlockedKey | wire.Arguments"
 )
 
 
@@ -39,7 +39,7 @@ class CallAccounts:
 
     def __init__(self) -> None:
         self._abis = abi_names()
-        self._lives: dict[ProcessKey, Life] = {}
+        self._followed: dict[ProcessKey, Followed] = {}
         self._over: deque[ProcessKey] = deque()
         self._processes = self._threads = 0
         self._final = CountRows()
@@ -54,18 +54,18 @@ class CallAccounts:
         """A process or a thread begins."""
         if self.origin_ns is None:
             self.origin_ns = start.process_ns
-        life = self._life(start)
-        self._thread_id(life, start.thread_ns)
-        life.images.setdefault(start.image, Image(start.process_ns))
+        followed = self._follow(start)
+        self._thread_id(followed, start.thread_ns)
+        followed.images.setdefault(start.image, Image(start.process_ns))
 
     def executed(self, exec_: wire.Exec) -> None:
         """An image begins."""
         if self.origin_ns is None:
             self.origin_ns = exec_.process_ns
-        life = self._life(exec_)
+        followed = self._follow(exec_)
         whole = len(exec_.argv) == exec_.whole_bytes
         arguments = exec_.argv.removesuffix(b"\0").split(b"\0") if exec_.argv else []
-        image = life.images.setdefault(exec_.image, Image(exec_.at_ns))
+        image = followed.images.setdefault(exec_.image, Image(exec_.at_ns))
         image.start_ns = exec_.at_ns
         image.executable = os.fsdecode(exec_.filename)
         image.argv = tuple(map(os.fsdecode, arguments))
@@ -74,42 +74,44 @@ class CallAccounts:
     def ended(self, table: wire.Table) -> None:
         """A thread, or its image, is over: its table is final."""
         head = table.head
-        life = self._life(head)
-        image = life.images.setdefault(head.image, Image(head.image_ns))
+        followed = self._follow(head)
+        image = followed.images.setdefault(head.image, Image(head.image_ns))
         if head.tid == head.pid or image.comm is None:
             image.comm = _text(head.comm)
         if head.end == wire.END_EXEC:
             image.end_ns = head.end_ns
         if head.end == wire.END_EXIT:
             if head.tid == head.pid:
-                life.leader_status = head.exit_code
+                followed.leader_status = head.exit_code
             if head.flags & wire.THREAD_GROUP_EXIT:
-                life.status = head.exit_code
+                followed.status = head.exit_code
             if head.flags & wire.THREAD_LAST:
-                life.ended = True
+                followed.ended = True
                 image.end_ns = max(head.end_ns, image.end_ns or 0)
-            if life.ended and life.status is None:
-                life.status = life.leader_status  # None while the leader's record is to come
+            if followed.ended and followed.status is None:
+                followed.status = (
+                    followed.leader_status
+                )  # None while the leader's record is to come
         self.returned += head.returned
         over = [head.image] if head.end == wire.END_EXEC else []
-        if life.over:
-            over = sorted(life.images)
+        if followed.over:
+            over = sorted(followed.images)
         self._finish(
             CountRows(
-                self._rows(life, table),
-                self._error_rows(life, table),
-                self._ended_images(life, over),
+                self._rows(followed, table),
+                self._error_rows(followed, table),
+                self._ended_images(followed, over),
             )
         )
-        if life.over and head.flags & wire.THREAD_LAST:
+        if followed.over and head.flags & wire.THREAD_LAST:
             self._retire((head.pid, head.process_ns))
 
-    def _ended_images(self, life: Life, numbers: list[int]) -> list[Process]:
+    def _ended_images(self, followed: Followed, numbers: list[int]) -> list[Process]:
         rows = []
         for number in numbers:
-            image = life.images[number]
+            image = followed.images[number]
             if not image.final:
-                rows.append(self._process(life, number, image))
+                rows.append(self._process(followed, number, image))
             image.final = True
         return rows
 
@@ -122,8 +124,13 @@ class CallAccounts:
         for key, slot in pairs:
             if not (slot.errors or slot.blocked or any(slot.histogram)):
                 continue  # its only call never returned
-            life = self._life(key)
-            where = (life.process_id, key.pid, key.image, self._thread_id(life, key.thread_ns))
+            followed = self._follow(key)
+            where = (
+                followed.process_id,
+                key.pid,
+                key.image,
+                self._thread_id(followed, key.thread_ns),
+            )
             if key.errno_blocked:
                 blocked = bool(key.errno_blocked & wire.ERRNO_BLOCKED)
                 number = key.errno_blocked & ~wire.ERRNO_BLOCKED
@@ -134,42 +141,44 @@ class CallAccounts:
 
     def noted(self, record: wire.Arguments) -> None:
         """A combination of arguments; one that was told before is passed over."""
-        life = self._life(record)
+        followed = self._follow(record)
         key = (record.image, record.abi, record.nr)
-        known = life.combinations.setdefault(key, {})
+        known = followed.combinations.setdefault(key, {})
         if record.values in known:
             return
         known[record.values] = len(known) + 1
-        self._final.arguments += self._arguments(life, record, known[record.values])
+        self._final.arguments += self._arguments(followed, record, known[record.values])
 
-    def _arguments(self, life: Life, record: wire.Arguments, number: int) -> Iterator[Argument]:
+    def _arguments(
+        self, followed: Followed, record: wire.Arguments, number: int
+    ) -> Iterator[Argument]:
         abi = self._abis[record.abi]
         name = syscalls.name(abi, record.nr)
-        where = (life.process_id, record.pid, record.image, abi, record.nr, name)
+        where = (followed.process_id, record.pid, record.image, abi, record.nr, name)
         if not record.spec:
             yield Argument(*where, None, None, None)
         for place, value in zip(wire.noted(record.spec), record.values, strict=True):
             yield Argument(*where, number, place, value)
 
-    def identity(self, key: wire.RefusedKey) -> tuple[int, int]:
-        """Return (process_id, thread_id) of the thread behind a refused call."""
-        life = self._life(key)
-        life.wanted = True
-        return life.process_id, self._thread_id(life, key.thread_ns)
+    def identity(self, key: wire.BlockedKey) -> tuple[int, int]:
+        """Return (process_id, thread_id) of the thread behind a blocked call."""
+        followed = self._follow(key)
+        followed.wanted = True
+        return followed.process_id, self._thread_id(followed, key.thread_ns)
 
-    def executable_of(self, key: wire.RefusedKey) -> str | None:
-        """Return the path of the program that made a refused call."""
-        return self._life(key).executable(key.image)
+    def executable_of(self, key: wire.BlockedKey) -> str | None:
+        """Return the path of the program that made a blocked call."""
+        return self._follow(key).executable(key.image)
 
     def processes(self) -> tuple[Process, ...]:
         """Return the images of the processes that are kept, in the order of their start.
 
-        These are all that live, the last ``KEPT`` that ended, and those with a refused call.
+        These are all that live, the last ``KEPT`` that ended, and those with a blocked call.
         """
         return tuple(
-            self._process(life, number, image)
-            for life in self._lives.values()
-            for number, image in sorted(life.images.items())
+            self._process(followed, number, image)
+            for followed in self._followed.values()
+            for number, image in sorted(followed.images.items())
         )
 
     def take_final(self) -> CountRows:
@@ -181,14 +190,14 @@ class CallAccounts:
         """Return the rows that are not final: of ``tables``, which threads are still filling."""
         rows = CountRows()
         for table in tables:
-            life = self._life(table.head)
-            life.images.setdefault(table.head.image, Image(table.head.image_ns))
-            rows.stats.extend(self._rows(life, table))
-            rows.errors.extend(self._error_rows(life, table))
+            followed = self._follow(table.head)
+            followed.images.setdefault(table.head.image, Image(table.head.image_ns))
+            rows.stats.extend(self._rows(followed, table))
+            rows.errors.extend(self._error_rows(followed, table))
         rows.processes.extend(
-            self._process(life, number, image)
-            for life in self._lives.values()
-            for number, image in sorted(life.images.items())
+            self._process(followed, number, image)
+            for followed in self._followed.values()
+            for number, image in sorted(followed.images.items())
             if not image.final
         )
         return rows
@@ -197,49 +206,53 @@ class CallAccounts:
         """Return one row a syscall, and one an errno of a syscall, over the whole target."""
         return self._totals.rows_with(live)
 
-    def _life(self, record: _Record) -> Life:
+    def _follow(self, record: _Record) -> Followed:
         key = (record.pid, record.process_ns)
-        life = self._lives.get(key)
-        if life is None:
+        followed = self._followed.get(key)
+        if followed is None:
             self._processes += 1
-            life = self._lives[key] = Life(self._processes, record.pid)
-        if life.inherited is None and isinstance(record, wire.Start | wire.Head) and record.ppid:
-            self._born(life, record)
-        return life
+            followed = self._followed[key] = Followed(self._processes, record.pid)
+        if (
+            followed.inherited is None
+            and isinstance(record, wire.Start | wire.Head)
+            and record.ppid
+        ):
+            self._born(followed, record)
+        return followed
 
-    def _born(self, life: Life, record: wire.Start | wire.Head) -> None:
-        """Note whose child it is. Not the first record has to tell: tables and refused calls are
+    def _born(self, followed: Followed, record: wire.Start | wire.Head) -> None:
+        """Note whose child it is. Not the first record has to tell: tables and blocked calls are
         read from maps, maybe before what was written of the start into the ring buffer."""
-        life.ppid = record.ppid
-        parent = self._lives.get((record.ppid, record.parent_ns))
+        followed.ppid = record.ppid
+        parent = self._followed.get((record.ppid, record.parent_ns))
         if parent is not None:
-            life.parent_id = parent.process_id
-            life.inherited = parent.executable(parent.image_at(record.process_ns))
+            followed.parent_id = parent.process_id
+            followed.inherited = parent.executable(parent.image_at(record.process_ns))
 
     def _retire(self, key: ProcessKey) -> None:
         """Forget the oldest of the ended ones: a long build must not fill the memory."""
         self._over.append(key)
         if len(self._over) > KEPT:
             oldest = self._over.popleft()
-            if oldest in self._lives and not self._lives[oldest].wanted:
-                del self._lives[oldest]
+            if oldest in self._followed and not self._followed[oldest].wanted:
+                del self._followed[oldest]
 
-    def _thread_id(self, life: Life, thread_ns: int) -> int:
-        known = life.threads.get(thread_ns)
+    def _thread_id(self, followed: Followed, thread_ns: int) -> int:
+        known = followed.threads.get(thread_ns)
         if known is None:
             self._threads += 1
-            known = life.threads[thread_ns] = self._threads
+            known = followed.threads[thread_ns] = self._threads
         return known
 
-    def _process(self, life: Life, number: int, image: Image) -> Process:
-        status = life.status if number == max(life.images) else None
+    def _process(self, followed: Followed, number: int, image: Image) -> Process:
+        status = followed.status if number == max(followed.images) else None
         code, signal = decode_status(status)
         return Process(
-            process_id=life.process_id,
+            process_id=followed.process_id,
             image=number,
-            pid=life.pid,
-            parent_id=life.parent_id,
-            ppid=life.ppid,
+            pid=followed.pid,
+            parent_id=followed.parent_id,
+            ppid=followed.ppid,
             comm=image.comm,
             executable=image.executable,
             argv=image.argv,
@@ -253,10 +266,10 @@ class CallAccounts:
     def _since(self, instant_ns: int) -> int:
         return instant_ns - (self.origin_ns or 0)
 
-    def _rows(self, life: Life, table: wire.Table) -> Iterator[SyscallStat]:
+    def _rows(self, followed: Followed, table: wire.Table) -> Iterator[SyscallStat]:
         head = table.head
-        thread = self._thread_id(life, head.thread_ns)
-        where = (life.process_id, head.pid, head.image, thread)
+        thread = self._thread_id(followed, head.thread_ns)
+        where = (followed.process_id, head.pid, head.image, thread)
         flying = (head.call_abi, head.call_nr) if head.call_ns else None
         for slot in table.slots:
             unfinished = int((slot.abi, slot.nr) == flying)
@@ -293,10 +306,10 @@ class CallAccounts:
             histogram=slot.histogram,
         )
 
-    def _error_rows(self, life: Life, table: wire.Table) -> Iterator[SyscallError]:
+    def _error_rows(self, followed: Followed, table: wire.Table) -> Iterator[SyscallError]:
         head = table.head
-        thread = self._thread_id(life, head.thread_ns)
-        where = (life.process_id, head.pid, head.image, thread)
+        thread = self._thread_id(followed, head.thread_ns)
+        where = (followed.process_id, head.pid, head.image, thread)
         yield from self._errnos(where, head.tid, table.errnos)
 
     def _errnos(

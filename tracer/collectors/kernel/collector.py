@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.collectors.kernel import wire
 from tracer.collectors.kernel.accounts import CallAccounts
+from tracer.collectors.kernel.blocked import REGISTER_BYTES, BlockedCalls, Decide
 from tracer.collectors.kernel.clock import ahead_ns
-from tracer.collectors.kernel.further import Further
 from tracer.collectors.kernel.program.loaded import Program
 from tracer.collectors.kernel.program.variant import explained, variant
-from tracer.collectors.kernel.refusals import REGISTER_BYTES, Decide, Refusals
+from tracer.collectors.kernel.table_parts import TableParts
 from tracer.completeness import counts_are_exact
 from tracer.errors import KernelError
 from tracer.model import BlockedCall, Loss, Process
@@ -83,8 +83,8 @@ class KernelCollector:
         variant()  # where there is no program, it says so: before all else
         self._ahead_ns = ahead_ns()
         self._accounts = CallAccounts()
-        self._refusals = Refusals(decide)
-        self._further = Further()
+        self._blocked = BlockedCalls(decide)
+        self._table_parts = TableParts()
         try:
             self._program = Program(self._take, logged, verdicts)
             self._program.attach()
@@ -165,7 +165,7 @@ class KernelCollector:
     def _blocked_calls(self) -> tuple[BlockedCall, ...]:
         # Texts before rows: what comes in between then is a call of which no text is known.
         texts = tuple(self._program.texts())
-        return self._refusals.rows(self._program.refused(), texts, self._accounts)
+        return self._blocked.rows(self._program.blocked(), texts, self._accounts)
 
     def _losses(self) -> Iterable[Loss]:
         for kind, count in self._program.losses().items():
@@ -177,23 +177,23 @@ class KernelCollector:
     def _take(self, data: bytes) -> None:
         kind = wire.kind_of(data)
         if kind == wire.RECORD_FURTHER:
-            self._further.add(data)
+            self._table_parts.add(data)
         elif kind in wire.TABLES_END:
-            table = self._further.joined(wire.table(data))
+            table = self._table_parts.joined(wire.table(data))
             self._accounts.ended(table)
             if table.head.flags & wire.THREAD_LAST:
-                self._refusals.ended(table.head.pid, table.head.process_ns)
+                self._blocked.ended(table.head.pid, table.head.process_ns)
         elif kind == wire.RECORD_START:
             start = wire.start(data)
             self._accounts.started(start)
-            self._refusals.forked(start)
+            self._blocked.forked(start)
         elif kind == wire.RECORD_VALUES:
             self._accounts.noted(wire.arguments(data))
         elif kind == wire.RECORD_EXEC:
             self._accounts.executed(wire.exec_(data))
         elif kind in (wire.RECORD_MAP, wire.RECORD_PROGRAM):
-            self._refusals.mapped(wire.file(data))
-        elif kind == wire.RECORD_REFUSED:
-            record = wire.refused(data, REGISTER_BYTES)
+            self._blocked.mapped(wire.file(data))
+        elif kind == wire.RECORD_BLOCKED:
+            record = wire.blocked(data, REGISTER_BYTES)
             self._accounts.identity(record.key)  # it is to be remembered
-            self._refusals.refused(record)
+            self._blocked.add(record)

@@ -24,8 +24,8 @@ def unrecorded(
 
     ``misses``: by program, of the whole machine. ``starts`` and ``results``: calls that were
     made good, of which the entry or the exit was skipped. ``doubtful``: what was taken for a
-    refusal, and may be a call whose entry was skipped. ``filtered``: calls may be refused, which
-    then have an exit alone.
+    blocked call, and may be a call whose entry was skipped. ``filtered``: calls may be blocked,
+    which then have an exit alone.
     """
     if not any(name + AGAIN in misses for name in RARE):
         return sum(misses.values())

@@ -1,4 +1,4 @@
-"""Which arguments of which calls are paths: what the program reads of a refused call.
+"""Which arguments of which calls are paths: what the program reads of a blocked call.
 
 By number, since a start looks no name up. A test holds this against the signatures that the
 reports decode calls by.

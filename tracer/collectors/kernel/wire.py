@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 from tracer.model import HISTOGRAM_BUCKETS
 
-RECORD_THREAD, RECORD_EXEC, RECORD_MAP, RECORD_REFUSED, RECORD_START = 1, 2, 3, 4, 5
+RECORD_THREAD, RECORD_EXEC, RECORD_MAP, RECORD_BLOCKED, RECORD_START = 1, 2, 3, 4, 5
 RECORD_PROGRAM, RECORD_FURTHER, RECORD_BARE, RECORD_PLAIN = 6, 7, 8, 9
 RECORD_VALUES = 10
 TABLES_END = (RECORD_THREAD, RECORD_BARE, RECORD_PLAIN)
 """What tells of the end of a thread or of its image."""
 END_SNAPSHOT, END_EXEC, END_EXIT = 0, 1, 2
 THREAD_LAST, THREAD_GROUP_EXIT, THREAD_KILLED_HERE, THREAD_CUT_SHORT = 2, 4, 8, 16
-REFUSED_RETURN, REFUSED_SIGSYS, REFUSED_EXIT, REFUSED_LOG = 0, 1, 2, 3
+BLOCKED_RETURN, BLOCKED_SIGSYS, BLOCKED_EXIT, BLOCKED_LOG = 0, 1, 2, 3
 ERRNO_BLOCKED = 0x8000
 
 SLOTS, FURTHER = 22, 4
@@ -65,8 +65,8 @@ _KEY_ARGS = struct.Struct("=6Q")
 _COUNT = struct.Struct("=3Q")
 _ARGUMENTS = struct.Struct("=2IQ4I3Q")
 _TEXT_KEY = struct.Struct("=QI2h240s240s")
-_REFUSED = struct.Struct("=IIQ")
-_REFUSED_TAIL = struct.Struct("=QQq")
+_BLOCKED = struct.Struct("=IIQ")
+_BLOCKED_TAIL = struct.Struct("=QQq")
 _FRAMES_BYTES = 16 * 32  # struct bpf_stack_build_id, include/uapi/linux/bpf.h
 _RING_HEADER = 8  # BPF_RINGBUF_HDR_SZ, include/uapi/linux/bpf.h
 _OWNER = struct.Struct("=Q")
@@ -102,7 +102,7 @@ MAP_BYTES = {
     "pool_state": (4, POOL_STATE_BYTES),
     "spares": (0, _SPARE.size),
     "overflow": (OVERFLOW_KEY_BYTES, SLOT_BYTES),
-    "refused": (KEY_BYTES, COUNT_BYTES),
+    "blocked": (KEY_BYTES, COUNT_BYTES),
     "texts": (TEXT_KEY_BYTES, COUNT_BYTES),
     "enrolled": (4, _ENROLLED.size),
 }
@@ -232,7 +232,7 @@ class Arguments(NamedTuple):
 
 
 class Text(NamedTuple):
-    """struct text_key with its value: what the paths of some refused calls of a row said."""
+    """struct text_key with its value: what the paths of some blocked calls of a row said."""
 
     row: tuple[int, int]
     """first_ns and tid of the row."""
@@ -244,8 +244,8 @@ class Text(NamedTuple):
     last_ns: int
 
 
-class RefusedKey(NamedTuple):
-    """struct refused_key: what makes two refused calls the same."""
+class BlockedKey(NamedTuple):
+    """struct blocked_key: what makes two blocked calls the same."""
 
     process_ns: int
     thread_ns: int
@@ -262,12 +262,12 @@ class RefusedKey(NamedTuple):
     args: tuple[int, ...]
 
 
-class Refused(NamedTuple):
-    """struct refused_record: the first of some refused calls that are the same."""
+class Blocked(NamedTuple):
+    """struct blocked_record: the first of some blocked calls that are the same."""
 
     at_ns: int
     key_bytes: bytes
-    key: RefusedKey
+    key: BlockedKey
     code_start: int
     code_end: int
     frames: bytes
@@ -411,44 +411,44 @@ def spec(places: tuple[int, ...]) -> int:
 
 
 def text(key: bytes, value: bytes) -> Text:
-    """Read what the paths of refused calls said, and how often."""
+    """Read what the paths of blocked calls said, and how often."""
     row_ns, tid, first_bytes, second_bytes, *held = _TEXT_KEY.unpack(key)
     sizes = [size for size in (first_bytes, second_bytes) if size]
     texts = (None if n == TEXT_UNREAD else t[: n - 1] for n, t in zip(sizes, held, strict=False))
     return Text((row_ns, tid), tuple(texts), *_COUNT.unpack(value))
 
 
-def refused_key(data: bytes, offset: int = 0) -> RefusedKey:
-    """Read the key of a refused call."""
+def blocked_key(data: bytes, offset: int = 0) -> BlockedKey:
+    """Read the key of a blocked call."""
     (process_ns, thread_ns, *small, ret, ip, sp) = _KEY.unpack_from(data, offset)
     pid, tid, image, nr, abi, how, sigsys, _reserved = small
     args = _KEY_ARGS.unpack_from(data, offset + _KEY.size)
-    return RefusedKey(
+    return BlockedKey(
         process_ns, thread_ns, pid, tid, image, nr, abi, how, sigsys, ret, ip, sp, args
     )
 
 
-def refused_count(data: bytes) -> tuple[int, int, int]:
-    """Read how often a refused call came, and when first and last."""
+def blocked_count(data: bytes) -> tuple[int, int, int]:
+    """Read how often a blocked call came, and when first and last."""
     count, first_ns, last_ns = _COUNT.unpack_from(data)
     return count, first_ns, last_ns
 
 
-def refused(data: bytes, register_bytes: int) -> Refused:
-    """Read the record of a refused call; ``register_bytes`` is the size of user_regs."""
-    _kind, stack_bytes, at_ns = _REFUSED.unpack_from(data)
-    at = _REFUSED.size
-    key = refused_key(data, at)
+def blocked(data: bytes, register_bytes: int) -> Blocked:
+    """Read the record of a blocked call; ``register_bytes`` is the size of user_regs."""
+    _kind, stack_bytes, at_ns = _BLOCKED.unpack_from(data)
+    at = _BLOCKED.size
+    key = blocked_key(data, at)
     key_bytes = bytes(data[at : at + KEY_BYTES])
     at += KEY_BYTES
-    code_start, code_end, frames_bytes = _REFUSED_TAIL.unpack_from(data, at)
-    at += _REFUSED_TAIL.size
+    code_start, code_end, frames_bytes = _BLOCKED_TAIL.unpack_from(data, at)
+    at += _BLOCKED_TAIL.size
     frames = bytes(data[at : at + max(frames_bytes, 0)])
     at += _FRAMES_BYTES
     registers = bytes(data[at : at + register_bytes])
     at += register_bytes
     stack = bytes(data[at : at + stack_bytes])
-    return Refused(at_ns, key_bytes, key, code_start, code_end, frames, registers, stack)
+    return Blocked(at_ns, key_bytes, key, code_start, code_end, frames, registers, stack)
 
 
 def overflow_key(data: bytes) -> OverflowKey:

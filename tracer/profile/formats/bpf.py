@@ -12,7 +12,7 @@ from tracer import syscalls
 from tracer.errors import FilterError, ProfileError
 from tracer.profile import cubes, execs, machine, once
 from tracer.profile.cases import unnamed
-from tracer.profile.formats import found, runtimes
+from tracer.profile.formats import clauses, runtimes
 from tracer.profile.formats.interface import Context, Format, Source
 from tracer.profile.formats.policy import Call, Policy, Remarks
 from tracer.profile.records import ACTION_KINDS, Action, demultiplex
@@ -105,9 +105,9 @@ class _Filters:
             self._context.fail(
                 None, "the filter looks at the place of the call, which no profile can: leave it be"
             )
-        said = [found.Way(self._action(verdict(way.value), name), way.facts) for way in ways]
+        said = [clauses.Way(self._action(verdict(way.value), name), way.facts) for way in ways]
         try:
-            return found.call(name, said, self.default)
+            return clauses.call(name, said, self.default)
         except cubes.TooMany:
             self._context.fail(
                 None, f'the filter asks more of the arguments of "{name}" than a profile can say'

@@ -26,7 +26,7 @@ from tracer.model import Argument, BlockedCall, Loss, Process, Sample, SyscallEr
 from tracer.store.location import fallback_roots, spool_root
 from tracer.store.spool import folder
 from tracer.store.spool.encode import json_lines, json_object
-from tracer.store.spool.log import Log
+from tracer.store.spool.row_file import RowFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -67,7 +67,7 @@ class _Place(NamedTuple):
     root: int
     inner: int
     lock: int
-    logs: dict[str, Log]
+    logs: dict[str, RowFile]
     path: Path
 
     def close(self, *, but_lock: bool = False) -> None:
@@ -224,7 +224,7 @@ def _make(root: Path, database: Path, run: Run, user: Identity) -> _Place:
         opened.append(inner := folder.open_subfolder(building, top))
         opened.append(lock := folder.new_file(LOCK, inner))
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        logs = {table: Log.create(table, kind, inner) for table, kind in LOGGED.items()}
+        logs = {table: RowFile.create(table, kind, inner) for table, kind in LOGGED.items()}
         _write_run(inner, run, database, 0, dict.fromkeys(FINAL, 0), finished=False)
         os.rename(building, run.run_id, src_dir_fd=top, dst_dir_fd=top)
     except BaseException:

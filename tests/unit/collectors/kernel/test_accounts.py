@@ -9,7 +9,7 @@ import pytest
 from tracer import syscalls
 from tracer.collectors.kernel import wire
 from tracer.collectors.kernel.accounts import KEPT, CallAccounts
-from tracer.collectors.kernel.lives import decode_status
+from tracer.collectors.kernel.followed import decode_status
 from tracer.model import HISTOGRAM_BUCKETS
 
 NATIVE = syscalls.native_abi()
@@ -262,15 +262,15 @@ def test_a_child_runs_what_its_parent_ran_until_it_execs() -> None:
     assert accounts.executable_of(refused(10, ORIGIN + 4, 0)) == "/bin/find"
 
 
-def refused(pid: int, process_ns: int, image: int) -> wire.RefusedKey:
+def refused(pid: int, process_ns: int, image: int) -> wire.BlockedKey:
     """The key of a refused call of a process's first thread."""
-    return wire.RefusedKey(
+    return wire.BlockedKey(
         process_ns, process_ns, pid, pid, image, 57, 0, 0, 0, 0, 0, 0, (0, 0, 0, 0, 0, 0)
     )
 
 
-def refused_key(pid: int, at: int) -> wire.RefusedKey:
-    return wire.RefusedKey(at, at, pid, pid, 0, READ, 0, 0, 0, -1, 0, 0, (0,) * 6)
+def blocked_key(pid: int, at: int) -> wire.BlockedKey:
+    return wire.BlockedKey(at, at, pid, pid, 0, READ, 0, 0, 0, -1, 0, 0, (0,) * 6)
 
 
 def test_a_refused_call_that_is_read_before_the_start_of_its_process_takes_no_parent_from_it() -> (
@@ -281,9 +281,9 @@ def test_a_refused_call_that_is_read_before_the_start_of_its_process_takes_no_pa
     accounts = CallAccounts()
     accounts.started(start(7, ORIGIN))
     accounts.executed(exec_(7, ORIGIN, 0, b"sh\0", ORIGIN))
-    identity = accounts.identity(refused_key(9, ORIGIN + 20))
-    accounts.identity(refused_key(8, ORIGIN + 10))
-    assert accounts.executable_of(refused_key(8, ORIGIN + 10)) is None
+    identity = accounts.identity(blocked_key(9, ORIGIN + 20))
+    accounts.identity(blocked_key(8, ORIGIN + 10))
+    assert accounts.executable_of(blocked_key(8, ORIGIN + 10)) is None
     accounts.started(start(8, ORIGIN + 10, parent=(7, ORIGIN)))
     accounts.started(start(9, ORIGIN + 20, parent=(8, ORIGIN + 10)))
     parents = {process.pid: (process.ppid, process.parent_id) for process in accounts.processes()}
@@ -291,13 +291,13 @@ def test_a_refused_call_that_is_read_before_the_start_of_its_process_takes_no_pa
     assert parents == {7: (None, None), 8: (7, ids[7]), 9: (8, ids[8])}
     assert ids[9] == identity[0]
     for pid, at in ((8, ORIGIN + 10), (9, ORIGIN + 20)):
-        assert accounts.executable_of(refused_key(pid, at)) == "/bin/sh"
+        assert accounts.executable_of(blocked_key(pid, at)) == "/bin/sh"
 
 
 def test_a_table_tells_the_parent_where_the_record_of_the_start_was_lost() -> None:
     accounts = CallAccounts()
     accounts.started(start(7, ORIGIN))
-    accounts.identity(refused_key(8, ORIGIN + 10))
+    accounts.identity(blocked_key(8, ORIGIN + 10))
     ended(accounts, head(8, ORIGIN + 10, flags=LAST, ppid=7, parent_ns=ORIGIN))
     command, child = accounts.processes()
     assert (child.pid, child.ppid, child.parent_id) == (8, 7, command.process_id)

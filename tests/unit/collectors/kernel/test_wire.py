@@ -12,9 +12,9 @@ import pytest
 
 from tests.support import ROOT
 from tracer.collectors.kernel import wire
+from tracer.collectors.kernel.blocked import REGISTER_BYTES
 from tracer.collectors.kernel.paths import DIRECT_NUMBERS
 from tracer.collectors.kernel.program.variant import TAILS
-from tracer.collectors.kernel.refusals import REGISTER_BYTES
 from tracer.model import HISTOGRAM_BUCKETS, HISTOGRAM_FIRST_SHIFT, Loss
 from tracer.report import losses
 
@@ -85,8 +85,8 @@ FIELDS: dict[str, tuple[Callable[[bytes], Any], dict[str, str]]] = {
             )
         },
     ),
-    "refused_key": (
-        wire.refused_key,
+    "blocked_key": (
+        wire.blocked_key,
         {
             name: name
             for name in (
@@ -95,8 +95,8 @@ FIELDS: dict[str, tuple[Callable[[bytes], Any], dict[str, str]]] = {
             )
         },
     ),
-    "refused_record": (
-        lambda data: wire.refused(data, REGISTER_BYTES),
+    "blocked_record": (
+        lambda data: wire.blocked(data, REGISTER_BYTES),
         {name: name for name in ("at_ns", "code_start", "code_end")},
     ),
     "overflow_key": (
@@ -116,8 +116,8 @@ SIZES = {
     "struct enrolled": len(wire.armed()),
     "struct spare": len(wire.spare(0, 0)),
     "struct pool_state": wire.POOL_STATE_BYTES,
-    "struct refused_key": wire.KEY_BYTES,
-    "struct refused_count": wire.COUNT_BYTES,
+    "struct blocked_key": wire.KEY_BYTES,
+    "struct blocked_count": wire.COUNT_BYTES,
     "struct text_key": wire.TEXT_KEY_BYTES,
     "struct text_count": wire.COUNT_BYTES,
     "struct slot": wire.SLOT_BYTES,
@@ -133,15 +133,15 @@ ARRAYS = {
     "file_record": ("path_bytes", "path_whole", "path"),
     "text_key": ("row_ns", "tid", "bytes", "text"),
     "text_count": ("count", "first_ns", "last_ns"),
-    "refused_key": ("args",),
-    "refused_record": ("key", "frames_bytes", "frames", "regs", "stack_bytes", "stack"),
+    "blocked_key": ("args",),
+    "blocked_record": ("key", "frames_bytes", "frames", "regs", "stack_bytes", "stack"),
     "thread": ("owner", "head"),
     "enrolled": ("armed", "thread"),
     "table": ("kind", "errnos", "written", "slots"),
     "pool_state": ("taken", "all", "low"),
     "errno_key": ("nr", "abi", "errno_blocked"),
     "errno_slot": ("key", "count"),
-    "refused_count": ("count", "first_ns", "last_ns"),
+    "blocked_count": ("count", "first_ns", "last_ns"),
 }
 
 CONSTANTS = {
@@ -240,8 +240,8 @@ def test_the_state_of_the_pool_is_written_where_c_has_it(places: Places) -> None
 def test_wide_and_negative_values_are_read_whole(places: Places) -> None:
     """64 bits of an argument, a negative result, a wait status."""
     full = 2**64 - 1
-    data = record(places, "refused_key", ip=full, sp=full - 1, ret=full, args=bytes([255]) * 48)
-    key = wire.refused_key(data)
+    data = record(places, "blocked_key", ip=full, sp=full - 1, ret=full, args=bytes([255]) * 48)
+    key = wire.blocked_key(data)
     assert (key.ip, key.sp, key.ret, key.args) == (full, full - 1, -1, (full,) * 6)
 
 
@@ -368,10 +368,10 @@ def test_names_end_with_their_zero(places: Places) -> None:
 
 def test_a_refused_record_is_taken_apart(places: Places) -> None:
     """Key, frames, registers and as much of the stack as was copied."""
-    key = record(places, "refused_key", pid=5, args=b"\1")[: wire.KEY_BYTES]
+    key = record(places, "blocked_key", pid=5, args=b"\1")[: wire.KEY_BYTES]
     data = record(
         places,
-        "refused_record",
+        "blocked_record",
         key=key,
         frames_bytes=32,
         frames=b"f" * 32,
@@ -379,18 +379,18 @@ def test_a_refused_record_is_taken_apart(places: Places) -> None:
         stack_bytes=3,
         stack=b"abcd",
     )
-    refused = wire.refused(data, REGISTER_BYTES)
-    assert refused.key_bytes == key
-    assert (refused.key.pid, refused.key.args[0]) == (5, 1)
-    assert (refused.frames, refused.stack) == (b"f" * 32, b"abc")
-    assert refused.registers == b"r" * REGISTER_BYTES
+    blocked = wire.blocked(data, REGISTER_BYTES)
+    assert blocked.key_bytes == key
+    assert (blocked.key.pid, blocked.key.args[0]) == (5, 1)
+    assert (blocked.frames, blocked.stack) == (b"f" * 32, b"abc")
+    assert blocked.registers == b"r" * REGISTER_BYTES
 
 
 def test_frames_that_could_not_be_had_are_none(places: Places) -> None:
     """bpf_get_stack's error in place of their size."""
     failed = (-14 % 2**64).to_bytes(8, "little")
-    data = record(places, "refused_record", frames_bytes=failed, frames=b"f" * 32)
-    assert wire.refused(data, REGISTER_BYTES).frames == b""
+    data = record(places, "blocked_record", frames_bytes=failed, frames=b"f" * 32)
+    assert wire.blocked(data, REGISTER_BYTES).frames == b""
 
 
 def test_the_launcher_is_enrolled_armed(places: Places) -> None:
@@ -398,7 +398,7 @@ def test_the_launcher_is_enrolled_armed(places: Places) -> None:
     assert wire.armed() == record(places, "enrolled", armed=1)[: places["struct_enrolled"][1]]
 
 
-@pytest.mark.parametrize("prefix", ["RECORD", "END", "THREAD", "REFUSED", "MARK", "VERDICT"])
+@pytest.mark.parametrize("prefix", ["RECORD", "END", "THREAD", "BLOCKED", "MARK", "VERDICT"])
 def test_constants_are_those_of_c(prefix: str) -> None:
     """Each #define of a kind, an end, a flag, a way."""
     text = RECORDS.read_text()

@@ -157,7 +157,7 @@ class Program:
             libbpf.update(self._maps["marks"], wire.MARK_TAKEN, room)
 
     def _read(self, data: bytes) -> None:
-        if wire.kind_of(data) == wire.RECORD_REFUSED:
+        if wire.kind_of(data) == wire.RECORD_BLOCKED:
             self._read_stack_bytes += wire.ring_room(data)
 
     def live_tables(self) -> Iterator[wire.Table]:
@@ -170,14 +170,14 @@ class Program:
         for key, value in libbpf.pairs(fd, wire.OVERFLOW_KEY_BYTES, wire.SLOT_BYTES):
             yield wire.overflow_key(key), wire.slot(value)
 
-    def refused(self) -> Iterator[tuple[bytes, tuple[int, int, int]]]:
-        """Yield the key of each distinct refused call with (count, first ns, last ns)."""
-        fd = self._maps["refused"]
+    def blocked(self) -> Iterator[tuple[bytes, tuple[int, int, int]]]:
+        """Yield the key of each distinct blocked call with (count, first ns, last ns)."""
+        fd = self._maps["blocked"]
         for key, value in libbpf.pairs(fd, wire.KEY_BYTES, wire.COUNT_BYTES):
-            yield key, wire.refused_count(value)
+            yield key, wire.blocked_count(value)
 
     def texts(self) -> Iterator[wire.Text]:
-        """Yield what the paths of refused calls said: those of one row, each distinct one."""
+        """Yield what the paths of blocked calls said: those of one row, each distinct one."""
         for key, value in libbpf.pairs(self._maps["texts"], wire.TEXT_KEY_BYTES, wire.COUNT_BYTES):
             yield wire.text(key, value)
 
@@ -201,7 +201,7 @@ class Program:
             starts=losses["untimed_calls"],
             results=losses["untold_results"],
             doubtful=marks[wire.MARK_DOUBTFUL],
-            filtered=marks[wire.MARK_FILTERS] > 0 or next(self.refused(), None) is not None,
+            filtered=marks[wire.MARK_FILTERS] > 0 or next(self.blocked(), None) is not None,
         )
 
     def detach(self) -> None:

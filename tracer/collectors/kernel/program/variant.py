@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 RING_BYTES = 16 << 20
-"""One half is for tables and starts alone, whatever is refused meanwhile."""
+"""One half is for tables and starts alone, whatever is blocked meanwhile."""
 
 RAW_TRACEPOINTS = (
     "signal_generate",

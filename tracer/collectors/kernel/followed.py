@@ -22,7 +22,7 @@ class Image:
         """Whether its row has been handed on: nothing more is to come."""
 
 
-class Life:
+class Followed:
     """One process, as its records tell it."""
 
     def __init__(self, process_id: int, pid: int) -> None:

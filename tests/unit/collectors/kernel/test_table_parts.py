@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.unit.collectors.kernel.test_accounts import head, slot
-from tracer.collectors.kernel import further, wire
+from tracer.collectors.kernel import table_parts, wire
 
 
 def part(at: wire.Head, *slots: wire.Slot) -> bytes:
@@ -17,7 +17,7 @@ def part(at: wire.Head, *slots: wire.Slot) -> bytes:
 
 def test_the_parts_of_a_table_come_to_it_and_to_no_other() -> None:
     mine, other = head(7, 1), head(8, 2)
-    parts = further.Further()
+    parts = table_parts.TableParts()
     parts.add(part(mine, slot(1, calls=2), slot(2)))
     parts.add(part(mine, slot(3)))
     assert parts.joined(wire.Table(other, (), (slot(9),))).slots == (slot(9),)
@@ -28,8 +28,8 @@ def test_the_parts_of_a_table_come_to_it_and_to_no_other() -> None:
 
 def test_parts_whose_table_never_comes_are_forgotten_in_the_end() -> None:
     """The ring buffer had no room for it, and it is counted as lost."""
-    parts = further.Further()
-    for pid in range(further._KEPT + 1):
+    parts = table_parts.TableParts()
+    for pid in range(table_parts._KEPT + 1):
         parts.add(part(head(pid, 1), slot(1)))
     assert parts.joined(wire.Table(head(0, 1), (), ())).slots == ()
     assert len(parts.joined(wire.Table(head(1, 1), (), ())).slots) == 1

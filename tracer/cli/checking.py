@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _ANOTHER = "name another --baseline FILE"
 
 
-class Guarding(NamedTuple):
+class Checking(NamedTuple):
     """A baseline that was read, and where it may be written, before anything is started."""
 
     baseline: Baseline
@@ -33,7 +33,7 @@ class Guarding(NamedTuple):
     """Where the baseline is written; None if it is not to be changed."""
 
     @classmethod
-    def open(cls, path: str, style: str, database: Path, *, update: bool) -> Guarding:
+    def open(cls, path: str, style: str, database: Path, *, update: bool) -> Checking:
         """Raises SbtraceError for a baseline that is missing, wrong, or cannot be written."""
         found = baseline.read(Path(path), may_be_missing=update)
         place = Destination.open(Path(path), database, _ANOTHER) if update else None

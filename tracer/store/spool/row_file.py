@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class Log:
+class RowFile:
     """One table's appended rows. Methods raise OSError, and then the file is as it was."""
 
     def __init__(self, file: int, kind: type[NamedTuple]) -> None:
@@ -29,7 +29,7 @@ class Log:
         """Add rows, all of this log's kind."""
         self._write("".join(json_lines(self._kind, rows)).encode())
 
-    def copy_from(self, other: Log) -> None:
+    def copy_from(self, other: RowFile) -> None:
         """Add all that ``other`` holds."""
         for start in range(0, other.size, 1 << 20):
             self._write(os.pread(other._file, min(1 << 20, other.size - start), start))

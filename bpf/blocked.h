@@ -1,6 +1,6 @@
-/* Calls that seccomp refused or logged, with registers and stack. */
-#ifndef SBTRACE_REFUSED_H
-#define SBTRACE_REFUSED_H
+/* Calls that seccomp blocked or logged, with registers and stack. */
+#ifndef SBTRACE_BLOCKED_H
+#define SBTRACE_BLOCKED_H
 
 /* Copies what is mapped of the stack above sp: all of it, or the largest part that reads. */
 static __always_inline u32 copy_stack(char *to, u64 sp) {
@@ -18,11 +18,11 @@ static __always_inline u32 copy_stack(char *to, u64 sp) {
 }
 
 /* What one such record takes in the ring buffer, with its header (kernel/bpf/ringbuf.c). */
-#define STACK_ROOM ((sizeof(struct refused_record) + BPF_RINGBUF_HDR_SZ + 7) / 8 * 8)
+#define STACK_ROOM ((sizeof(struct blocked_record) + BPF_RINGBUF_HDR_SZ + 7) / 8 * 8)
 
 /* Stacks that nobody has read yet have one half of the ring buffer and no more, so that the other
  * one is always there for tables and starts: a row can do without its stack, a lost table is lost
- * calls. Claimed before it is looked at: of two at once, both may be refused, but never both get
+ * calls. Claimed before it is looked at: of two at once, both may be blocked, but never both get
  * the room that only one fits into. */
 static __always_inline bool claim_stack_room(void) {
     u32 claimed = MARK_STACKS, read = MARK_TAKEN;
@@ -45,39 +45,39 @@ static __always_inline void unclaim_stack_room(void) {
         __sync_fetch_and_add(all, -STACK_ROOM);
 }
 
-static __always_inline void write_refused(void *ctx, struct scratch *work, u64 now) {
-    struct refused_record *record;
+static __always_inline void write_blocked(void *ctx, struct scratch *work, u64 now) {
+    struct blocked_record *record;
     void *task = (void *)bpf_get_current_task();
 
     if (!claim_stack_room()) {
         lose(LOST_STACKS, 1);
         return;
     }
-    record = records.ringbuf_reserve(sizeof(struct refused_record));
+    record = records.ringbuf_reserve(sizeof(struct blocked_record));
     if (!record) {
         unclaim_stack_room();
         lose(LOST_STACKS, 1);
         return;
     }
     void *mm = FIELD(void *, task, OFFSET_task_struct_mm);
-    record->kind = RECORD_REFUSED;
+    record->kind = RECORD_BLOCKED;
     record->at_ns = now;
-    bpf_probe_read_kernel(&record->key, sizeof(record->key), &work->refused);
+    bpf_probe_read_kernel(&record->key, sizeof(record->key), &work->blocked);
     bpf_probe_read_kernel(&record->regs, sizeof(record->regs), &work->regs);
     record->code_start = FIELD(u64, mm, OFFSET_mm_struct_start_code);
     record->code_end = FIELD(u64, mm, OFFSET_mm_struct_end_code);
     record->frames_bytes = bpf_get_stack(ctx, record->frames, sizeof(record->frames),
                                          BPF_F_USER_STACK | BPF_F_USER_BUILD_ID);
-    record->stack_bytes = copy_stack(record->stack, work->refused.sp);
+    record->stack_bytes = copy_stack(record->stack, work->blocked.sp);
     records.ringbuf_submit(record, wakeup(sizeof(*record)));
 }
 
-/* Records a refused (or logged) call with its cause; the same call again only adds one.
- * work->regs and work->refused.{nr,abi,how,ret} are set by the caller. */
-static __always_inline void record_refused(void *ctx, struct thread *thread, void *kernel_regs,
+/* Records a blocked (or logged) call with its cause; the same call again only adds one.
+ * work->regs and work->blocked.{nr,abi,how,ret} are set by the caller. */
+static __always_inline void record_blocked(void *ctx, struct thread *thread, void *kernel_regs,
                                            struct scratch *work) {
-    struct refused_key *key = &work->refused;
-    struct refused_count *seen;
+    struct blocked_key *key = &work->blocked;
+    struct blocked_count *seen;
     u64 now = bpf_ktime_get_ns();
 
     key->process_ns = thread->head.process_ns;
@@ -92,19 +92,19 @@ static __always_inline void record_refused(void *ctx, struct thread *thread, voi
     arguments(&work->regs, key->abi, kernel_regs, key->args);
     work->row_ns = now;
     work->row_last_ns = now;
-    seen = refused.lookup(key);
+    seen = blocked.lookup(key);
     if (seen) {
         seen->count++; /* one thread's own key: no race */
         seen->last_ns = now;
         work->row_ns = seen->first_ns;
         return;
     }
-    struct refused_count first = {.count = 1, .first_ns = now, .last_ns = now};
-    if (refused.update(key, &first)) {
+    struct blocked_count first = {.count = 1, .first_ns = now, .last_ns = now};
+    if (blocked.update(key, &first)) {
         work->row_ns = 0;
         lose(LOST_DETAILS, 1);
     } else {
-        write_refused(ctx, work, now);
+        write_blocked(ctx, work, now);
     }
 }
 
@@ -125,28 +125,28 @@ static __always_inline bool is_always_allowed(void *task, u32 nr) {
     return nr < DIRECT_NRS && READ(u8, (char *)cache + nr / 8) >> nr % 8 & 1;
 }
 
-/* A refused call, before sys_enter could fire. work->regs is set by the caller. */
-static __always_inline void count_refused(void *ctx, struct thread *thread, void *kernel_regs,
+/* A blocked call, before sys_enter could fire. work->regs is set by the caller. */
+static __always_inline void count_blocked(void *ctx, struct thread *thread, void *kernel_regs,
                                           struct scratch *work, u32 how, long ret) {
     struct table *table = element(thread->head.table);
     struct slot *slot;
 
     if (!table)
         return;
-    work->refused.how = how;
-    work->refused.ret = ret;
-    work->refused.nr = refused_nr(&work->regs, kernel_regs);
-    work->refused.abi = abi_of(bpf_get_current_task_btf(), work->refused.nr);
+    work->blocked.how = how;
+    work->blocked.ret = ret;
+    work->blocked.nr = blocked_nr(&work->regs, kernel_regs);
+    work->blocked.abi = abi_of(bpf_get_current_task_btf(), work->blocked.nr);
     /* From memory: of a kept value, the verifier would follow each ABI on its own path. */
-    u32 nr = *(volatile u32 *)&work->refused.nr, abi = *(volatile u32 *)&work->refused.abi;
+    u32 nr = *(volatile u32 *)&work->blocked.nr, abi = *(volatile u32 *)&work->blocked.abi;
 
     slot = slot_of(thread, table, abi, nr);
-    thread->head.noting = 0; /* `refused` has all its arguments */
+    thread->head.noting = 0; /* `blocked` has all its arguments */
     if (slot)
         slot->blocked++;
     else
         lose(LOST_SLOTS, 1);
-    record_refused(ctx, thread, kernel_regs, work);
+    record_blocked(ctx, thread, kernel_regs, work);
     thread->head.sigsys = 0;
     if (seccomp_mode((void *)bpf_get_current_task()) == SECCOMP_MODE_DEAD)
         thread->head.flags |= THREAD_KILLED_HERE;
@@ -155,13 +155,13 @@ static __always_inline void count_refused(void *ctx, struct thread *thread, void
 /* The same with what the call returned, which is an errno or a success that is none. */
 static __always_inline void count_returned(void *ctx, struct thread *thread, void *kernel_regs,
                                            struct scratch *work, u32 how, long ret) {
-    count_refused(ctx, thread, kernel_regs, work, how, ret);
+    count_blocked(ctx, thread, kernel_regs, work, how, ret);
     struct table *table = element(thread->head.table);
-    u64 error = -*(volatile s64 *)&work->refused.ret;
+    u64 error = -*(volatile s64 *)&work->blocked.ret;
 
     if (table && error - 1 < MAX_ERRNO)
-        count_errno(thread, table, *(volatile u32 *)&work->refused.abi,
-                    *(volatile u32 *)&work->refused.nr, error | 0x8000);
+        count_errno(thread, table, *(volatile u32 *)&work->blocked.abi,
+                    *(volatile u32 *)&work->blocked.nr, error | 0x8000);
 }
 
 /* Whether a signal waits that the task does not block. */
@@ -173,7 +173,7 @@ static __always_inline bool is_signalled(void *task) {
     return pending & ~FIELD(u64, task, OFFSET_task_struct_blocked);
 }
 
-#define IS_REFUSED  1
+#define IS_BLOCKED  1
 #define IS_DOUBTFUL 2 /* and what it is said to be may be wrong */
 
 /* Whether a filter stands behind an exit without an entry. A tracer skips calls, too: by the
@@ -189,19 +189,19 @@ static __always_inline u32 judge(void *kernel_regs, u32 abi, u32 nr, long ret) {
     if (abi == ABI_NATIVE && is_always_allowed(task, nr))
         return 0;
     if (ret == -ERESTARTSYS)
-        return is_signalled(task) ? 0 : IS_REFUSED | IS_DOUBTFUL;
+        return is_signalled(task) ? 0 : IS_BLOCKED | IS_DOUBTFUL;
     if (!is_traced(task))
-        return IS_REFUSED;
+        return IS_BLOCKED;
     bool unanswered = is_unanswered(kernel_regs, ret);
     if (nr == (u32)-1 || (unanswered && is_killed(bpf_get_current_task_btf())))
         return 0;
     if (is_emulated(task))
         return IS_DOUBTFUL;
-    return unanswered ? IS_REFUSED | IS_DOUBTFUL : IS_REFUSED;
+    return unanswered ? IS_BLOCKED | IS_DOUBTFUL : IS_BLOCKED;
 }
 
 /* Whether the exit is of a call at whose entry the kernel skipped us, beyond doubt: no filter of
- * the task's could have refused it. */
+ * the task's could have blocked it. */
 static __always_inline bool is_without_start(void *kernel_regs, u32 nr) {
     void *task = (void *)bpf_get_current_task();
     u32 mode = seccomp_mode(task);
@@ -221,20 +221,20 @@ static __always_inline bool count_without_start(struct bpf_raw_tracepoint_args *
     if (!work || thread->head.sigsys)
         return false;
     bpf_probe_read_kernel(&work->regs, sizeof(work->regs), kernel_regs);
-    u32 nr = refused_nr(&work->regs, kernel_regs);
+    u32 nr = blocked_nr(&work->regs, kernel_regs);
     if (nr == (u32)-1 || !is_without_start(kernel_regs, nr))
         return false;
-    work->refused.nr = nr;
-    work->refused.abi = abi_of(bpf_get_current_task_btf(), nr);
-    thread->head.call_nr = *(volatile u32 *)&work->refused.nr;
-    thread->head.call_abi = *(volatile u32 *)&work->refused.abi;
+    work->blocked.nr = nr;
+    work->blocked.abi = abi_of(bpf_get_current_task_btf(), nr);
+    thread->head.call_nr = *(volatile u32 *)&work->blocked.nr;
+    thread->head.call_abi = *(volatile u32 *)&work->blocked.abi;
     lose(LOST_STARTS, 1);
     returned_untimed(thread, ctx);
     return true;
 }
 
 /* Whether the call that is noted as in flight has another number than the one that returns with
- * an error: then it returned before, and this one was refused. What restores the registers of a
+ * an error: then it returned before, and this one was blocked. What restores the registers of a
  * signal's handler has the number -1 by now. */
 static __always_inline bool is_another_call(struct thread *thread, void *kernel_regs) {
     struct scratch *work = scratch(SCRATCH_EXIT);
@@ -242,7 +242,7 @@ static __always_inline bool is_another_call(struct thread *thread, void *kernel_
     if (!work)
         return false;
     bpf_probe_read_kernel(&work->regs, sizeof(work->regs), kernel_regs);
-    u32 nr = refused_nr(&work->regs, kernel_regs);
+    u32 nr = blocked_nr(&work->regs, kernel_regs);
     return nr != (u32)-1 && nr != thread->head.call_nr;
 }
 
@@ -254,26 +254,26 @@ static __always_inline void exit_without_entry(struct bpf_raw_tracepoint_args *c
         return;
     thread->head.flags &= ~THREAD_CUT_SHORT; /* it is over */
     bpf_probe_read_kernel(&work->regs, sizeof(work->regs), kernel_regs);
-    u32 nr = refused_nr(&work->regs, kernel_regs);
+    u32 nr = blocked_nr(&work->regs, kernel_regs);
     u32 abi = abi_of(bpf_get_current_task_btf(), nr);
-    work->refused.ret = result_of(abi, ctx);
+    work->blocked.ret = result_of(abi, ctx);
     /* Read anew each time: of a kept value, the verifier would follow each finding on its path. */
-    volatile s64 *ret = (s64 *)&work->refused.ret;
+    volatile s64 *ret = (s64 *)&work->blocked.ret;
     /* A tracer can hand its tracee a SIGSYS that looks like seccomp's; an answer it is not. */
     if (thread->head.sigsys && !is_rolled_back(&work->regs, kernel_regs, *ret))
         thread->head.sigsys = 0;
     if (!thread->head.sigsys) {
-        volatile u32 *found = &work->refused.how;
+        volatile u32 *found = &work->blocked.how;
         *found = judge(kernel_regs, abi, nr, *ret);
         lose(LOST_SKIPPED, *found / IS_DOUBTFUL); /* no branch: it would double the paths */
-        if (!(*found & IS_REFUSED))
+        if (!(*found & IS_BLOCKED))
             return;
         if (VALUE(PREEMPTIBLE))
             add_to_mark(MARK_DOUBTFUL);
     }
-    work->refused.how = thread->head.sigsys ? REFUSED_SIGSYS : REFUSED_RETURN;
-    u32 how = *(volatile u32 *)&work->refused.how;
-    count_returned(ctx, thread, kernel_regs, work, how, how == REFUSED_SIGSYS ? 0 : *ret);
+    work->blocked.how = thread->head.sigsys ? BLOCKED_SIGSYS : BLOCKED_RETURN;
+    u32 how = *(volatile u32 *)&work->blocked.how;
+    count_returned(ctx, thread, kernel_regs, work, how, how == BLOCKED_SIGSYS ? 0 : *ret);
 }
 
 #define SIGSYS      31
@@ -292,7 +292,7 @@ static __always_inline bool is_of_seccomp(struct thread *thread, struct scratch 
         return false;
     bpf_probe_read_kernel(&work->regs, sizeof(work->regs), kernel_regs);
     return FIELD(u64, info, SI_CALL_ADDR) == REGS_IP(&work->regs) &&
-           FIELD(s32, info, SI_SYSCALL) == (s32)refused_nr(&work->regs, kernel_regs) &&
+           FIELD(s32, info, SI_SYSCALL) == (s32)blocked_nr(&work->regs, kernel_regs) &&
            seccomp_mode((void *)bpf_get_current_task()) >= SECCOMP_MODE_FILTER;
 }
 
@@ -308,7 +308,7 @@ static __always_inline void note_sigsys(void *ctx, struct thread *thread, void *
         return;
     thread->head.sigsys = 1 + (FIELD(s32, info, SI_ERRNO) & 0xffff);
     if (is_in_vsyscall_page(REGS_IP(&work->regs)))
-        count_refused(ctx, thread, kernel_regs, work, REFUSED_SIGSYS, 0);
+        count_blocked(ctx, thread, kernel_regs, work, BLOCKED_SIGSYS, 0);
 }
 
 #define SIGNAL_GROUP_EXIT 0x4 /* include/linux/sched/signal.h */
@@ -333,7 +333,7 @@ static __always_inline void count_if_ended_by_seccomp(void *ctx, struct thread *
     if (!work || thread->head.call_ns != 0 || thread->head.flags & THREAD_KILLED_HERE)
         return;
     bpf_probe_read_kernel(&work->regs, sizeof(work->regs), kernel_regs);
-    count_refused(ctx, thread, kernel_regs, work, REFUSED_EXIT, 0);
+    count_blocked(ctx, thread, kernel_regs, work, BLOCKED_EXIT, 0);
 }
 
 #endif

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     _Key = tuple[str, int, int, str, int]
 
 
-class Made(NamedTuple):
+class RecordedCall(NamedTuple):
     """What one image of one process did with one syscall."""
 
     run_id: str
@@ -42,7 +42,7 @@ class Recorded(NamedTuple):
     """Runs, the oldest first, and their calls."""
 
     sources: tuple[Source, ...]
-    calls: tuple[Made, ...]
+    calls: tuple[RecordedCall, ...]
 
 
 def recorded(database: Path, refs: Sequence[str], wanted: Filter | None) -> Recorded:
@@ -94,7 +94,7 @@ class _Told(NamedTuple):
     """Runs that lost some."""
 
 
-def _calls(reader: Reader, ids: list[str]) -> list[Made]:
+def _calls(reader: Reader, ids: list[str]) -> list[RecordedCall]:
     refused: dict[_Key, list[tuple[Known, int]]] = {}
     for *key, args, count in reader.execute(_REFUSED, [ids]):
         refused.setdefault(_key(key), []).append((dict(enumerate(args)), count))
@@ -112,7 +112,7 @@ def _key(row: Sequence[Any]) -> _Key:
     return run_id, process_id, image, abi, nr
 
 
-def _made(row: Sequence[Any], told: _Told) -> Made:
+def _made(row: Sequence[Any], told: _Told) -> RecordedCall:
     key = _key(row[:5])
     run_id, process_id, image, abi, nr = key
     pid, program, name, taken, blocked, unfinished = row[5:]
@@ -120,7 +120,7 @@ def _made(row: Sequence[Any], told: _Told) -> Made:
     is_told = ways and all(ways) and not unfinished and run_id not in told.lossy
     complete = (not taken or is_told) and sum(count for _, count in refused) == blocked
     known = (*(known for known, _ in refused), *(known for known in ways if known))
-    return Made(
+    return RecordedCall(
         *(run_id, process_id, pid, image, decode_text(program), abi, nr, name, taken + blocked),
         known,
         bool(complete),

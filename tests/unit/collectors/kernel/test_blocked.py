@@ -11,7 +11,7 @@ import pytest
 from tracer import syscalls
 from tracer.collectors.kernel import wire
 from tracer.collectors.kernel.accounts import CallAccounts
-from tracer.collectors.kernel.refusals import REGISTER_BYTES, Refusals
+from tracer.collectors.kernel.blocked import REGISTER_BYTES, BlockedCalls
 from tracer.symbols import device_number
 
 if TYPE_CHECKING:
@@ -22,10 +22,10 @@ CLONE = syscalls.number(NATIVE, "clone")
 ORIGIN = 1_000
 KEY = struct.Struct("=QQ8IqQQ6Q")
 RETURN, SIGSYS, EXIT, LOG = (
-    wire.REFUSED_RETURN,
-    wire.REFUSED_SIGSYS,
-    wire.REFUSED_EXIT,
-    wire.REFUSED_LOG,
+    wire.BLOCKED_RETURN,
+    wire.BLOCKED_SIGSYS,
+    wire.BLOCKED_EXIT,
+    wire.BLOCKED_LOG,
 )
 
 
@@ -40,7 +40,7 @@ def rows(
     """The rows under a profile that says ``said`` of every call; no stack was recorded."""
     accounts = CallAccounts()
     accounts.started(wire.Start(5, 0, 7, 7, 0, 0, ORIGIN, 0, ORIGIN))
-    return Refusals(lambda _abi, _nr, _args: said).rows(counted, texts, accounts)
+    return BlockedCalls(lambda _abi, _nr, _args: said).rows(counted, texts, accounts)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_the_profile_is_asked_with_abi_number_and_arguments() -> None:
         return "ERRNO"
 
     counted = [(key(RETURN, -1, args=(1, 2, 3, 4, 5, 2**64 - 1)), (1, ORIGIN, ORIGIN))]
-    Refusals(decide).rows(counted, (), CallAccounts())
+    BlockedCalls(decide).rows(counted, (), CallAccounts())
     assert asked == [(NATIVE, CLONE, (1, 2, 3, 4, 5, 2**64 - 1))]
 
 
@@ -130,13 +130,13 @@ def test_a_path_that_was_cut_off_shows_it() -> None:
     assert row.paths == ("x" * len(longest) + "…", "\udcff")
 
 
-def mapped(kept: Refusals, pid: int, image: int = 0) -> None:
+def mapped(kept: BlockedCalls, pid: int, image: int = 0) -> None:
     kept.mapped(wire.File(wire.RECORD_MAP, image, pid, 0, ORIGIN, 0, 0x1000, 0, 0, b"x.so", None))
 
 
 def test_mappings_of_a_process_without_a_refusal_go_with_it() -> None:
     """Millions may come and go in one run."""
-    kept = Refusals(lambda _abi, _nr, _args: "ERRNO")
+    kept = BlockedCalls(lambda _abi, _nr, _args: "ERRNO")
     for pid in (7, 8):
         mapped(kept, pid)
         kept.ended(pid, ORIGIN)
@@ -144,7 +144,7 @@ def test_mappings_of_a_process_without_a_refusal_go_with_it() -> None:
 
 
 def test_a_child_begins_with_the_newest_mappings_of_its_parent_and_a_thread_has_none() -> None:
-    kept = Refusals(lambda _abi, _nr, _args: "ERRNO")
+    kept = BlockedCalls(lambda _abi, _nr, _args: "ERRNO")
     mapped(kept, 7, image=0)
     mapped(kept, 7, image=1)
     kept.forked(wire.Start(5, 0, 9, 9, 7, 0, ORIGIN + 1, ORIGIN, ORIGIN + 1))
@@ -157,15 +157,15 @@ def test_a_child_begins_with_the_newest_mappings_of_its_parent_and_a_thread_has_
 def test_frames_are_asked_for_with_the_file_that_the_program_was() -> None:
     """By its inode and device: what is at its path by now may be another one."""
     asked = []
-    kept = Refusals(lambda _abi, _nr, _args: "ERRNO")
+    kept = BlockedCalls(lambda _abi, _nr, _args: "ERRNO")
     kept._namer = SimpleNamespace(frames=lambda raw: asked.append(raw) or ())  # type: ignore[assignment]
     numbers = (0, 7, 8 << 20 | 1, ORIGIN, 0, 0, 0, 4711)
     kept.mapped(wire.File(wire.RECORD_PROGRAM, *numbers, b"x", b"/usr/bin/x"))
     kept.mapped(wire.File(wire.RECORD_MAP, 0, 7, 0, ORIGIN, 0x1000, 0x1000, 0, 5, b"x.so", None))
     packed = key(RETURN, -1)
-    kept.refused(
-        wire.Refused(
-            ORIGIN, packed, wire.refused_key(packed), 1, 2, b"", bytes(REGISTER_BYTES), b""
+    kept.add(
+        wire.Blocked(
+            ORIGIN, packed, wire.blocked_key(packed), 1, 2, b"", bytes(REGISTER_BYTES), b""
         )
     )
     accounts = CallAccounts()

@@ -1,5 +1,5 @@
-"""Refusals that no exit of a call tells of, and exits of calls that nobody refused: `blocked` is
-what a seccomp filter refused, each once, and nothing else."""
+"""Blocked calls that no exit tells of, and exits of calls that nobody blocked: `blocked` is
+what a seccomp filter blocked, each once, and nothing else."""
 
 from __future__ import annotations
 

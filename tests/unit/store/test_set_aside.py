@@ -16,10 +16,10 @@ from tests.unit.store.records import a_record
 from tests.unit.store.test_spool import abandoned, database, finished
 from tracer.query.runs import Filter, list_runs
 from tracer.report.upkeep import InfoReport
-from tracer.store import location, maintain, writer
+from tracer.store import intake, location, maintain
+from tracer.store.intake import TakeInResult, take_in
 from tracer.store.reader import Reader
 from tracer.store.spool.spool import Spool
-from tracer.store.writer import TakeInResult, take_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -182,12 +182,12 @@ def test_many_leftovers_are_one_line_and_later_verbs_do_not_open_the_database_fo
     def never(*_: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(writer, "open_writer", never)
+    monkeypatch.setattr(intake, "open_writer", never)
     assert take_in(database) == TakeInResult()
     (line,) = capsys.readouterr().err.splitlines()
     assert f"{LEFTOVERS} folders hold no run that can be read" in line
     assert f"unreadable-{0:012x} and {LEFTOVERS - 1} more" in line
-    monkeypatch.setattr(writer.locks, "exclusive", never)
+    monkeypatch.setattr(intake.locks, "exclusive", never)
     assert take_in(database) == TakeInResult()
 
 

@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from tracer.cli import takeaway
+from tracer.cli import exchange
 from tracer.errors import ProfileError, UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ LIMITED = 'default_action = "errno:EPERM"\nallow = ["read"]\n[limits]\ncore = 0\
 
 def sbtrace(*arguments: str | Path) -> Result:
     app = typer.Typer()
-    takeaway.register(app)
+    exchange.register(app)
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 

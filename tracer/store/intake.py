@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.errors import StoreError
 from tracer.identity import Identity, as_invoking_user
-from tracer.store import aside, location, locks, shape
+from tracer.store import location, locks, set_aside, shape
 from tracer.store.spool import folder, spool, waiting
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    Tell = Callable[[list[aside.SetAside]], None]
+    Tell = Callable[[list[set_aside.SetAside]], None]
 
 
 class Waiting(NamedTuple):
@@ -42,7 +42,7 @@ def take_in(
     foreign_s: float = locks.FOREIGN_S,
     ready: duckdb.DuckDBPyConnection | None = None,
     committed: Callable[[TakeInResult], None] = lambda _result: None,
-    tell: Tell = aside.tell,
+    tell: Tell = set_aside.tell,
 ) -> TakeInResult:
     """Bring every run that waits for ``database`` into it; what cannot be, goes on waiting.
 
@@ -81,7 +81,7 @@ def _take_in_all(
     tell: Tell,
 ) -> TakeInResult:
     # Others may have taken in ours while we queued.
-    found, unreadable = aside.sift(waiting.abandoned(database, user))
+    found, unreadable = set_aside.sift(waiting.abandoned(database, user))
     tell(unreadable)
     if not found:
         return TakeInResult()
@@ -161,10 +161,10 @@ def _take_in_each(
 def _set_aside(damaged: list[tuple[waiting.Found, str]], tell: Tell) -> list[Waiting]:
     """Set aside what the database will not take; return what could not be set aside."""
     left: list[Waiting] = []
-    told: list[aside.SetAside] = []
+    told: list[set_aside.SetAside] = []
     for item, reason in damaged:
         try:
-            told.append(aside.set_aside(item, reason))
+            told.append(set_aside.set_aside(item, reason))
         except (OSError, StoreError):
             left.append(Waiting(item.run_id, item.path, reason))
     tell(told)

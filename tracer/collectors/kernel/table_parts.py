@@ -13,7 +13,7 @@ _KEPT = 1024
 """Parts that wait for their table at most: one that the ring buffer had no room for never comes."""
 
 
-class Further:
+class TableParts:
     """The parts whose table has not come yet."""
 
     def __init__(self) -> None:

@@ -23,7 +23,7 @@ _IS, _IS_ABOVE = _JUMP_IF | machine.EQUAL, _JUMP_IF | machine.GREATER
 _IS_AT_LEAST = _JUMP_IF | machine.GREATER_OR_EQUAL
 
 
-class Ahead(NamedTuple):
+class Prologue(NamedTuple):
     """Instructions to be put before a filter, which goes on behind them."""
 
     program: Program
@@ -43,7 +43,7 @@ class _Part(NamedTuple):
     """The number that goes through where its last two arguments are the secret."""
 
 
-def ahead(profile: Profile, value: Callable[[Action], int]) -> Ahead:
+def prologue(profile: Profile, value: Callable[[Action], int]) -> Prologue:
     """What a profile needs ahead of its filter; empty for most. ``value``: SECCOMP_RET_… of an
     action, which SCMP_ACT_… equals."""
     unknown = value(profile.unknown) if profile.unknown else 0
@@ -58,7 +58,7 @@ def ahead(profile: Profile, value: Callable[[Action], int]) -> Ahead:
             Instruction(machine.JUMP, 0, 0, len(block)),
             *block,
         ]
-    return Ahead(tuple(found), tuple(secret_at))
+    return Prologue(tuple(found), tuple(secret_at))
 
 
 def _parts(profile: Profile, value: Callable[[Action], int]) -> dict[int, _Part]:

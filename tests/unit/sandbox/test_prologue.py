@@ -46,7 +46,7 @@ def tried(abi: str) -> list[int]:
 @pytest.mark.parametrize("text", PROFILES)
 def test_newer_calls_and_execs_are_decided_as_the_profile_says(text: str) -> None:
     """Every number of every ABI, by the machine."""
-    profile = parse(text, "ahead.toml")
+    profile = parse(text, "prologue.toml")
     compiled = filter_.compile(profile)
     program = compiled.program()
     left_out = {(entry.abi, entry.name) for entry in compiled.unfiltered}  # libseccomp's age
@@ -61,7 +61,7 @@ def test_newer_calls_and_execs_are_decided_as_the_profile_says(text: str) -> Non
 
 def decided(text: str, name: str) -> str:
     return str(
-        parse(text, "ahead.toml").decide("x86_64", syscalls.number("x86_64", name) or 0).action
+        parse(text, "prologue.toml").decide("x86_64", syscalls.number("x86_64", name) or 0).action
     )
 
 
@@ -121,7 +121,7 @@ def program_with(profile: Profile, words: tuple[int, ...]) -> machine.Program:
 
 def test_only_the_whole_secret_lets_the_one_execve_through() -> None:
     """Each bit of it counts, in the fifth and sixth argument; no other number has any."""
-    profile = parse(PROFILES[5], "ahead.toml")
+    profile = parse(PROFILES[5], "prologue.toml")
     words = (0x01234567, 0x89ABCDEF, 0xFEDCBA98, 0x76543210)
     program = program_with(profile, words)
     right = (1, 2, 3, 4, words[0] | words[1] << 32, words[2] | words[3] << 32)
@@ -138,7 +138,7 @@ def test_only_the_whole_secret_lets_the_one_execve_through() -> None:
 
 def test_every_guess_of_the_secret_takes_the_same_instructions() -> None:
     """How long an answer takes tells nothing of a word that was right by itself."""
-    profile = parse(PROFILES[3], "ahead.toml")
+    profile = parse(PROFILES[3], "prologue.toml")
     program = program_with(profile, (1, 2, 3, 4))
     branches = [each for each in program[:40] if each.is_test]
     assert len([each for each in branches if each.k == 0]) == 1
@@ -146,7 +146,7 @@ def test_every_guess_of_the_secret_takes_the_same_instructions() -> None:
 
 def test_a_filter_in_force_is_said_to_let_one_execve_through() -> None:
     """`sbtrace filter` follows the comparison of the secret, though it is no plain one."""
-    program = program_with(parse(PROFILES[3], "ahead.toml"), (1, 0, 2, 0))
+    program = program_with(parse(PROFILES[3], "prologue.toml"), (1, 0, 2, 0))
     cases = of_call([program], "x86_64", 59)
     assert [(case.conditions, str(case.verdict)) for case in cases.cases] == [
         (("arg4 == 1", "arg5 == 2"), "allow")
@@ -166,7 +166,7 @@ def test_other_calculations_with_arguments_are_still_not_followed() -> None:
 
 def test_the_secret_is_drawn_anew_for_each_launch() -> None:
     """And no filter without one has any."""
-    compiled = filter_.compile(parse(PROFILES[3], "ahead.toml"))
+    compiled = filter_.compile(parse(PROFILES[3], "prologue.toml"))
     drawn = {PreparedFilter(compiled.code(), compiled.secret_at).secret() for _ in range(5)}
     assert len(drawn) == 5
     assert all(len(secret) == 2 and min(secret) > 0 for secret in drawn)
@@ -190,18 +190,18 @@ def test_the_secret_is_drawn_anew_for_each_launch() -> None:
 def test_a_wrong_use_is_refused_with_its_remedy(text: str, message: str) -> None:
     """Each is one line."""
     with pytest.raises(ProfileError) as caught:
-        parse('default_action = "allow"\n' + text, "ahead.toml")
+        parse('default_action = "allow"\n' + text, "prologue.toml")
     assert message in str(caught.value)
-    assert str(caught.value).startswith("ahead.toml:")
+    assert str(caught.value).startswith("prologue.toml:")
 
 
 def test_exec_once_lets_a_command_be_started_that_no_list_allows() -> None:
     """So that nobody is told to list it."""
     text = 'default_action = "kill_process"\nallow = ["exit_group", "rt_sigreturn"]\n'
-    told = [finding.message for finding in check(parse(text, "ahead.toml"))]
+    told = [finding.message for finding in check(parse(text, "prologue.toml"))]
     assert any(message.startswith("execve is") for message in told)
-    told = [finding.message for finding in check(parse(ONCE + text, "ahead.toml"))]
+    told = [finding.message for finding in check(parse(ONCE + text, "prologue.toml"))]
     assert not any(message.startswith("execve is") for message in told)
-    profile = parse(ONCE + 'default_action = "allow"', "ahead.toml")
+    profile = parse(ONCE + 'default_action = "allow"', "prologue.toml")
     assert profile.again == Action("errno", "EPERM")
     assert ALLOW not in {profile.decide("x86_64", nr).action for nr in (59, 322, 520, 545)}

@@ -1,4 +1,4 @@
-"""Refused calls with their cause: who, what, why, and from where in the code."""
+"""Blocked calls with their cause: who, what, why, and from where in the code."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ Decide = Callable[[str, int, tuple[int, ...]], str]
 """What the run's own profile does with a call (abi, nr, args): ``ALLOW``, ``ERRNO``, …"""
 
 
-class Refusals:
-    """The refused calls of one run."""
+class BlockedCalls:
+    """The blocked calls of one run."""
 
     def __init__(self, decide: Decide) -> None:
         self._decide = decide
         self._abis = abi_names()
-        self._first: dict[bytes, wire.Refused] = {}
+        self._first: dict[bytes, wire.Blocked] = {}
         # By process, then by image: each fork and each end of a process looks into it.
         self._maps: dict[tuple[int, int], defaultdict[int, list[Mapping]]] = {}
-        # Processes with a refused call: their mappings are needed after their end.
+        # Processes with a blocked call: their mappings are needed after their end.
         self._wanted: set[tuple[int, int]] = set()
         self._namer = Namer()
         self._named: dict[bytes, tuple[Frame, ...]] = {}
@@ -63,8 +63,8 @@ class Refusals:
                 own = self._maps.setdefault((start.pid, start.process_ns), defaultdict(list))
                 own[0] = list(images[max(images)])
 
-    def refused(self, record: wire.Refused) -> None:
-        """The first of some refused calls that are the same."""
+    def add(self, record: wire.Blocked) -> None:
+        """The first of some blocked calls that are the same."""
         self._first[record.key_bytes] = record
         self._wanted.add((record.key.pid, record.key.process_ns))
 
@@ -79,7 +79,7 @@ class Refusals:
         texts: Iterable[wire.Text],
         accounts: CallAccounts,
     ) -> tuple[BlockedCall, ...]:
-        """Return the refused calls so far, folded, first ones first.
+        """Return the blocked calls so far, folded, first ones first.
 
         One whose record the ring buffer had no room for has all but its frames. A row of the
         kernel's is one here for each text that its paths had.
@@ -89,23 +89,23 @@ class Refusals:
             said[text.row].append(text)
         rows = []
         for key_bytes, count in counts:
-            key = wire.refused_key(key_bytes)
+            key = wire.blocked_key(key_bytes)
             if self._counts(key):
                 row = self._row(key, count, self._first.get(key_bytes), accounts)
                 rows += by_path(row, said.get((count[1], key.tid), ()), accounts.origin_ns or 0)
         return tuple(sorted(rows, key=lambda row: row.at_ns))
 
-    def _counts(self, key: wire.RefusedKey) -> bool:
-        """Whether it is a refusal, or a call that the profile really logs with these arguments."""
-        if key.how != wire.REFUSED_LOG:
+    def _counts(self, key: wire.BlockedKey) -> bool:
+        """Whether it is blocked, or a call that the profile really logs with these arguments."""
+        if key.how != wire.BLOCKED_LOG:
             return True
         return self._decide(self._abis[key.abi], key.nr, key.args) == "LOG"
 
     def _row(
         self,
-        key: wire.RefusedKey,
+        key: wire.BlockedKey,
         counts: tuple[int, int, int],
-        record: wire.Refused | None,
+        record: wire.Blocked | None,
         accounts: CallAccounts,
     ) -> BlockedCall:
         count, first_ns, last_ns = counts
@@ -132,26 +132,26 @@ class Refusals:
             count=count,
         )
 
-    def _action(self, abi: str, key: wire.RefusedKey) -> tuple[str, int | None]:
+    def _action(self, abi: str, key: wire.BlockedKey) -> tuple[str, int | None]:
         """What was seen must fit what the profile says; else another filter or a tracer did it."""
-        if key.how == wire.REFUSED_LOG:
+        if key.how == wire.BLOCKED_LOG:
             return "LOG", None
-        if key.how == wire.REFUSED_EXIT:
+        if key.how == wire.BLOCKED_EXIT:
             return "KILL_THREAD", None
         said = self._decide(abi, key.nr, key.args)
-        if key.how == wire.REFUSED_SIGSYS:
+        if key.how == wire.BLOCKED_SIGSYS:
             return (said if said in ("TRAP", "KILL_PROCESS", "KILL_THREAD") else "unknown"), None
         if said == "ERRNO" and -4095 <= key.ret <= 0:
             return "ERRNO", -key.ret
         return "unknown", None
 
-    def _frames(self, record: wire.Refused, accounts: CallAccounts) -> tuple[Frame, ...]:
+    def _frames(self, record: wire.Blocked, accounts: CallAccounts) -> tuple[Frame, ...]:
         known = self._named.get(record.key_bytes)
         if known is None:
             known = self._named[record.key_bytes] = self._name(record, accounts)
         return known
 
-    def _name(self, record: wire.Refused, accounts: CallAccounts) -> tuple[Frame, ...]:
+    def _name(self, record: wire.Blocked, accounts: CallAccounts) -> tuple[Frame, ...]:
         key = record.key
         abi, registers = thread_registers(os.uname().machine, record.registers)
         images: dict[int, list[Mapping]] = dict(self._maps.get((key.pid, key.process_ns), {}))

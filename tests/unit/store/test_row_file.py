@@ -10,7 +10,7 @@ import pytest
 
 from tracer.model import Loss
 from tracer.store.spool import folder
-from tracer.store.spool.log import Log
+from tracer.store.spool.row_file import RowFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,16 +20,16 @@ ROW = Loss("kernel", "lost", 23, 1, 2)
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Iterator[Log]:
+def log(tmp_path: Path) -> Iterator[RowFile]:
     at = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
-    made = Log.create("losses", Loss, at)
+    made = RowFile.create("losses", Loss, at)
     yield made
     made.close()
     os.close(at)
 
 
 def test_sync_is_asked_of_the_kernel_for_that_file(
-    log: Log, monkeypatch: pytest.MonkeyPatch
+    log: RowFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
     monkeypatch.setattr(os, "fsync", asked.append)
@@ -38,7 +38,7 @@ def test_sync_is_asked_of_the_kernel_for_that_file(
 
 
 def test_rows_that_had_no_room_leave_the_file_as_it_was(
-    log: Log, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    log: RowFile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     log.append([ROW])
     (file,) = tmp_path.iterdir()
