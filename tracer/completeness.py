@@ -38,7 +38,7 @@ figures are the baseline's, which eBPF's counts do not rest on."""
 
 
 def takes_counts(loss: Loss) -> bool:
-    """Whether eBPF's counts may be too low by this loss; of a kind not known here, they may."""
+    """Whether this loss may make eBPF's counts too low. A kind that is not known here may."""
     return loss.collector != "procfs" and (loss.collector, loss.kind) not in NO_COUNTS
 
 

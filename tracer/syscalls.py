@@ -124,7 +124,7 @@ def abi_of(abi: str, nr: int) -> str:
 
     That are all from X32_BIT up (libseccomp compares), though x32 has but a few of them.
     """
-    # Not -1: a tracer writes it to have a call skipped, and libseccomp leaves it out.
+    # -1 is none: a tracer writes it to have a call skipped, and libseccomp leaves it out.
     is_x32 = abi == "x86_64" and X32_BIT <= nr & 0xFFFFFFFF < 0xFFFFFFFF
     return "x32" if is_x32 else abi
 

@@ -206,7 +206,7 @@ def _errors(a: Side, b: Side) -> Iterable[ErrorCompared]:
 
 
 def settings(side: Side) -> Mapping[str, tuple[str, ...]]:
-    """What may explain a difference: of each, every value that the side's runs have, as text."""
+    """What may explain a difference: by name, every value that the side's runs have, as text."""
     found: dict[str, dict[str, None]] = {}
     for run in side.runs:
         for name, value in _settings(run).items():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _EXACT_UP_TO = 50
 """Values of both samples together; beyond, the normal distribution is near enough."""
 _MOST_VALUES = 100
-"""Of a sample in ``shift``, whose cost is their product."""
+"""The most values that ``shift`` takes of a sample: its cost is the product of both sizes."""
 _NORMAL = NormalDist()
 
 
@@ -29,7 +29,7 @@ class Shift(NamedTuple):
     estimate: float
     """Median of all differences between a value of each."""
     low: float | None
-    """Of the confidence interval; None: there are too few values for one."""
+    """The lower end of the confidence interval; None: there are too few values for one."""
     high: float | None
 
 
@@ -57,7 +57,9 @@ def p_value(first: Sequence[float], second: Sequence[float]) -> float:
 def _normal_p(ranks: Sequence[int], taken: int, seen: int) -> float:
     total = len(ranks)
     tied = sum(n**3 - n for n in Counter(ranks).values()) / (total * (total - 1))
-    variance = taken * (total - taken) / 3 * (total + 1 - tied)  # of the doubled sum of ranks
+    variance = (
+        taken * (total - taken) / 3 * (total + 1 - tied)
+    )  # the variance of twice the sum of ranks
     if variance <= 0:
         return 1.0
     return min(2 * (1 - _NORMAL.cdf((seen - 1) / sqrt(variance))), 1.0)
@@ -90,8 +92,8 @@ def _rank_sums(ranks: tuple[int, ...], taken: int) -> tuple[int, ...]:
 def shift(first: Sequence[float], second: Sequence[float], alpha: float) -> Shift:
     """The shift from ``first`` to ``second``, with an interval that misses it at ``alpha``.
 
-    Of a sample of more than 100 values, 100 are taken at even distances, by size. The interval
-    is then a little too wide, never too narrow.
+    A sample of more than 100 values is thinned out: 100 are taken at even distances, by size. The
+    interval is then a little too wide, never too narrow.
     """
     a, b = _thinned(first), _thinned(second)
     differences = sorted(y - x for x in a for y in b)

@@ -81,7 +81,7 @@ class Invocation(NamedTuple):
     closed: tuple[int, ...]
     """Standard descriptors that were closed."""
     front: Front | None
-    """Of the processes of a run, if ``run`` was seen to be the verb."""
+    """The process in front of the run, where the verb is one that runs a command."""
 
 
 def main(words: Sequence[str], start: Invocation) -> int:

@@ -41,33 +41,38 @@ def check(
     context: typer.Context,
     command: Annotated[list[str], typer.Argument(metavar="CMD [ARG]...", help="What to run.")],
     baseline: Annotated[
-        str, typer.Option(metavar="FILE", help="What the command was accepted to ask for.")
+        str, typer.Option(metavar="FILE", help="The file that says what was accepted.")
     ],
     update: Annotated[
         bool, typer.Option("--update", help="Accept what it asks for: write the baseline.")
     ] = False,
     profile: Annotated[
-        str, typer.Option("--profile", "-p", metavar="NAME|FILE", help="To run it under.")
+        str,
+        typer.Option("--profile", "-p", metavar="NAME|FILE", help="The profile to run it under."),
     ] = "LEARNING",
     style: Annotated[
         FindingFormat | None,
-        typer.Option("--format", help="For a person (text), a program or a build server."),
+        typer.Option(
+            "--format", help="The format: for a person (text), a program or a build server."
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="There, not on stderr; - is stdout."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write to this file, not to stderr; - is stdout."
+        ),
     ] = None,
     db: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Where to record it (or SBTRACE_DB).")
+        str | None, typer.Option(metavar="FILE", help="Record it in this database (or SBTRACE_DB).")
     ] = None,
     user: Annotated[
         str | None,
-        typer.Option(metavar="NAME|UID", help="Run it as this user; under sudo: as you."),
+        typer.Option(metavar="NAME|UID", help="Run it as this user; default under sudo: as you."),
     ] = None,
     cap: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME,…|keep|none", help="Capabilities it has, at most."),
+        typer.Option(metavar="NAME,…|keep|none", help="Capabilities that it keeps, at most."),
     ] = None,
     timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="End the whole target after this long.")
@@ -76,7 +81,7 @@ def check(
         Daemons, typer.Option(help="Wait for processes that the command left, or end them.")
     ] = Daemons.WAIT,
 ) -> None:
-    """Run a command, and fail if it calls, or is refused, what its baseline does not have.
+    """Run a command, and fail if it makes or is blocked in a call that its baseline does not have.
 
     Exit status: 1 if it does, 125 if that cannot be told, else the command's own. What was found
     beyond the baseline is kept beside it (FILE.grown), so that a second try does not pass.

@@ -44,19 +44,20 @@ def compare(
         ),
     ] = None,
     histogram: Annotated[
-        str | None, typer.Option(metavar="SYSCALL", help="Latencies of one syscall as bars.")
+        str | None,
+        typer.Option(metavar="SYSCALL", help="Show the latencies of one syscall as bars."),
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Also the calls that do not differ.")
+        bool, typer.Option("--all", help="Show the calls that do not differ, too.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False,
     db: Annotated[
-        str | None, typer.Option("--db", metavar="FILE", help="Another database (or SBTRACE_DB).")
+        str | None, typer.Option("--db", metavar="FILE", help="Use this database (or SBTRACE_DB).")
     ] = None,
 ) -> None:
     """Say what differs between two sides of recorded runs, and whether it is more than noise.
 
-    It takes five runs a side to tell what varies; two do for counts that are the same in each run.
+    Give five runs a side, so that noise can be told. Two are enough for counts that never vary.
 
     Exit status: 0; 1 if a demand of --fail-on is broken, 125 if one cannot be judged.
     """

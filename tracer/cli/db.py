@@ -10,7 +10,7 @@ import typer
 from tracer.cli.examples import examples
 
 Database = Annotated[
-    str | None, typer.Option("--db", metavar="FILE", help="Another database (or SBTRACE_DB).")
+    str | None, typer.Option("--db", metavar="FILE", help="Use this database (or SBTRACE_DB).")
 ]
 
 
@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
 
 def info(
     db: Database = None,
-    json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False,
 ) -> None:
     """Say where the database is, how large it is, and what it holds."""
     from tracer.cli import output as out
@@ -52,13 +52,13 @@ def vacuum(db: Database = None) -> None:
 
 def prune(
     older_than: Annotated[
-        str | None, typer.Option(metavar="AGE", help="Runs older than this: 30d, 12h, 4w.")
+        str | None, typer.Option(metavar="AGE", help="Take out runs older than this: 30d, 12h, 4w.")
     ] = None,
     keep: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Never the N newest runs.")
+        int | None, typer.Option(min=0, metavar="N", help="Keep the N newest runs.")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", "-n", help="Only say which would go.")
+        bool, typer.Option("--dry-run", "-n", help="Only list the runs that would be taken out.")
     ] = False,
     db: Database = None,
 ) -> None:

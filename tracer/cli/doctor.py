@@ -13,9 +13,9 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(
-    json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False,
     db: Annotated[
-        str | None, typer.Option("--db", metavar="FILE", help="Another database (or SBTRACE_DB).")
+        str | None, typer.Option("--db", metavar="FILE", help="Use this database (or SBTRACE_DB).")
     ] = None,
 ) -> None:
     """Say what this machine offers. Exit status 1 if `run` would not give full figures."""

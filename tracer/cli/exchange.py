@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
 _WRITTEN, _READ = ", ".join(NAMES), ", ".join(READ)
 _Lossy = Annotated[
-    bool, typer.Option("--lossy", help="Go on where something cannot be said, and name it.")
+    bool,
+    typer.Option("--lossy", help="Go on where the format cannot say something, and name that."),
 ]
 _Output = Annotated[
-    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write there, not to stdout.")
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write to this file, not to stdout."),
 ]
 
 
@@ -44,14 +46,16 @@ def register(commands: typer.Typer) -> None:
 
 def export(
     profile: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A profile's name or file.")],
-    format_: Annotated[str, typer.Option("--format", metavar="F", help=f"One of: {_WRITTEN}.")],
+    format_: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help=f"One of: {_WRITTEN}.")
+    ],
     output: _Output = None,
     lossy: _Lossy = False,
 ) -> None:
     """Write a profile as Docker, systemd and others read it.
 
-    What the format cannot say is listed on stderr. Exit status: 0; 125 if something cannot be said
-    and --lossy is not given, and nothing is written then.
+    What the format cannot say is listed on stderr. Exit status: 0; 125 if something cannot be said.
+    Nothing is written then, unless --lossy is given.
     """
     from tracer.profile import formats, load
     from tracer.sandbox import filter as filters
@@ -67,22 +71,24 @@ def import_(
         str | None, typer.Argument(metavar="[FILE]", help="The file; - for stdin.")
     ] = None,
     format_: Annotated[
-        str | None, typer.Option("--format", metavar="F", help=f"One of: {_READ}; else found out.")
+        str | None,
+        typer.Option("--format", metavar="FORMAT", help=f"One of: {_READ}; else found out."),
     ] = None,
     pid: Annotated[
-        int | None, typer.Option(metavar="PID", min=1, help="The filters of a running process.")
+        int | None,
+        typer.Option(metavar="PID", min=1, help="Import the filters of a running process."),
     ] = None,
     cap: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME,…|docker", help="Capabilities to read Docker's profiles for."),
+        typer.Option(metavar="NAME,…|docker", help="Read Docker's profile for these capabilities."),
     ] = None,
     output: _Output = None,
     lossy: _Lossy = False,
 ) -> None:
     """Make a profile of what Docker, systemd and others read.
 
-    What a profile cannot say is listed on stderr. Exit status: 0; 125 if something cannot be said
-    and --lossy is not given, and nothing is written then.
+    What a profile cannot say is listed on stderr. Exit status: 0; 125 if something cannot be said.
+    Nothing is written then, unless --lossy is given.
     """
     from tracer.errors import UsageError
 

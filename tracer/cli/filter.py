@@ -23,9 +23,9 @@ def filter_(
         int, typer.Argument(metavar="PID", help="The process, or one of its threads.", min=1)
     ],
     everything: Annotated[
-        bool, typer.Option("--all", help="Every call by name, and every condition.")
+        bool, typer.Option("--all", help="Show every call by name, and every condition.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False,
 ) -> None:
     """Show what the seccomp filters of a running process let through, read from the kernel.
 

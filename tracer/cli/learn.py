@@ -35,32 +35,36 @@ def register(commands: typer.Typer) -> None:
 def learn(
     run: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[RUN]...", help="Ids, beginnings of them, last, last~1."),
+        typer.Argument(metavar="[RUN]...", help="Ids of runs, their beginnings, last, last~1."),
     ] = None,
     command: Annotated[
         str | None,
-        typer.Option(metavar="TEXT", help="And all runs whose command line holds this text."),
+        typer.Option(metavar="TEXT", help="Add all runs whose command line holds this text."),
     ] = None,
     tag: Annotated[
-        list[str] | None, typer.Option(metavar="K=V", help="And all with this tag; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Add all runs with this tag; repeatable."),
     ] = None,
     since: Annotated[
-        str | None, typer.Option(metavar="WHEN", help="Of those, only since: 2h, 30d, 2026-01-31.")
+        str | None,
+        typer.Option(metavar="WHEN", help="Take only runs since then: 2h, 30d, 2026-01-31."),
     ] = None,
     default: Annotated[
         str | None,
         typer.Option(
             metavar="ACTION",
-            help="For every other call, such as kill_process; else errno:EPERM.",
+            help="What every other call gets, as kill_process; default: errno:EPERM.",
         ),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of the profile; else after the command.")
+        str | None,
+        typer.Option(metavar="NAME", help="The name of the profile; default: that of the command."),
     ] = None,
     after: Annotated[
         str | None,
         typer.Option(
-            metavar="CALL,…", help="What is needed from the first accept, poll or CALL on."
+            metavar="CALL,…",
+            help="Learn only what is needed from the first accept, poll or CALL on.",
         ),
     ] = None,
     only_seen: Annotated[
@@ -71,20 +75,24 @@ def learn(
         typer.Option(metavar="FILE", help="Add to this profile what it lacks, and no more."),
     ] = None,
     exact: Annotated[
-        bool, typer.Option("--exact", help="By every bit of an argument, not the dangerous alone.")
+        bool,
+        typer.Option(
+            "--exact", help="Tell arguments apart by every bit, not only by the dangerous ones."
+        ),
     ] = False,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Say what stood in the way of a tighter one.")
+        bool, typer.Option("--explain", help="Say what stood in the way of a tighter profile.")
     ] = False,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="There, not to stdout.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write to this file, not to stdout."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False,
     db: Annotated[
-        str | None, typer.Option("--db", metavar="FILE", help="Another database (or SBTRACE_DB).")
+        str | None, typer.Option("--db", metavar="FILE", help="Use this database (or SBTRACE_DB).")
     ] = None,
 ) -> None:
-    """Write the tightest profile that covers recorded runs; without any, that of the last one.
+    """Write the tightest profile that covers recorded runs; by default, that of the last one.
 
     Each entry says in how many runs it was needed and by which program. How much the runs cover
     is said on stderr. Exit status: 0; 125 if there is nothing to learn from.

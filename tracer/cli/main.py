@@ -66,7 +66,7 @@ def split() -> Front:
     """Start the processes of a run. While this one reads the command line they get ready:
     each of the three imports something that the others do not need."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        # importlib swallows a KeyboardInterrupt now and then; of a run, all is held from here on.
+        # importlib may swallow a KeyboardInterrupt. A run holds every signal from here on.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     gc.disable()  # modules are no garbage; where it may take long, the supervisor enables it
     from tracer.cli.supervise import supervise

@@ -57,7 +57,7 @@ def answer(path: Path, question: Question, style: str, output: Path | None) -> N
             ask.to_parquet(path, question, place)
             return
         with ask.asking(path, question) as found:
-            # Not before: a child would inherit it. A row takes memory here as well.
+            # Limited no earlier: a child would inherit it. Rows take memory here, too.
             bounded.restrict_memory(ask.limits(question).memory_bytes)
             say_waiting(found.waiting)
             shown = ask.as_table(question, found) if style == "table" else found

@@ -14,7 +14,7 @@ from tracer.cli.examples import examples
 if TYPE_CHECKING:
     from tracer.profile import Profile
 
-_Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+_Json = Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -70,7 +70,7 @@ def show(
         ),
     ],
     expand: Annotated[
-        bool, typer.Option("--expand", help="Every call by name, groups resolved.")
+        bool, typer.Option("--expand", help="Show every call by name, groups resolved.")
     ] = False,
     json: _Json = False,
 ) -> None:

@@ -29,8 +29,10 @@ def register(commands: typer.Typer) -> None:
 def diff(
     a: Annotated[str, typer.Argument(metavar="A", help=_WHAT)],
     b: Annotated[str, typer.Argument(metavar="B", help="The same.")],
-    everything: Annotated[bool, typer.Option("--all", help="Every value of an argument.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show every value of an argument.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False,
 ) -> None:
     """Say what A and B do otherwise with a call.
 
@@ -49,9 +51,12 @@ def diff(
 def score(
     profiles: Annotated[list[str], typer.Argument(metavar="PROFILE...", help=_WHAT)],
     everything: Annotated[
-        bool, typer.Option("--all", help="What each class is, who says so, and open CVEs.")
+        bool,
+        typer.Option(
+            "--all", help="Say also what each class is, who says so, and which CVEs are open."
+        ),
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False,
 ) -> None:
     """Say what profiles leave open of the kernel: modules, mounts, ptrace and so on.
 

@@ -45,23 +45,23 @@ def query(
     ] = None,
     param: Annotated[
         list[str] | None,
-        typer.Option("--param", "-p", metavar="K=V", help="Value of $K; may be repeated."),
+        typer.Option("--param", "-p", metavar="KEY=VALUE", help="The value of $KEY; repeatable."),
     ] = None,
     style: Annotated[
-        ResultFormat, typer.Option("--format", "-f", help="How to write it.")
+        ResultFormat, typer.Option("--format", "-f", help="The format to write.")
     ] = ResultFormat.TABLE,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write there, not to stdout (-)."),
+        typer.Option("--output", "-o", metavar="FILE", help="Write to this file; - is stdout."),
     ] = None,
     db: Annotated[
-        str | None, typer.Option("--db", metavar="FILE", help="Another database (or SBTRACE_DB).")
+        str | None, typer.Option("--db", metavar="FILE", help="Use this database (or SBTRACE_DB).")
     ] = None,
     timeout: Annotated[
-        float | None, typer.Option(metavar="S", help="Stop the query after S seconds.")
+        float | None, typer.Option(metavar="SECONDS", help="Stop the query after so many seconds.")
     ] = None,
     memory: Annotated[
-        str, typer.Option(metavar="SIZE", help="Most memory that it may use.")
+        str, typer.Option(metavar="SIZE", help="Memory that the query may use, at most.")
     ] = "1GB",
     list_: Annotated[bool, typer.Option("--list", help="List the saved queries.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,

@@ -24,21 +24,23 @@ def replay(
     profile: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A profile's name or file.")],
     run: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[RUN]...", help="Ids, beginnings of them, last, last~1."),
+        typer.Argument(metavar="[RUN]...", help="Ids of runs, their beginnings, last, last~1."),
     ] = None,
     command: Annotated[
         str | None,
-        typer.Option(metavar="TEXT", help="And all runs whose command line holds this text."),
+        typer.Option(metavar="TEXT", help="Add all runs whose command line holds this text."),
     ] = None,
     tag: Annotated[
-        list[str] | None, typer.Option(metavar="K=V", help="And all with this tag; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Add all runs with this tag; repeatable."),
     ] = None,
     since: Annotated[
-        str | None, typer.Option(metavar="WHEN", help="Of those, only since: 2h, 30d, 2026-01-31.")
+        str | None,
+        typer.Option(metavar="WHEN", help="Take only runs since then: 2h, 30d, 2026-01-31."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False,
     db: Annotated[
-        str | None, typer.Option("--db", metavar="FILE", help="Another database (or SBTRACE_DB).")
+        str | None, typer.Option("--db", metavar="FILE", help="Use this database (or SBTRACE_DB).")
     ] = None,
 ) -> None:
     """Say which recorded runs a profile would have refused, where, and by which line.

@@ -50,42 +50,47 @@ def run(
     command: Annotated[list[str], typer.Argument(metavar="CMD [ARG]...", help="What to run.")],
     profile: Annotated[
         str,
-        typer.Option("--profile", "-p", metavar="NAME|FILE", help="The policy to run it under."),
+        typer.Option("--profile", "-p", metavar="NAME|FILE", help="The profile to run it under."),
     ] = "LEARNING",
     db: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Where to record it (or SBTRACE_DB).")
+        str | None, typer.Option(metavar="FILE", help="Record it in this database (or SBTRACE_DB).")
     ] = None,
     user: Annotated[
         str | None,
-        typer.Option(metavar="NAME|UID", help="Run it as this user; under sudo: as you."),
+        typer.Option(metavar="NAME|UID", help="Run it as this user; default under sudo: as you."),
     ] = None,
     cap: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME,…|keep|none", help="Capabilities it has, at most."),
+        typer.Option(metavar="NAME,…|keep|none", help="Capabilities that it keeps, at most."),
     ] = None,
     timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="End the whole target after this long.")
     ] = None,
     daemons: Annotated[
         Daemons,
-        typer.Option(help="Once the command ended: wait for processes that it left, or end them."),
+        typer.Option(help="After the command: wait for processes that it left, or end them."),
     ] = Daemons.WAIT,
-    interval: Annotated[int, typer.Option(metavar="MS", help="Between samples of /proc.")] = 100,
+    interval: Annotated[
+        int, typer.Option(metavar="MS", help="Time between samples of /proc.")
+    ] = 100,
     trace: Annotated[
-        Trace, typer.Option(help="eBPF: if possible, or not without, or not at all.")
+        Trace,
+        typer.Option(help="auto: use eBPF if it works; full: fail without it; none: never use it."),
     ] = Trace.AUTO,
-    json: Annotated[
-        bool, typer.Option("--json", help="Give the summary as a JSON object.")
-    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Write the summary as JSON.")] = False,
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="Summary there, not stderr; - is stdout."
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write the summary to this file, not to stderr; - is stdout.",
         ),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Write no summary.")] = False,
     tag: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Note on the run; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Put a tag on the run; repeatable."),
     ] = None,
     require_exact: Annotated[
         bool, typer.Option("--require-exact", help="Exit with 125 if anything was not counted.")

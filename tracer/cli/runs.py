@@ -37,14 +37,15 @@ def runs(
     ] = None,
     outcome: Annotated[
         Outcome | None,
-        typer.Option(help="Only those that ended so."),
+        typer.Option(help="Only runs that ended so."),
     ] = None,
     command: Annotated[
         str | None,
         typer.Option(metavar="TEXT", help="Only runs whose command line holds this text."),
     ] = None,
     tag: Annotated[
-        list[str] | None, typer.Option(metavar="K=V", help="Only runs with this tag; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Only runs with this tag; repeatable."),
     ] = None,
     since: Annotated[
         str | None,
@@ -54,11 +55,11 @@ def runs(
         int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most N runs.")
     ] = 20,
     wide: Annotated[
-        bool, typer.Option("--wide", "-w", help="Commands whole, not cut to the terminal.")
+        bool, typer.Option("--wide", "-w", help="Show whole commands, not cut to the terminal.")
     ] = False,
-    json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False,
     db: Annotated[
-        str | None, typer.Option("--db", metavar="FILE", help="Another database (or SBTRACE_DB).")
+        str | None, typer.Option("--db", metavar="FILE", help="Use this database (or SBTRACE_DB).")
     ] = None,
 ) -> None:
     """List the recorded runs and those that go on, newest first."""

@@ -26,21 +26,24 @@ def register(app: typer.Typer) -> None:
 def show(
     run: Annotated[
         str,
-        typer.Argument(metavar="[RUN]", help="Its id, the beginning of one, last, or last~1."),
+        typer.Argument(metavar="[RUN]", help="The id of a run, its beginning, last, or last~1."),
     ] = "last",
-    by: Annotated[By | None, typer.Option(help="A table with one row for each.")] = None,
-    sort: Annotated[Sort | None, typer.Option(help="Most first; calls by default.")] = None,
+    by: Annotated[By | None, typer.Option(help="Show a table with one row for each.")] = None,
+    sort: Annotated[
+        Sort | None, typer.Option(help="What to sort by, most first; default: calls.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="At most N rows.")] = None,
     histogram: Annotated[
-        str | None, typer.Option(metavar="SYSCALL", help="Latencies of one syscall as bars.")
+        str | None,
+        typer.Option(metavar="SYSCALL", help="Show the latencies of one syscall as bars."),
     ] = None,
-    tree: Annotated[bool, typer.Option("--tree", help="The processes as a tree.")] = False,
+    tree: Annotated[bool, typer.Option("--tree", help="Show the processes as a tree.")] = False,
     wide: Annotated[
-        bool, typer.Option("--wide", "-w", help="Commands whole, not cut to the terminal.")
+        bool, typer.Option("--wide", "-w", help="Show whole commands, not cut to the terminal.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False,
     db: Annotated[
-        str | None, typer.Option("--db", metavar="FILE", help="Another database (or SBTRACE_DB).")
+        str | None, typer.Option("--db", metavar="FILE", help="Use this database (or SBTRACE_DB).")
     ] = None,
 ) -> None:
     """Show a recorded run: its summary, or one of its tables, its tree or a histogram."""

@@ -34,7 +34,7 @@ def supervise(guard: Guard) -> NoReturn:
     try:
         status = _run(guard)
     except SbtraceError as error:
-        if not say_lowered_limits(before):  # what fails for want of it does not know why
+        if not say_lowered_limits(before):  # a low limit explains the error better
             failure.say(error)
         status = error.exit_status
     except OSError as error:

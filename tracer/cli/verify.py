@@ -31,15 +31,15 @@ def verify(
     profile: Annotated[str, typer.Argument(metavar="NAME|FILE", help="The profile to prove.")],
     command: Annotated[list[str], typer.Argument(metavar="[--] CMD [ARG]...", help="What to run.")],
     db: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Where to record it (or SBTRACE_DB).")
+        str | None, typer.Option(metavar="FILE", help="Record it in this database (or SBTRACE_DB).")
     ] = None,
     user: Annotated[
         str | None,
-        typer.Option(metavar="NAME|UID", help="Run it as this user; under sudo: as you."),
+        typer.Option(metavar="NAME|UID", help="Run it as this user; default under sudo: as you."),
     ] = None,
     cap: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME,…|keep|none", help="Capabilities it has, at most."),
+        typer.Option(metavar="NAME,…|keep|none", help="Capabilities that it keeps, at most."),
     ] = None,
     timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="End the whole target after this long.")
@@ -47,10 +47,12 @@ def verify(
     daemons: Annotated[
         Daemons, typer.Option(help="Wait for processes that the command left, or end them.")
     ] = Daemons.WAIT,
-    json: Annotated[bool, typer.Option("--json", help="The verdict as a JSON object.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Write the verdict as JSON.")] = False,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="The verdict there, not on stderr."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write the verdict to this file, not to stderr."
+        ),
     ] = None,
 ) -> None:
     """Run a command under a profile, and say whether it passes, with every refused call.

@@ -20,17 +20,17 @@ def register(app: typer.Typer) -> None:
 def why(
     run: Annotated[
         str,
-        typer.Argument(metavar="[RUN]", help="Its id, the beginning of one, last, or last~1."),
+        typer.Argument(metavar="[RUN]", help="The id of a run, its beginning, last, or last~1."),
     ] = "last",
     everything: Annotated[
-        bool, typer.Option("--all", help="Arguments and stack of every distinct call.")
+        bool, typer.Option("--all", help="Show arguments and stack of every distinct call.")
     ] = False,
     toml: Annotated[
-        bool, typer.Option("--toml", help="Only the profile that would allow it all.")
+        bool, typer.Option("--toml", help="Print only the profile that would allow it all.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False,
     db: Annotated[
-        str | None, typer.Option("--db", metavar="FILE", help="Another database (or SBTRACE_DB).")
+        str | None, typer.Option("--db", metavar="FILE", help="Use this database (or SBTRACE_DB).")
     ] = None,
 ) -> None:
     """Say what the filter blocked in a run, who called it from where, and what would allow it."""

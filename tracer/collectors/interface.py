@@ -53,9 +53,9 @@ class Findings(Protocol):
 class Collector(Protocol):
     """A source of figures about one run.
 
-    Order of use: made while the target waits, ``enrol``, ``start``, then ``poll`` whenever one of
-    the ``descriptors`` is readable and at least at each sample, ``sample`` once an interval,
-    ``snapshot`` as often as a crash may cost, ``stop``, ``close``.
+    Make it while the target waits. Call ``enrol``, then ``start``. Call ``poll`` whenever one of
+    the ``descriptors`` is readable, and at least once a sample. Call ``sample`` once an interval,
+    and ``snapshot`` so often that a crash costs little. At the end, call ``stop`` and ``close``.
     """
 
     @property

@@ -19,7 +19,7 @@ def probe(
     count_on_trial: Callable[[], str] | None = None,
     unprotected_on_trial: Callable[[Path], Sequence[str]] | None = None,
 ) -> HostReport:
-    """Look at the machine; nothing is changed but for the database's folder, if it is missing.
+    """Look at the machine. It makes the folder of the database if that is missing, and no more.
 
     ``check_writable`` raises SbtraceError if runs cannot be recorded in ``database``.
     ``count_on_trial`` counts a command by what a run counts it with, and says how many calls

@@ -1,7 +1,7 @@
 """The identity that one thread touches files with: setfsuid(2), setfsgid(2).
 
-Neither reports an error: both return the value before. A value that no id has, -1, changes
-nothing and so asks for the current one.
+These calls report no error: they return the value before. No id is -1, so -1 changes nothing and
+asks for the current value.
 """
 
 from __future__ import annotations

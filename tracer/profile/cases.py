@@ -93,14 +93,14 @@ def unnamed(filters: Sequence[Program], named: set[int], first: int) -> list[int
 
 
 def _most(found: list[Cases]) -> Cases:
-    """The most frequent one; of several, the first."""
+    """The most frequent one; the first, if several are as frequent."""
     return max(found, key=found.count)
 
 
 def _otherwise(found: Sequence[Way]) -> int:
     """The answer to name last: that of the way on which the fewest equalities hold.
 
-    Of several such the most frequent one, and one that refuses before one that lets through.
+    If there are several such answers: the most frequent one, and one that refuses first.
     """
     counts: dict[int, int] = {}
     for way in found:

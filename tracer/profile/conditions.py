@@ -1,10 +1,10 @@
 """Conditions on arguments: how they are written, and which of them can stand together.
 
-libseccomp 2.5 compiles one rule for a call exactly, whatever it compares. Several rules for
-the same call it merges into one tree, and that comes out right for equality, plain or masked,
-but not for ``<``, ``<=``, ``>``, ``>=`` and ``!=``: of random pairs with ``<`` on one argument
-half decided wrongly, and some never ended. It takes no argument twice in a rule, and has no
-inequality under a mask. So it is given equalities that amount to the same (``cubes``).
+libseccomp 2.5 compiles one rule for a call exactly, whatever it compares. It merges several rules
+for the same call into one tree. That tree is right for equality, plain or masked, but wrong for
+``<``, ``<=``, ``>``, ``>=`` and ``!=``: half of the random pairs with ``<`` on one argument decided
+wrongly, and some never ended. A rule cannot name an argument twice, and there is no inequality
+under a mask. So libseccomp is given equalities that amount to the same (``cubes``).
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ _MOST = 256
 def parse_alternative(
     texts: Sequence[object], lines: Sequence[int | None], context: Context
 ) -> list[tuple[Condition, ...]]:
-    """The conditions that must hold together, for texts of which all must hold; of several such
-    sets one must hold. Each looks at an argument once.
+    """The sets of conditions that ``texts`` come to, where all texts must hold.
+
+    All conditions of a set must hold together; one set that holds is enough. A condition looks at
+    an argument once.
 
     Raises ProfileError for what is no condition, can never hold, or comes to too many.
     """

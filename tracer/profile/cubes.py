@@ -1,8 +1,8 @@
 """Sets of argument values as cubes: some bits of a register are fixed, the others are free.
 
-Any comparison is a union of at most 64 cubes that share no value, so whatever is asked of arguments
-can be said in equalities under a mask, of which libseccomp compiles any number exactly. Cubes of
-several arguments that hold together are a box.
+Any comparison is a union of at most 64 cubes that share no value. So every condition on arguments
+can be said in equalities under a mask, and libseccomp compiles any number of those exactly. Cubes
+of several arguments that hold together are a box.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ def share(one: Box, other: Box) -> bool:
 def without(
     boxes: Iterable[Box], taken: Iterable[Box], most: int | None = _MOST_BOXES
 ) -> list[Box]:
-    """What is left of ``boxes``; they share no call before, nor after.
+    """What is left of ``boxes`` without ``taken``. No two boxes share a call, before or after.
 
     Raises TooMany where these are more than ``most``; None: they may be any number.
     """

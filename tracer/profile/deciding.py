@@ -25,8 +25,8 @@ ARGUMENTS: dict[str, tuple[int, ...]] = {
     "socketpair": (0, 1, 2),
     "unshare": (0,),
 }
-"""By name; i386's mmap has its arguments in memory, mmap2 has not. Of all of them the kernel
-looks at the lower 32 bits alone."""
+"""By name. i386's mmap is left out, as its arguments are in memory; mmap2's are not. The kernel
+looks at the lower 32 bits of each."""
 MEMORY = frozenset({("i386", "mmap"), ("arm", "mmap")})
 """(ABI, name) of those that a name here does not hold for."""
 
@@ -45,7 +45,7 @@ BITS: dict[str, dict[int, int]] = {
     "socket": {0: WHOLE, 1: _SOCKET_TYPE, 2: WHOLE},
     "socketpair": {0: WHOLE, 1: _SOCKET_TYPE, 2: WHOLE},
 }
-"""Of which arguments only some bits are dangerous: those, and the others not at all."""
+"""Arguments of which some bits alone are dangerous: those bits are recorded, the others are not."""
 
 Way = tuple[str, str, tuple[int, ...]]
 """ABI, call, and of its arguments the bits that tell calls apart: a number for each argument of

@@ -255,7 +255,7 @@ _GROUPS: dict[str, tuple[str, str]] = {
 def members(group: str) -> frozenset[str]:
     """The names of a group, nested groups resolved; KeyError for an unknown group.
 
-    Not for KNOWN, which only an ABI's table can resolve.
+    KNOWN is no such group: only an ABI's table can resolve it.
     """
     found: set[str] = set()
     for entry in _GROUPS[group][1].split():

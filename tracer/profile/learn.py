@@ -62,7 +62,7 @@ class Entry(NamedTuple):
     """``allow``, or ``errno:ENOSYS``."""
     comment: str
     ways: tuple[Values, ...] = ()
-    """Alternatives, of which one must hold; empty: whatever the arguments."""
+    """Alternatives: one of them must hold. Empty: the arguments do not matter."""
     runs: tuple[int, ...] = ()
     """In how many runs each of ``ways`` was needed."""
 

@@ -40,7 +40,7 @@ class Lines:
         self._scan(source.replace("\r\n", "\n"))
 
     def of(self, *path: str | int) -> int | None:
-        """The line of a key or table; of the nearest one around it if it is written inline."""
+        """The line of a key or table; for one written inline, that of the nearest around it."""
         while path:
             if path in self._keys:
                 return self._keys[path]

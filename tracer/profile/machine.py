@@ -21,7 +21,7 @@ MOST_INSTRUCTIONS = 4096
 MEMORY_WORDS = 16  # BPF_MEMWORDS
 _WORD = 0xFFFF_FFFF
 Value = Any
-"""Of a register or a word of memory: a number, or whatever stands for one that is not known."""
+"""The value of a register or a word of memory: a number, or what stands for an unknown one."""
 DATA_BYTES = 64
 """Of struct seccomp_data: nr, arch, instruction_pointer, args[6]."""
 NR_AT, ARCH_AT, ARGS_AT = 0, 4, 16
@@ -60,7 +60,7 @@ class Instruction(NamedTuple):
 
     @property
     def operation(self) -> int:
-        """Of a calculation or a test: which one."""
+        """Which calculation or test it is."""
         return self.code & 0xF0
 
     @property

@@ -61,7 +61,7 @@ def version(text: str) -> Version | None:
 def is_newer(abi: str, nr: int, known: Version) -> bool:
     """Whether no kernel up to that version has a call of this number on the ABI.
 
-    Not -1, which a tracer writes to have a call skipped.
+    -1 is never newer: a tracer writes it to have a call skipped.
     """
     nr &= 0xFFFF_FFFF
     if nr == 0xFFFF_FFFF:
@@ -81,7 +81,7 @@ def _last(known: Version) -> int:
 
 
 def ranges(abi: str, known: Version, covered: Collection[int]) -> list[tuple[int, int]]:
-    """The numbers that are newer, but for those that are covered; first and last of each range."""
+    """The newer numbers that are not covered, as ranges: the first and the last number of each."""
     first = syscalls.X32_BIT if abi == "x32" else 0
     last = syscalls.X32_BIT - 1 if abi == "x86_64" else 0xFFFF_FFFE
     named = (syscalls.number(abi, name) or 0 for name in syscalls.names(abi))

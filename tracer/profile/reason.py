@@ -17,7 +17,7 @@ class Reason(NamedTuple):
     action: str
     """As a profile writes it."""
     line: int | None
-    """Of the profile, where the entry stands; None where no entry decides."""
+    """The line of the profile that the entry stands in; None where no entry decides."""
     words: str
     """Which entry decides, and why that one."""
 

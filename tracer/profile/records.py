@@ -109,7 +109,7 @@ class Rule(NamedTuple):
     line: int
     """Where it stands in the profile's file, counted from 1."""
     entry: str
-    """The name or group as it is written; of a ``[[rule]]``, its syscalls joined by commas."""
+    """The name or group as it is written; for a ``[[rule]]``, its syscalls joined by commas."""
     action: Action
     syscalls: frozenset[str]
     """Every name that it covers on the profile's ABIs, groups resolved."""

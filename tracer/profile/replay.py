@@ -32,7 +32,7 @@ class Answer(NamedTuple):
     action: str
     """As a profile writes it; all that are possible, where it is not known."""
     line: int | None
-    """Of the profile; None where no entry decides, or it is not known which."""
+    """The line of the profile; None where no entry decides, or it is not known which."""
     reason: str
 
 

@@ -1,7 +1,7 @@
 """A profile's text changed to say something else, with its comments and its order. Owns tomlkit.
 
-What a person wrote stays as it is, but for the entries that change: one that goes takes along the
-comment on its line, and one that comes stands at the end of its list.
+What a person wrote stays as it is; only the entries that change do. An entry that goes takes along
+the comment on its line. A new one stands at the end of its list.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ def rewritten(source: str, table: Mapping[str, Any], notes: Mapping[str, str] | 
     """The text of a profile, ``source``, so that it says ``table``.
 
     ``notes``: what is said beside an entry that comes to a list, which then has a line to itself.
-    ``tomllib.loads`` gives ``table`` back, but for the order of ``[[rule]]`` tables, which says
-    nothing. A text that cannot be changed so is written anew, without its comments.
+    ``tomllib.loads`` gives ``table`` back; only the order of ``[[rule]]`` tables, which means
+    nothing, may differ. A text that cannot be changed so is written anew, without its comments.
     """
     import tomlkit
     from tomlkit.exceptions import TOMLKitError

@@ -108,7 +108,7 @@ def _calls() -> list[str]:
 
 
 def _versions() -> str:
-    """From the oldest to the newest; of a major one, 19 is the last there was."""
+    """The versions from the oldest to the newest. No major version went beyond .19."""
     (oldest, newest) = newer.OLDEST, newer.NEWEST
     every = [(major, minor) for major in range(oldest[0], newest[0] + 1) for minor in range(20)]
     known = [rf"{major}\.{minor}" for major, minor in every if oldest <= (major, minor) <= newest]

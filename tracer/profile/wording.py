@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tracer.profile.where import Where
 
 Value = int | str | list[int | str]
-"""Of a variable: a number, or a word or several, or a list of such."""
+"""What a variable may be: a number, a word, several words, or a list of these."""
 # Texts: re compiles them when they are first needed, which a start seldom does.
 _CONDITION = (
     r"(?P<subject>arg(?P<index>\d+)|(?P<call>\w+)\.(?P<name>\w+))\s*"

@@ -114,7 +114,7 @@ def asking(database: Path, question: Question) -> Iterator[Answer]:
 
 
 def as_table(question: Question, answer: Answer) -> Answer:
-    """Return what a table for eyes shows of it: of a saved query the columns that it names."""
+    """Return what a table for a person shows: for a saved query, the columns that it names."""
     text = question.text.strip()
     shown = saved.find(text).table if _is_saved(question) else ()
     if not shown:

@@ -1,9 +1,9 @@
 """Work in a child process that the kernel bounds, its results as a stream.
 
-DuckDB looks at its own limits between two vectors: one expression over a long list, or one
-function of a long string, knows none. So the kernel keeps them: RLIMIT_DATA refuses the child
+DuckDB looks at its own limits between two vectors only. One expression over a long list, or one
+function of a long string, passes them. So the kernel keeps them: RLIMIT_DATA gives the child no
 more memory (RLIMIT_AS would count address space that is only reserved), and an interval timer
-ends it. Neither needs a thread here, nor help from what the child computes.
+ends it. Both work without a thread here, whatever the child computes.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ _GROUPS = {
 _COMMAND = 1
 """The process_id of the command itself."""
 _AT_ONCE = -1
-"""Before every instant: of a process of which it is not known when it made the call first."""
+"""An instant before all others, for a process whose first such call has no known time."""
 
 
 class Phases(NamedTuple):
@@ -95,7 +95,7 @@ def phases(
 
 
 class _Row(NamedTuple):
-    """Calls of a process with the same arguments, of which it is known when they were made."""
+    """Calls of a process with the same arguments, and when they were made."""
 
     count: int  # type: ignore[assignment] # how many; not tuple.count
     first_ns: int

@@ -27,7 +27,7 @@ COLUMNS = (
     "blocked_syscalls",
     "argv",
 )
-"""Of each listed run. ``status`` is the exit code, or 128 + the signal that ended it."""
+"""What is told of a run. ``status`` is the exit code, or 128 + the signal that ended it."""
 _AGO = re.compile(r"([0-9]{1,6})([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -57,7 +57,7 @@ class Listing:
 def list_runs(database: Path, wanted: Filter) -> Listing:
     """Return the runs that pass the filter, newest first; those that go on too, as ``running``.
 
-    Of those, ``wall_ns`` is the time since the start. Raises StoreError.
+    The ``wall_ns`` of a running one is the time since its start. Raises StoreError.
     """
     from tracer.store import intake
     from tracer.store.reader import Reader

@@ -8,8 +8,8 @@ The header is the comment lines at the top of the file::
     -- Units: total_ns and avg_ns in nanoseconds
     -- Table: name, calls, total_ns as time, argv cut
 
-``Table`` has the columns that 80 columns of a terminal have room for, where that is not all of
-them; what says ``cut`` is cut off where it is too wide. Other formats have all.
+``Table`` names the columns that a table shows, where 80 columns of a terminal have no room for all
+of them. A column with ``cut`` is cut off where it is too wide. Other formats have all columns.
 A parameter without ``= default`` must be given. A ``run`` is given as a run_id, a unique
 prefix of one, ``last`` or ``last~N``.
 """

@@ -58,7 +58,7 @@ def values(reader: Reader, run_id: str) -> Values:
 def makers(reader: Reader, run_id: str, names: list[str]) -> dict[Way, list[Process]]:
     """Which programs made these calls, by how they made them: the first ones first.
 
-    Of each program only what names it. Raises StoreError.
+    The records of the programs hold only what names them. Raises StoreError.
     """
     found: dict[Way, list[Process]] = {}
     rows = reader.execute(_MAKERS, {"run_id": run_id, "names": names})

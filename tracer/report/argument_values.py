@@ -24,7 +24,7 @@ class Value(NamedTuple):
     name: str
     """What the argument is called: ``domain``."""
     value: int
-    """Of the bits that are looked at."""
+    """The value of the bits that are looked at."""
     words: str
     """``AF_UNIX``."""
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 Object = dict[str, object]
 
 VERSION = 1
-"""Of what every ``--json`` gives: docs/json.md. A key may be added within a version; none goes,
-and none changes its meaning."""
+"""The version of what every ``--json`` gives: docs/json.md. Within a version a key may be added;
+none is taken away, and none changes its meaning."""
 
 
 def dumps(fields: Mapping[str, object]) -> str:

@@ -27,7 +27,8 @@ def fields(
 ) -> None:
     """What was called, by whom, from where, and what would allow it.
 
-    Of the stack: the innermost frame and the innermost in the program's own code, or all.
+    Two frames of the stack are shown, or all: the innermost, and the innermost in the program's
+    own code.
     """
     logged = call.action == "LOG"
     what = f"{call.name} ({call.abi} {call.nr}): {blocked.action_words(call)}"

@@ -105,7 +105,7 @@ def _columns() -> int:
 
 
 def _print(text: str) -> None:
-    """Write to stderr; a terminal or pipe that went away is nobody's loss."""
+    """Write to stderr. If the terminal or pipe is gone, nobody could read it: that is no error."""
     with suppress(OSError, ValueError):
         stream = sys.stderr or io.StringIO()
         stream.write(text.encode("utf-8", "backslashreplace").decode())

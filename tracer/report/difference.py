@@ -28,12 +28,12 @@ class Sides(NamedTuple):
     comparisons: tuple[Comparison, ...]
     """One for each ABI that this kernel may serve."""
     settings: tuple[tuple[str, str, str], ...]
-    """Limits and capabilities that differ: what, in A, in B. Empty beside a process, of which
-    they are not known."""
+    """Limits and capabilities that differ: what, in A, in B. Empty where one side is a
+    process, as its limits are not known."""
 
     @property
     def are_alike(self) -> bool:
-        """Whether neither a call nor a setting tells them apart."""
+        """Whether all calls are answered alike and all settings are the same."""
         return not self.settings and not any(each.calls or each.others for each in self.comparisons)
 
     def data(self) -> Mapping[str, object]:

@@ -41,7 +41,7 @@ class Growth(NamedTuple):
     seen: bool = True
     """Whether this run did it; False if only an earlier check saw it."""
     values: tuple[Value, ...] = ()
-    """Of a value those that are new; of a call all that are recorded."""
+    """For a new value, the new ones; for a new call, all that are recorded."""
     together: bool = False
     """Whether each of ``values`` was accepted, and only all of them together are new."""
     unknown: str | None = None

@@ -57,7 +57,7 @@ class Finding(NamedTuple):
 
     @property
     def is_accepted(self) -> bool:
-        """Whether it may be: of a run that was exact, and whose command ended well."""
+        """Whether it is: the run was exact, and the command ended well."""
         return self.update and not self.doubts and outcome.is_good(self.record.run)
 
     @property

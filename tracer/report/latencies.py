@@ -51,7 +51,7 @@ class Latencies(NamedTuple):
 
 
 def quantile_objects(found: Comparison, key: CallKey) -> list[Mapping[str, object]]:
-    """Of each quantile the bounds of the bucket that it lies in; null: no call returned."""
+    """For each quantile, the bounds of the bucket that it lies in; null: no call returned."""
     ours, theirs = _pair(found, key)
     return [
         {"quantile": part, "a": _bounds_object(ours, part), "b": _bounds_object(theirs, part)}

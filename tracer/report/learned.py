@@ -39,7 +39,7 @@ _NEVER_RUN = (
 _NAME = r"[^A-Za-z0-9._-]"
 _MOST_NAMES, _MOST_RUNS = 8, 4
 _CUT_SHORT = ("signaled", "timed_out", "interrupted")
-"""Outcomes; of a run that was ``blocked`` it is said that calls were refused."""
+"""Outcomes. ``blocked`` is none of them: it is said in words of its own."""
 
 
 class Coverage(NamedTuple):

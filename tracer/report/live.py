@@ -30,8 +30,8 @@ def live_text(
 class LiveLine:
     """Draws one line over and over, below the cursor. Does nothing where the stream is no terminal.
 
-    The terminal is the target's first: no line is drawn once the target has written anything,
-    unless its stdout is elsewhere, nor while somebody reads the terminal key by key.
+    The target has the first right to the terminal. No line is drawn once the target has written
+    anything, unless its stdout is elsewhere. None is drawn while a program reads single keys.
     """
 
     def __init__(self, stream: TextIO, *, quiet: bool = False, output: int = 1) -> None:

@@ -82,7 +82,7 @@ class Group(NamedTuple):
         return cls(name, groups.described(name))
 
     def data(self) -> Mapping[str, object]:
-        """What it is for, of which ABI, and its calls."""
+        """What it is for, its ABI, and its calls."""
         return self.described
 
     def text(self, _page: Page = PLAIN) -> str:
@@ -147,7 +147,7 @@ def _by_action(profile: Profile) -> dict[Action, list[str]]:
 
 
 def _entries(profile: Profile, action: Action) -> list[str]:
-    """As they are written; of what is extended, only those that still decide about a call."""
+    """The entries as they are written. Those of extended files only if they still decide a call."""
     used = set(profile.unconditional.values()) if profile.extends else set()
     return [
         rule.entry

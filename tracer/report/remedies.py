@@ -115,7 +115,7 @@ def profile_of(run: Run) -> Profile | None:
 
 
 def _name(profile: str, run: Run) -> str:
-    """``STRICT-git``: of the profile, and of the command that it is now made for."""
+    """``STRICT-git``: the name of the profile, and of the command that the new one is for."""
     command = re.sub(r"[^A-Za-z0-9._-]", "_", os.path.basename(run.argv[0])) if run.argv else ""  # noqa: PTH119 - may be no path at all
     if not command or profile.endswith(f"-{command}"):
         return profile

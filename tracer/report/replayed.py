@@ -36,7 +36,7 @@ class Row(NamedTuple):
     abi: str
     syscall: str
     calls: int
-    """All that the processes made; which of them, where arguments decide, is in ``reason``."""
+    """How many the processes made in all. Where arguments decide, ``reason`` says which."""
     by: tuple[str, ...]
     """``nginx (pid 12)``, in order of start."""
     answer: Answer

@@ -1,8 +1,8 @@
-"""Calls that failed for want of a right that sbtrace took from the target, as far as can be told.
+"""Calls that failed because sbtrace took a right from the target, as far as can be told.
 
-The kernel says no more than EPERM or EACCES. Which capability would have let a call through is
-in capabilities(7) and the kernel's own code; that it was this and not the mode of a file or an
-argument is likely, not certain, so all of it is said as what may be.
+The kernel says no more than EPERM or EACCES. capabilities(7) and the kernel's code tell which
+capability would have let a call through. But the mode of a file or an argument may have been the
+cause as well. So the report says "may" everywhere.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SET_USER = "setuid setreuid setresuid"
 _SET_GROUP = "setgid setregid setresgid setgroups"
 _PRIORITY = "sched_setaffinity sched_setattr sched_setparam sched_setscheduler"
 
-# By error: the capability and the calls that the kernel fails with it for want of that one.
+# By error: each capability, and the calls that the kernel fails with the error where it is missing.
 _NEEDS: dict[int, dict[str, str]] = {
     errno.EPERM: {
         "CHOWN": "chown fchown lchown fchownat",
@@ -91,9 +91,9 @@ class Denial(NamedTuple):
     failed: int
     """Times that the kernel, not the filter, returned the error."""
     capabilities: tuple[str, ...]
-    """Of those that the target lost (``CAP_CHOWN``), the ones that the kernel asks for there."""
+    """Capabilities that the kernel asks for there and that the target lost, as ``CAP_CHOWN``."""
     no_new_privs: bool
-    """Whether a setuid program would have had the right, but for no_new_privs."""
+    """Whether a setuid program would have had the right if no_new_privs were not set."""
 
 
 def denials(record: RunRecord) -> list[Denial]:

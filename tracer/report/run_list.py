@@ -31,7 +31,7 @@ class RunList(NamedTuple):
     """Runs, in the order in which they are shown."""
 
     rows: Sequence[Sequence[object]]
-    """Of the columns ``tracer.query.runs.COLUMNS``."""
+    """Rows with the columns ``tracer.query.runs.COLUMNS``."""
 
     def data(self) -> Mapping[str, object]:
         """All that is known of each."""

@@ -35,7 +35,7 @@ class ScoreReport(NamedTuple):
         return {"profiles": [_object(*each) for each in self.profiles]}
 
     def text(self, page: Page = PLAIN) -> str:
-        """Of each class the calls that are open; ``page.whole``: what it is, and who says so."""
+        """For each class, the calls that are open; ``page.whole``: what it is, and who says so."""
         widest = max(len(risk.name) for risk, _ in self.profiles[0].score.classes)
         sheet = Sheet(page.columns, widest)
         if len(self.profiles) > 1:

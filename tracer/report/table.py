@@ -45,7 +45,7 @@ class _Layout(NamedTuple):
     columns: Sequence[Column]
     titles: Sequence[str]
     widths: Sequence[int] | None
-    """Of each column; None: one block of lines a row."""
+    """The width of each column; None: one block of lines a row."""
     width: int
 
 

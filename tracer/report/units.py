@@ -86,7 +86,7 @@ def _long(ns: int) -> str:
 
 
 def error_meaning(number: int) -> str:
-    """``No such file or directory``; of the kernel's own, that a restart follows."""
+    """``No such file or directory``. For the kernel's own codes: that a restart follows."""
     if 512 <= number <= 516:  # include/linux/errno.h: never seen by the program
         return "Interrupted by a signal, restarted by the kernel"
     return os.strerror(number)

@@ -72,7 +72,7 @@ class Verdict(NamedTuple):
 
     @property
     def exit_status(self) -> int:
-        """0 passed, 1 refused; of what cannot be told ``cut_short``, or else 125."""
+        """0 passed, 1 refused. Where that cannot be told: ``cut_short``, or else 125."""
         if self.passed is None:
             return self.cut_short or EXIT_FAILED
         return 0 if self.passed else EXIT_REFUSED

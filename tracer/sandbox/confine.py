@@ -1,10 +1,11 @@
-"""Mounts of its own for a target of root's: what would give it the machine, it cannot write.
+"""Mounts of its own for a target that is root: it cannot write what would give it the machine.
 
-A target that has no capability but is uid 0 owns root's files, and the kernel's among them:
+A target with uid 0 and no capability still owns root's files, and the kernel's among them:
 /proc/sys/kernel/core_pattern names a program that root runs, a cgroup's ``pids.max`` is the bound
-on itself, /dev/sda the disk. Such a target sees them read-only, and in /dev what every user may
-open. It cannot undo that: mount(2) wants CAP_SYS_ADMIN, and in a user namespace, which could give
-that, mounts of a more privileged one stay as they are (mount_namespaces(7), "locked").
+on the target itself, /dev/sda is the disk. Such a target sees these read-only, and in /dev only
+what every user may open. It cannot undo that: mount(2) asks for CAP_SYS_ADMIN. A user namespace
+would give it that, but the mounts of a more privileged one stay as they are there
+(mount_namespaces(7), "locked").
 """
 
 from __future__ import annotations

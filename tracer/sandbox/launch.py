@@ -136,9 +136,9 @@ class Launcher:
         return instant
 
     def unprotected(self) -> tuple[str, ...]:
-        """Say what the target is not kept from, for want of the kernel's or the caller's leave.
+        """Say what the target is not kept from, where kernel or caller's rights do not allow it.
 
-        To be asked once it is executed.
+        Ask once it is executed.
         """
         (lacks,) = _LACKS.unpack_from(self._report, _LACKS_AT)
         return tuple(text for bit, text in enumerate(_UNPROTECTED) if lacks >> bit & 1)
@@ -283,8 +283,8 @@ def _prepare(
 
 
 def _note_use(report: mmap.mmap) -> None:
-    # First the instant: no time is left out that CPU was used in. Not after the filter: where no
-    # vDSO tells it, it is a syscall.
+    # The instant first, so that all CPU time lies after it. And before the filter: where no vDSO
+    # tells the time, that is a syscall.
     now = time.monotonic_ns()
     use = resource.getrusage(resource.RUSAGE_SELF)
     _USE.pack_into(

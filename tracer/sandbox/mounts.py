@@ -36,7 +36,7 @@ class Mount(NamedTuple):
     """The folder in that file system that is seen at ``point``."""
     point: str
     options: tuple[str, ...]
-    """Of the file system, not of the mount."""
+    """The options of the file system, not those of the mount."""
 
 
 def mounted(proc: Path = Path("/proc/self")) -> list[Mount]:

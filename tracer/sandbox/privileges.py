@@ -97,7 +97,7 @@ def _require(missing: int) -> None:
 
 
 class _Own(NamedTuple):
-    """Of the calling process, by /proc/self/status: proc_pid_status(5)."""
+    """The calling process's own, by /proc/self/status: proc_pid_status(5)."""
 
     inheritable: int
     permitted: int

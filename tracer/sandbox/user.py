@@ -78,7 +78,7 @@ def _named(spec: str) -> pwd.struct_passwd | None:
 
 
 def _number(spec: str) -> int:
-    """Of a decimal word of any length, of which eleven digits are too large for a uid already."""
+    """The number that a decimal word stands for. Eleven digits are too large for a uid already."""
     return int(spec.lstrip("0")[:11] or "0")
 
 

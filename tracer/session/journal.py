@@ -89,7 +89,7 @@ class Journal:
         return self.troubles
 
     def with_every_process(self, record: RunRecord) -> RunRecord:
-        """Return ``record`` with all its processes, of which memory holds the last ones.
+        """Return ``record`` with all its processes; memory holds only the last ones.
 
         Call it once the run is settled. Where the run is not in the database, ``record``
         comes back as it is.

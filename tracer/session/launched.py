@@ -161,7 +161,7 @@ class Launched:
         end_children()
 
     def unprotected(self) -> tuple[str, ...]:
-        """Say what it is not kept from, for want of the kernel's or the caller's leave."""
+        """Say what it is not kept from, as the kernel or the caller's rights do not allow it."""
         return self._launcher.unprotected()
 
     def refused_forks(self) -> int | None:

@@ -16,11 +16,10 @@ if TYPE_CHECKING:
 
 
 def protected_paths(database: Path) -> Iterator[Path]:
-    """Yield files and folders, of which some may be missing.
+    """Yield files and folders; some of them may be missing.
 
-    Cache and spool are made: what is not there cannot be kept from being written. A database
-    that is not there yet stays so, and the file of its name is the target's to make; but not in
-    the folder that is sbtrace's by default.
+    Cache and spool are made, since only what exists can be protected. A missing database stays
+    missing, and the target may make a file of its name, though not in sbtrace's default folder.
     """
     with suppress(OSError):
         resources.CACHE.mkdir(mode=0o700, parents=True, exist_ok=True)

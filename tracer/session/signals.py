@@ -69,7 +69,7 @@ class SignalInbox:
         self.fd = linux.signalfd(HELD)
 
     def read(self) -> list[Received]:
-        """Return what has come since the last time; but for SIGCHLD, SIGTTIN and SIGTTOU."""
+        """Return what has come since the last time, except SIGCHLD, SIGTTIN and SIGTTOU."""
         try:
             data = os.read(self.fd, 32 * _INFO_BYTES)
         except BlockingIOError:

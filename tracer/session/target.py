@@ -33,7 +33,7 @@ class AccountKeeper(Protocol):
 class Ending(Protocol):
     """How a session stops watching a target that does not end by itself.
 
-    Of a launched target, this is its end; a target of somebody else's is only let go.
+    A launched target is ended; a target that somebody else started is only let go.
     """
 
     @property

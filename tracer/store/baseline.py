@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     """What the values of a way are called."""
 
 VERSION = 2
-"""Of the file. Version 1, which no file says itself, has no values of arguments."""
+"""The version of the file. Version 1, which no file names, has no values of arguments."""
 _MOST_BYTES = 1 << 20
 _SUFFIX = ".grown"
 _HEAD = """\

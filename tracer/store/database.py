@@ -31,7 +31,7 @@ _CONFIG: Mapping[str, str] = {
 }
 _OWN_CHECKPOINTS: Mapping[str, str] = {"wal_autocheckpoint": "1TB"}
 _NO_LAST_CHECKPOINT = "PRAGMA disable_checkpoint_on_shutdown"
-"""With these DuckDB makes no checkpoint by itself, nor when it closes a file: see ``undo``."""
+"""With these DuckDB makes no checkpoint by itself, and none when it closes a file: see ``undo``."""
 
 
 def engine() -> duckdb.DuckDBPyConnection:

@@ -90,7 +90,7 @@ class _Whole:
     """A regular file that comes into its place when it is whole."""
 
     def __init__(self, real: Path, old: os.stat_result | None) -> None:
-        """``old``: of the file that it replaces; None if there is none. Raises OSError."""
+        """``old``: stat of the file that it replaces; None if there is none. Raises OSError."""
         self._name, self._old = real.name, old
         self._folder = os.open(real.parent, _FOLDER)
         if not os.access(".", os.W_OK | os.X_OK, dir_fd=self._folder, effective_ids=True):

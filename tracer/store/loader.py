@@ -27,10 +27,10 @@ class Loader:
         self._tasks, self._answers = tasks, answers
 
     def get_ready(self) -> None:
-        """Let DuckDB be started before there is a task, which starts it otherwise.
+        """Start DuckDB now. Otherwise the first task starts it.
 
-        Not earlier than a run is certain: the front, which reads the command line, had better
-        have a processor to itself.
+        Call this once the run is certain to start. Earlier it would take a processor from the
+        front, which reads the command line.
         """
         self._send("")
 
@@ -91,7 +91,7 @@ class _Answer:
     def __init__(self, answers: int) -> None:
         self._answers, self._given = answers, False
         self.set_aside: list[SetAside] = []
-        """What the other process is to name: this one's stderr is nobody's."""
+        """What the other process is to name, as nobody reads the stderr of this one."""
 
     def give(self, result: TakeInResult) -> None:
         if self._given:

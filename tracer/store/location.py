@@ -197,10 +197,10 @@ def is_duckdb(file: int) -> bool:
 def check_trusted(folder: Path, user: Identity) -> None:
     """Raise StoreError if another user can put a link in the way of what is written in ``folder``.
 
-    DuckDB makes files beside the database and follows links. Root trusts no folder that
-    anybody else can write to, nor one below such; a sticky one above will do, since nobody
-    renames there what is root's. An ordinary user, who can be led to their own files only,
-    is kept from folders that everybody writes to.
+    DuckDB makes files beside the database and follows links. Root trusts no folder
+    that anybody else can write to, and none below such a folder. One above may be sticky, since
+    nobody else can rename root's files there. An ordinary user can only be led to files of their
+    own, and is kept from folders that everybody writes to.
     """
     info = folder.stat()
     others = stat.S_IWOTH if user.uid else stat.S_IWGRP | stat.S_IWOTH

@@ -3,8 +3,8 @@
 Two kinds of locks meet here. DuckDB holds a POSIX lock (fcntl) on the database for as long
 as it is open, exclusive to write, shared to read. sbtrace processes queue beside it with
 flock(2) on two files in the spool folder: ``.lock`` (shared to read, exclusive to write)
-and ``.turn``, held while waiting for it, so that readers that come and go cannot starve a
-writer.
+and ``.turn``. A process holds ``.turn`` while it waits for ``.lock``, so that readers that
+come and go cannot starve a writer.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def exclusive(
                 if pid is None:
                     yield
                     return
-            # Not while holding the queue: all who wait find out about it at the same time.
+            # The queue is let go first, so that all who wait find out about it at the same time.
             foreign_until = foreign_until or time.monotonic() + foreign_s
             if time.monotonic() > foreign_until:
                 raise Busy(busy(database, pid))

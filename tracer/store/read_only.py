@@ -61,7 +61,7 @@ def check(reader: Reader, sql: str) -> set[str]:
     except UnicodeEncodeError as error:
         raise QueryError("query: the SQL is not valid UTF-8: mend its encoding") from error
     try:
-        # Not the package's own function: it would start a second engine, with its threads.
+        # The package's own function would start a second engine, with its threads.
         statements = reader.connection.extract_statements(sql)
     except (duckdb.Error, ValueError) as error:
         raise QueryError(f"query: {_one_line(error)}") from error

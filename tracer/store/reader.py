@@ -218,7 +218,7 @@ class Reader:
     def callers(self, run_id: str, names: Sequence[str]) -> dict[tuple[str, str], list[Process]]:
         """Return which programs made a call, by ABI and name: each command once, the first first.
 
-        Calls that were let through and refused ones alike; of each program only what names it.
+        Blocked calls count as well. The records of the programs hold only what names them.
         """
         rows = self.execute(_CALLERS, [run_id, list(names)])
         found: dict[tuple[str, str], list[Process]] = {}

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import duckdb
 
 VERSION = 5
-"""Of the tables and views. Raise it with every change, add a migration, and say so in
-docs/schema.md."""
+"""The version of the tables and views. Raise it with every change, add a migration, and say so
+in docs/schema.md."""
 JUDGED_BY_LOSSES = """
 UPDATE runs SET samples_complete = NOT EXISTS (
     FROM losses WHERE losses.run_id = runs.run_id AND kind IN

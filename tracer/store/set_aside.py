@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tracer.store.spool.waiting import Found
 
 PREFIX = "unreadable-"
-"""Of the name within the spool of what is set aside; the name that it had follows."""
+"""What is set aside gets this before its name, within the spool."""
 
 
 class SetAside(NamedTuple):

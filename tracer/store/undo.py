@@ -1,10 +1,10 @@
 """What a checkpoint writes over in place, kept beside the database until the checkpoint is done.
 
-DuckDB writes a checkpoint to unused blocks and last of all a header that points to them: who
-dies before has lost nothing. One kind of block it does write over while the current header
-points to it: a block of metadata of which a part is unused. Its checksum is that of the whole
-block, and the kernel ends a write(2) between two pages when it kills the process, so that the
-block would be half old, half new, and the database unreadable though no byte in use has changed.
+DuckDB writes a checkpoint to unused blocks, and last of all a header that points to them. A process
+that dies before has lost nothing. But DuckDB writes over one kind of block while the current header
+points to it: a block of metadata with an unused part. Its checksum is that of the whole block, and
+the kernel ends a write(2) between two pages when it kills the process. The block would be half old
+and half new, and the database unreadable, though no byte in use has changed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tracer.identity import Identity
 
 NAME = ".undo"
-"""Of the file within the spool. It is there during a checkpoint, and after one that was cut off."""
+"""The file's name in the spool. It is there during a checkpoint, and after one that was cut off."""
 _FORMAT = 1
 # https://duckdb.org/docs/internals/storage: the main header, then two of which the later one
 # counts and the other is written next; then the blocks.
@@ -40,7 +40,7 @@ _HEADERS = 3 * _PAGE
 _CHECKSUM = 8
 _BLOCK_SIZE_AT = _PAGE + _CHECKSUM + 4 * 8  # after iteration, two pointers, the count of blocks
 _WORDS = f"<{_PAGE // 8}Q"
-_SEED, _FACTOR, _MASK = 5381, 0xBF58476D1CE4E5B9, (1 << 64) - 1  # of the checksum
+_SEED, _FACTOR, _MASK = 5381, 0xBF58476D1CE4E5B9, (1 << 64) - 1  # for the checksum
 _PARTS = 64  # of a block of metadata, after its checksum
 _WRITTEN_OVER = "SELECT block_id, free_list FROM pragma_metadata_info() WHERE free_blocks > 0"
 

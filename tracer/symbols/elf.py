@@ -1,8 +1,8 @@
 """The structure of an ELF file: segments, sections, build id, what it needs.
 
-Format: elf(5). pyelftools is not used: it follows the counts and links that a file
-claims without bound (the files are the target's), and takes 70 ms for the symbols and
-340 ms for the unwind tables of libc, of which a stack needs a dozen entries.
+Format: elf(5). pyelftools is not used. It follows the counts and links that a file claims
+without bound, and the files are the target's. It takes 70 ms for the symbols of libc and 340 ms
+for its unwind tables, while a stack needs a dozen entries.
 """
 
 from __future__ import annotations

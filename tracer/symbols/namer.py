@@ -18,8 +18,8 @@ _WORK = 20_000_000
 class Namer:
     """Names frames; keeps the files and tables it has read, so use one for many stacks.
 
-    Needs neither root nor a living process, only files that it may read. Holds up to 256
-    of them open until it is collected itself. What does the work is imported with the
+    It needs files that it may read, but no root and no living process. It holds up to 256 files
+    open until it is collected itself. What does the work is imported with the
     first stack: most runs have none.
     """
 

@@ -69,8 +69,8 @@ class RawStack(NamedTuple):
     """``mm->end_code``: first address after the program's executable bytes."""
     pid: int | None = None
     executable_inode: int | None = None
-    """Of the program itself (``mm->exe_file``), with ``executable_device`` as in Mapping. None:
-    a file at ``executable`` is held against the extent of its code, exact to the byte."""
+    """The program itself (``mm->exe_file``); its device as in Mapping. None: a file at
+    ``executable`` is held against the extent of its code, exact to the byte."""
     executable_device: int | None = None
 
 

@@ -1,8 +1,8 @@
 """Bytes of files that the target may control, read without trusting them.
 
-sbtrace runs as root: opening a device or a FIFO may have effects or never return, and a
-file that is mapped into memory and cut short by its owner ends the reader with SIGBUS.
-So: regular files only, checked before they are opened for reading, and pread throughout.
+sbtrace runs as root. To open a device or a FIFO may have effects, or never return. A file that is
+mapped into memory ends its reader with SIGBUS when its owner cuts it short. So only regular files
+are read; they are checked before they are opened for reading, and read by pread.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class Place:
     object: ElfObject | None
     """None: the mapping is known, its file was not found."""
     virtual_address: int | None
-    """Of the file; None if ``object`` is."""
+    """The address within the file; None if ``object`` is."""
 
 
 class AddressSpace:

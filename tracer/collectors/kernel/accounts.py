@@ -221,8 +221,8 @@ class CallAccounts:
         return followed
 
     def _born(self, followed: Followed, record: wire.Start | wire.Head) -> None:
-        """Note whose child it is. Not the first record has to tell: tables and blocked calls are
-        read from maps, maybe before what was written of the start into the ring buffer."""
+        """Note whose child it is. A later record may be the one that tells: tables and blocked
+        calls come from maps, which may be read before the ring buffer's record of the start."""
         followed.ppid = record.ppid
         parent = self._followed.get((record.ppid, record.parent_ns))
         if parent is not None:

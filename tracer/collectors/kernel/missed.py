@@ -22,8 +22,8 @@ def unrecorded(
 ) -> int:
     """Return how many events of the target may be missing, at the most.
 
-    ``misses``: by program, of the whole machine. ``starts`` and ``results``: calls that were
-    made good, of which the entry or the exit was skipped. ``doubtful``: what was taken for a
+    ``misses``: by program, of the whole machine. ``starts`` and ``results``: calls whose
+    entry or exit was skipped, and which were made good. ``doubtful``: what was taken for a
     blocked call, and may be a call whose entry was skipped. ``filtered``: calls may be blocked,
     which then have an exit alone.
     """

@@ -37,7 +37,7 @@ class Pool:
         self._like = shapes[INNER[_CHUNKS]]
         self._chunks = 0
         self._open: list[int] = []
-        """Of each chunk. To ask the kernel for them by their ids would take CAP_SYS_ADMIN."""
+        """A descriptor for each chunk. To open them by their ids would take CAP_SYS_ADMIN."""
         self._waits: list[_thread.LockType] = []
         self._failure: OSError | None = None
         self._mapped: dict[int, memoryview] = {}

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MOST_BYTES = 16 << 20
-"""Of records that were read and wait in memory: further ones wait in a file."""
+"""The most bytes of records that wait in memory; further ones wait in a file."""
 MOST_SPILLED_BYTES = 1 << 30
-"""Of those in the file: what is more stays in the ring buffer."""
+"""The most bytes of records that wait in the file; further ones stay in the ring buffer."""
 _READ_AT_ONCE = 4096
 """A target that makes records faster than they are read would never let us return."""
 _FOLDER = "/var/tmp"  # noqa: S108 - on a disk as a rule; the file has no name there
@@ -43,7 +43,7 @@ class Spill:
         self._folder = folder
         self._fd: int | None = None
         self._read = self.bytes = 0
-        """Offsets in the file: of the first record, and behind the last one."""
+        """Where the first record begins in the file, and where the last one ends."""
 
     def __bool__(self) -> bool:
         return self._read < self.bytes

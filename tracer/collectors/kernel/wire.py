@@ -237,8 +237,8 @@ class Text(NamedTuple):
     row: tuple[int, int]
     """first_ns and tid of the row."""
     texts: tuple[bytes | None, ...]
-    """Of each path among the arguments, in their order; None where it could not be read. One of
-    ``TEXT_BYTES`` - 1 may be only the beginning."""
+    """The path arguments in their order; None where one could not be read. A text of
+    ``TEXT_BYTES`` - 1 bytes may be the beginning only."""
     count: int  # type: ignore[assignment] # the C structure's name, not tuple.count
     first_ns: int
     last_ns: int

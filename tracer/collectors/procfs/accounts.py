@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _MOST_KEPT = 256
-"""Of the 1,024 descriptors that a process has by default; the rest of the target goes without."""
+"""A process has 1,024 descriptors by default; accounts may take so many of them. Further
+processes of the target go without."""
 
 
 class IoAccounts:

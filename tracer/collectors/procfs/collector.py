@@ -67,7 +67,7 @@ class ProcfsCollector:
 
     Use: make it while the launcher waits before execve, and then as every ``Collector``. For
     each child that ``waitid(..., WNOWAIT)`` reports, ``final(pid)``, then reap it with
-    ``os.wait4`` and hand the result to ``reaped``. Not safe to call from two threads at once.
+    ``os.wait4`` and hand the result to ``reaped``. One thread only may call it.
     """
 
     descriptors: tuple[int, ...] = ()
@@ -197,7 +197,7 @@ class ProcfsCollector:
         self._last_reaped_ns = self._now()
 
     def totals(self) -> Baseline:
-        """The figures of all that was reaped so far: of the whole target, once it is gone.
+        """The figures of all processes that were reaped so far; once the target is gone, of all.
 
         ``read_syscalls`` and ``write_syscalls`` are None if one account could not be read, a
         peak of memory if the kernel did not tell that of each process at its end: what a
@@ -258,8 +258,8 @@ class ProcfsCollector:
     def _note_vanished(self, alive: dict[int, _Seen], now: int) -> None:
         """Count those that the kernel reaped by itself: their accounts went to nobody.
 
-        Of a process that is gone and that sbtrace did not reap, the parent did, or the
-        kernel in its place because the parent ignores SIGCHLD (include/linux/sched/signal.h).
+        A process that is gone, and that sbtrace did not reap, was reaped by its parent; or by
+        the kernel, because the parent ignores SIGCHLD (include/linux/sched/signal.h).
         """
         for pid, seen in self._seen.items():
             current = alive.get(pid)

@@ -20,10 +20,10 @@ class When(NamedTuple):
 class CpuMeter:
     """Turns CPU times into percent, 100 = one core.
 
-    A reading takes time, and what it tells may be as of its beginning or as of its end; of a task
-    that runs on another CPU, it may even be as of that one's last tick (kernel/sched/cputime.c:
-    thread_group_cputime). So a span goes from a tick before one reading to the end of another:
-    nothing that was used in it can have been used in less, and one thread never has more than 100.
+    A reading takes time, and its figures may be those of its beginning or of its end. For a task
+    that runs on another CPU they may be those of that CPU's last tick (kernel/sched/cputime.c:
+    thread_group_cputime). So a span goes from a tick before one reading to the end of another.
+    That is never too short, and one thread never has more than 100 %.
 
     The time of living processes is known to the nanosecond, but that of descendants they
     have waited for in clock ticks (10 ms) only. A share over much less than an interval would

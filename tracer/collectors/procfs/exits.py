@@ -1,9 +1,9 @@
 """Peak memory of every process at its death, from the kernel's taskstats.
 
-/proc has VmHWM and VmPeak of the living only, and ``ru_maxrss`` survives execve: of a small
-program it is the size of what forked it. The kernel sends the true figures of each exiting
-task to whoever asks by generic netlink (Documentation/accounting/taskstats.rst). It takes
-CAP_NET_ADMIN on the machine itself, and its first namespaces of users, PIDs and networks.
+/proc has VmHWM and VmPeak of living processes only. ``ru_maxrss`` survives execve: a small program
+inherits the size of the one that forked it. The kernel sends the true figures of each exiting task
+to whoever asks by generic netlink (Documentation/accounting/taskstats.rst). That takes
+CAP_NET_ADMIN, and the machine's first namespaces of users, PIDs and networks.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ _KEPT = 1024
 FORBIDDEN = "untold_peak"
 """The kernel tells peaks to root only."""
 CONTAINED = "untold_peak_contained"
-"""It tells none here: in a container, or for want of taskstats."""
+"""The kernel tells no peaks here: this is a container, or the kernel has no taskstats."""
 OVERRUN = "untold_peak_overrun"
 """The machine's processes ended faster than sbtrace could hear of: ENOBUFS, netlink(7)."""
 UNSAID = "untold_peak_unsaid"
 """Asking it failed in another way."""
 SMALL = "untold_peak_small"
-"""Of no process so far was there any in the kernel's count, which is kept by CPU and added up in
-batches of 32 pages and more since Linux 6.2 (include/linux/mm.h: get_mm_counter): that of a small
-static program reads 0. Its address space is exact, and told."""
+"""The kernel's count read 0 for every process so far. Since Linux 6.2 it is kept by CPU and added
+up in batches of 32 pages and more (include/linux/mm.h: get_mm_counter), so that a small static
+program reads 0. The size of its address space is exact, and is recorded."""
 CAUSES = (FORBIDDEN, CONTAINED, OVERRUN, UNSAID)
 """Why a peak is not known: kinds of losses."""
 
@@ -60,7 +60,7 @@ _PEAKS_AT = 200  # hiwater_rss, hiwater_vm in KiB
 
 class _Exit(NamedTuple):
     pid: int
-    """Of the thread."""
+    """The id of the thread."""
     parent: int
     rss_bytes: int
     vm_bytes: int

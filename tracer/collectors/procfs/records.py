@@ -24,8 +24,8 @@ class Baseline(NamedTuple):
 
 
 class UsedBefore(NamedTuple):
-    """What the accounts of a target held before its run began: of a command, what the launcher
-    had used just before execve, by its own getrusage(RUSAGE_SELF)."""
+    """What the accounts of a target held before its run began. For a command that is what the
+    launcher had used just before execve, by its own getrusage(RUSAGE_SELF)."""
 
     user_ns: int
     system_ns: int

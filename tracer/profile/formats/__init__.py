@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tracer.profile.records import Profile
 
 NAMES = ("bpf", "pfc", "oci", "spo", "systemd", "firejail", "minijail", "kafel")
-"""Of the modules here, in the order in which a file is looked at."""
+"""The names of the modules here, in the order in which they look at a file."""
 READ = ("bpf", "oci", "spo", "systemd", "firejail", "minijail")
 """Those of them that are read; the others are only written."""
 

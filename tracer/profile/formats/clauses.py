@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tracer.profile.ways import Fact
 
 _Sides = tuple[tuple["Cube", ...], ...]
-"""The values of each argument: of all six."""
+"""The values of each of the six arguments."""
 _Alternatives = list[tuple[Condition, ...]]
 
 _ORDER: dict[tuple[int, bool], Operator] = {

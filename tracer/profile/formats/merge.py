@@ -29,7 +29,7 @@ class Entry(NamedTuple):
 def merged(
     entries: Iterable[Entry], default: Action, context: Context, remarks: Remarks
 ) -> tuple[Call, ...]:
-    """The calls. Of several entries for a call the first without conditions decides.
+    """The calls. Where a call has several entries, the first without conditions decides.
 
     Raises ProfileError where two of them have conditions that can hold at once, and different
     actions: which one counts would depend on how libseccomp sorts them.

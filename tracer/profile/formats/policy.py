@@ -29,7 +29,8 @@ class Call(NamedTuple):
     clauses: tuple[Clause, ...]
     """The first that holds decides."""
     otherwise: Action
-    """Where none holds; the policy's default where the call is not listed without arguments."""
+    """The action where no clause holds. For a call that is listed with arguments only, this is the
+    policy's default."""
     place: str = ""
     """Where in the file it was said, as messages name it."""
 

@@ -15,7 +15,7 @@ from tracer.session.signals import FORWARDED, HELD
 
 _FRONT_HELD = HELD | {signal.SIGCONT}
 PID_BYTES = 4
-"""Of what the guard tells: the supervisor's pid, or a negative errno."""
+"""The size of what the guard tells: the supervisor's pid, or a negative errno."""
 
 
 class Front:

@@ -6,10 +6,10 @@
         supervisor   does all the work; in the process group of the front, as the target is
           target
 
-All three are child subreapers (prctl(2)). Whoever of them dies, what it leaves falls to the
-one above, which kills it; and the supervisor, which sees the death of the others, ends the
-target itself and still records the run. PDEATHSIG alone would reach the command but not its
-children. As the guard has nothing to do while all goes well, it is given work beside the run.
+All three are child subreapers (prctl(2)). When one of them dies, its children fall to the one
+above, which kills them. The supervisor sees the death of the others, ends the target itself and
+still records the run. PDEATHSIG alone would reach the command but not its children. The guard has
+nothing to do while all goes well, so it is given work beside the run.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _GUARD_NAME = b"trace-guard"
-"""Not matched by `pkill sbtrace` and `killall sbtrace`, which are to end the run, not to let
-the target go."""
+"""`pkill sbtrace` and `killall sbtrace` do not match it. They are to end the run; with the guard
+dead, the target would go on."""
 _OPEN_FILES = 1024
 
 
@@ -180,7 +180,7 @@ def _say_why(error: BaseException, before: Limits) -> None:
             say_no_memory()
         else:
             say_fault(error)
-    except MemoryError:  # a call failed for want of it, and there is too little for a sentence
+    except MemoryError:  # a call failed as memory ran out, and a sentence needs some
         say_no_memory()
 
 

@@ -178,7 +178,7 @@ class Spool:
         with suppress(OSError):
             folder.remove(old.path.name, old.root, DOOMED + old.path.name)
         old.close(but_lock=True)
-        # What could not be removed must not pass for a run that died while this one goes on.
+        # A folder that could not be removed must not be taken for a dead run meanwhile.
         self._left.append(old.lock)
         self._place, self.trouble = place, "; ".join(problems)
 

@@ -133,7 +133,7 @@ def create_map(
 ) -> int:
     """BPF_MAP_CREATE; ``sizes``: key, value, entries; ``btf``: descriptor, key and value type.
 
-    ``inner``: of a map of maps, a map like those that it is to hold.
+    ``inner``: for a map of maps, the descriptor of a map like those that it is to hold.
     """
     options = _MapOptions(ctypes.sizeof(_MapOptions), *btf, inner_map_fd=inner, map_flags=flags)
     key, value, entries = sizes

@@ -27,8 +27,8 @@ RAW_TRACEPOINTS = (
 TAILS = ("walk_path", "note_texts", "note_arguments")
 """Programs that others end in, in the order of bpf/records.h's TAIL_…"""
 VSYSCALL, BRIEFLY = "emulate_vsyscall", "_briefly"
-"""A raw tracepoint that a kernel may be built without. Of the two programs for it, the one of
-that name with ``BRIEFLY`` behind it is for runs whose filter gives none of its calls an errno."""
+"""A raw tracepoint that a kernel may be built without. It has two programs: the one whose name
+ends in ``BRIEFLY`` is for runs whose filter answers none of its calls with an errno."""
 AGAIN = "_again"
 """Behind the name of a raw tracepoint: the second program of a rare event."""
 RARE = ("signal_generate", "sched_process_fork", "sched_process_exec", "sched_process_exit")
@@ -104,7 +104,7 @@ def needed(logged: Collection[int]) -> Features:
 
 
 def explained(error: KernelError) -> KernelError:
-    """Return the error, with the kernel that would do where this one is older than that."""
+    """Return the error; where this kernel is too old, with the version that is needed."""
     release = os.uname().release
     found = re.match(r"(\d+)\.(\d+)", release)
     if found is None or (int(found[1]), int(found[2])) >= OLDEST:
