@@ -46,8 +46,14 @@ class Context(NamedTuple):
     """As messages name it."""
     capabilities: frozenset[str] = frozenset()
     """``CAP_…`` that the program has: Docker's profiles let more through by them."""
-    abi: str = syscalls.native_abi()
+    of_abi: str | None = None
+    """None: this machine's."""
     kernel: Kernel = (0, 0)
+
+    @property
+    def abi(self) -> str:
+        """The ABI that names are looked up in. Raises SbtraceError on a machine without one."""
+        return self.of_abi or syscalls.native_abi()
 
     def fail(self, place: str | int | None, message: str) -> NoReturn:
         """Raise the ProfileError for something in the file: a line, or ``syscalls[3].action``."""
