@@ -27,8 +27,8 @@ SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 # sudo clears the environment, and root should leave no caches in a user's checkout.
 AS_ROOT := $(if $(SUDO),sudo env PYTHONDONTWRITEBYTECODE=1 SBTRACE_REQUIRE_KERNEL=$(SBTRACE_REQUIRE_KERNEL))
 PYTEST := $(BIN)/pytest $(if $(SUDO),-p no:cacheprovider)
-# Most tests wait for something, so two files of them at once are quicker.
-AT_ONCE := -n 2 --dist loadfile
+# Most tests wait for something, so three files of them at once are quicker.
+AT_ONCE := -n 3 --dist loadfile
 BUILT_FROM := $(shell find bpf -name '*.[ch]') \
   $(patsubst %,tracer/collectors/kernel/program/%.py,artifact built compile offsets variant)
 C_SOURCES = $(shell find bpf tests -name '*.[ch]')

@@ -129,10 +129,10 @@ def judge(a: Iterable[float | None], b: Iterable[float | None], *, counted: bool
     first = [value for value in a if value is not None]
     second = [value for value in b if value is not None]
     if not first or not second:
-        return Compared(_spread(first), _spread(second), None, Verdict.UNKNOWN)
+        return Compared(spread(first), spread(second), None, Verdict.UNKNOWN)
     moved = ranks.shift(first, second, ALPHA)
     verdict = _verdict(first, second, counted)
-    return Compared(_spread(first), _spread(second), moved, verdict)
+    return Compared(spread(first), spread(second), moved, verdict)
 
 
 def _verdict(a: Sequence[float], b: Sequence[float], counted: bool) -> Verdict:
@@ -148,7 +148,8 @@ def _is_constant(each: Compared) -> bool:
     return all(side is not None and side.low == side.high for side in (each.a, each.b))
 
 
-def _spread(values: Sequence[float]) -> Spread | None:
+def spread(values: Sequence[float]) -> Spread | None:
+    """The median and the ends of some values; None without any."""
     if not values:
         return None
     return Spread(len(values), median(values), min(values), max(values))
@@ -209,12 +210,13 @@ def settings(side: Side) -> Mapping[str, tuple[str, ...]]:
     """What may explain a difference: by name, every value that the side's runs have, as text."""
     found: dict[str, dict[str, None]] = {}
     for run in side.runs:
-        for name, value in _settings(run).items():
+        for name, value in settings_of(run).items():
             found.setdefault(name, {})[value] = None
     return {name: tuple(values) for name, values in found.items()}
 
 
-def _settings(run: Measured) -> Mapping[str, str]:
+def settings_of(run: Measured) -> Mapping[str, str]:
+    """What one run was made with, and how it ended: by name, as text."""
     about = run.about
     shown = {
         "command": shlex.join(about["argv"]),

@@ -43,7 +43,7 @@ def p_value(first: Sequence[float], second: Sequence[float]) -> float:
 
     Two-sided. Equal values have the mean of their ranks. Neither sample may be empty.
     """
-    ranks = _doubled_ranks([*first, *second])
+    ranks = doubled_ranks([*first, *second])
     total, taken = len(ranks), len(first)
     centre = taken * (total + 1)
     seen = abs(sum(ranks[:taken]) - centre)
@@ -65,7 +65,7 @@ def _normal_p(ranks: Sequence[int], taken: int, seen: int) -> float:
     return min(2 * (1 - _NORMAL.cdf((seen - 1) / sqrt(variance))), 1.0)
 
 
-def _doubled_ranks(values: Sequence[float]) -> list[int]:
+def doubled_ranks(values: Sequence[float]) -> list[int]:
     """The rank of each value, times two, so that the mean of equal ones is a whole number."""
     first: dict[float, int] = {}
     for at, value in enumerate(sorted(values), start=1):

@@ -27,6 +27,7 @@ VERBS = (
     "why",
     "runs",
     "compare",
+    "trend",
     "query",
     "profile",
     "filter",

@@ -139,7 +139,9 @@ def report(
     from tracer.report import form
     from tracer.report.style import wants_colour
 
-    page = form.Page(None if wide else width(), place is None and wants_colour(sys.stdout), whole)
+    colour = place is None and wants_colour(sys.stdout)
+    plain = place is None and not (sys.stdout.encoding or "").lower().startswith("utf")
+    page = form.Page(None if wide else width(), colour, whole, plain)
     deliver(form.given(found, page, as_data=json), place)
 
 

@@ -227,8 +227,13 @@ def _listed(database: Path, side: Selection) -> list[str]:
     return ended
 
 
+def measured(reader: Reader, ids: Sequence[str]) -> list[Measured]:
+    """What is recorded of these runs, the oldest first. Raises StoreError."""
+    return [_measured(row) for row in reader.execute(_RUNS, [ids])]
+
+
 def _side(reader: Reader, text: str, ids: Sequence[str]) -> Side:
-    runs = [_measured(row) for row in reader.execute(_RUNS, [ids])]
+    runs = measured(reader, ids)
     counted = [run.run_id for run in runs if run.counted]
     calls: dict[CallKey, dict[str, CallSums]] = {}
     for abi, nr, name, run_id, *sums in reader.execute(_CALLS, [counted]):

@@ -27,25 +27,25 @@ _LABEL_AT_MOST = 20
 _FEWEST_RUNS = 5
 
 
-class _Figure(NamedTuple):
+class Figure(NamedTuple):
     """How a column of ``runs`` is shown."""
 
     title: str
     shown: Callable[[int | None], str]
 
 
-FIGURES: Mapping[str, _Figure] = {
-    "total_syscalls": _Figure("calls", units.count),
-    "error_syscalls": _Figure("errors", units.count),
-    "blocked_syscalls": _Figure("blocked", units.count),
-    "read_syscalls": _Figure("reads (/proc)", units.count),
-    "write_syscalls": _Figure("writes (/proc)", units.count),
-    "wall_ns": _Figure("wall", units.duration),
-    "user_ns": _Figure("user", units.duration),
-    "system_ns": _Figure("system", units.duration),
-    "max_rss_bytes": _Figure("peak memory", units.size),
-    "minor_faults": _Figure("minor faults", units.count),
-    "major_faults": _Figure("major faults", units.count),
+FIGURES: Mapping[str, Figure] = {
+    "total_syscalls": Figure("calls", units.count),
+    "error_syscalls": Figure("errors", units.count),
+    "blocked_syscalls": Figure("blocked", units.count),
+    "read_syscalls": Figure("reads (/proc)", units.count),
+    "write_syscalls": Figure("writes (/proc)", units.count),
+    "wall_ns": Figure("wall", units.duration),
+    "user_ns": Figure("user", units.duration),
+    "system_ns": Figure("system", units.duration),
+    "max_rss_bytes": Figure("peak memory", units.size),
+    "minor_faults": Figure("minor faults", units.count),
+    "major_faults": Figure("major faults", units.count),
 }
 _JUDGED = (
     Column("A", right=True),
@@ -207,8 +207,8 @@ def _change(each: Compared, shown: Callable[[int | None], str]) -> str:
     if each.shift is None:
         return units.UNKNOWN
     if each.ratio is not None:
-        return _percent(each.ratio)
-    return _signed(each.shift.estimate, shown)
+        return units.change(each.ratio)
+    return units.signed(each.shift.estimate, shown)
 
 
 def _interval(each: Compared, shown: Callable[[int | None], str]) -> str:
@@ -217,20 +217,8 @@ def _interval(each: Compared, shown: Callable[[int | None], str]) -> str:
     if moved is None or moved.low is None or moved.high is None or moved.low == moved.high:
         return ""
     if each.a is not None and each.a.median:
-        return f"{_percent(moved.low / each.a.median)} to {_percent(moved.high / each.a.median)}"
-    return f"{_signed(moved.low, shown)} to {_signed(moved.high, shown)}"
-
-
-def _percent(ratio: float) -> str:
-    if abs(ratio) >= 10:
-        return f"x{1 + ratio:,.0f}"
-    return f"{ratio * 100:+.1f} %" if round(ratio, 3) else "0"
-
-
-def _signed(value: float, shown: Callable[[int | None], str]) -> str:
-    number = round(value)
-    sign = "+" if number > 0 else "-" if number < 0 else ""
-    return sign + shown(abs(number))
+        return " to ".join(units.change(end / each.a.median) for end in (moved.low, moved.high))
+    return f"{units.signed(moved.low, shown)} to {units.signed(moved.high, shown)}"
 
 
 def _presence(sheet: Sheet, found: Comparison) -> None:

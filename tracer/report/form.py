@@ -22,6 +22,8 @@ class Page(NamedTuple):
     colour: bool = False
     whole: bool = False
     """Also what is left out for most readers."""
+    plain: bool = False
+    """Only characters of ASCII are drawn with."""
 
     @property
     def columns(self) -> int:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import signal
+from typing import TYPE_CHECKING
 
 from tracer.words.signals import signal_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 UNKNOWN = "-"
 """How a report for people shows what is not known."""
@@ -54,6 +58,20 @@ def size(value: int | None) -> str:
 def percent(value: float | None) -> str:
     """``98 %``; ``-`` if it is not known."""
     return UNKNOWN if value is None else f"{value:.0f} %"
+
+
+def change(ratio: float) -> str:
+    """``+12.5 %``, ``0``, or ``x12`` from the elevenfold on."""
+    if abs(ratio) >= 10:
+        return f"x{1 + ratio:,.0f}"
+    return f"{ratio * 100:+.1f} %" if round(ratio, 3) else "0"
+
+
+def signed(value: float, shown: Callable[[int | None], str]) -> str:
+    """A difference in the unit of ``shown``, with its sign; no sign before 0."""
+    number = round(value)
+    sign = "+" if number > 0 else "-" if number < 0 else ""
+    return sign + shown(abs(number))
 
 
 def signal_text(number: int) -> str:

@@ -28,6 +28,7 @@ WORDS = {
     "show": ("last",),
     "why": ("last",),
     "compare": ("last~1", "last"),
+    "trend": ("violate",),
     "profile show": ("STRICT",),
     "profile check": ("STRICT",),
     "profile explain": ("STRICT", "socket"),
