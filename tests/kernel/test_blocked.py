@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.kernel
 N = 23
 ROOM = 4096
-"""Distinct refused calls that a run keeps: the map ``refused`` of bpf/sbtrace.c."""
+"""Distinct blocked calls that a run keeps: the map ``blocked`` of bpf/sbtrace.c."""
 ERRNO = '[errno]\nEXFULL = ["getpgid"]'
 
 

@@ -28,6 +28,7 @@ VERBS = (
     "runs",
     "compare",
     "trend",
+    "risk",
     "query",
     "profile",
     "filter",

@@ -54,7 +54,7 @@ def score(filters: Sequence[Program]) -> Score:
     Raises FilterError for filters that cannot be followed: see ``ways``.
     """
     abi = syscalls.native_abi()
-    states = {name: _state(filters, abi, name) for name in sorted(syscalls.names(abi))}
+    states = {name: state(filters, abi, name) for name in sorted(syscalls.names(abi))}
     classes = tuple(
         (
             risk,
@@ -70,7 +70,7 @@ def score(filters: Sequence[Program]) -> Score:
         (cve, _worst(states.get(name, "closed") for name in calls.split()))
         for cve, calls in CVES.items()
     )
-    unnamed = _answer(
+    unnamed = answer(
         filters, abi, max(syscalls.number(abi, name) or 0 for name in states) + 100, ()
     )
     foreign = tuple(_foreign(filters, each) for each in syscalls.FOREIGN_ABIS.get(abi, ()))
@@ -79,11 +79,12 @@ def score(filters: Sequence[Program]) -> Score:
 
 def _foreign(filters: Sequence[Program], abi: str) -> Foreign:
     names = syscalls.names(abi)
-    states = [_state(filters, abi, name) for name in names]
+    states = [state(filters, abi, name) for name in names]
     return Foreign(abi, len(names), sum(state != "closed" for state in states))
 
 
-def _state(filters: Sequence[Program], abi: str, name: str) -> str:
+def state(filters: Sequence[Program], abi: str, name: str) -> str:
+    """``open``, ``partly`` (its arguments decide) or ``closed``; no filter: open."""
     if not filters:
         return "open"
     found = of_call(filters, abi, syscalls.number(abi, name) or 0)
@@ -96,11 +97,12 @@ def _state(filters: Sequence[Program], abi: str, name: str) -> str:
 def _tried(filters: Sequence[Program], abi: str, each: Try, states: dict[str, str]) -> str:
     if each.args is None:
         return states[each.name]
-    answer = _answer(filters, abi, syscalls.number(abi, each.name) or 0, each.args)
-    return "open" if answer in ("allow", "log") else "closed"
+    found = answer(filters, abi, syscalls.number(abi, each.name) or 0, each.args)
+    return "open" if found in ("allow", "log") else "closed"
 
 
-def _answer(filters: Sequence[Program], abi: str, nr: int, args: tuple[int, ...]) -> str:
+def answer(filters: Sequence[Program], abi: str, nr: int, args: tuple[int, ...]) -> str:
+    """What the filters answer to one call; no filter: ``allow``."""
     if not filters:
         return "allow"
     padded = (*args, *[0] * (6 - len(args)))

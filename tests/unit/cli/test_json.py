@@ -29,6 +29,7 @@ WORDS = {
     "why": ("last",),
     "compare": ("last~1", "last"),
     "trend": ("violate",),
+    "risk": ("last",),
     "profile show": ("STRICT",),
     "profile check": ("STRICT",),
     "profile explain": ("STRICT", "socket"),
