@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.analysis.compare import ALPHA, Verdict, settings
-from tracer.report import latencies, units
+from tracer.report import bars, latencies, units
 from tracer.report.form import PLAIN
 from tracer.report.layout import Sheet
 from tracer.report.style import Style
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _LABEL_WIDTH = 8
 _LABEL_AT_MOST = 20
 _FEWEST_RUNS = 5
+_MOST_BAR = 20
 
 
 class Figure(NamedTuple):
@@ -81,19 +82,19 @@ class ComparisonReport(NamedTuple):
 
     def text(self, page: Page = PLAIN) -> str:
         """What differs, figure by figure. ``page.whole``: also the calls that do not differ."""
-        found, whole, width = self.found, page.whole, page.columns
+        found, whole = self.found, page.whole
         explaining, style = _explaining(found), Style(page.colour)
         widest = max([_LABEL_WIDTH, *map(cell_width, explaining)])
-        sheet = Sheet(width, min(widest, _LABEL_AT_MOST))
+        sheet = Sheet(page.columns, min(widest, _LABEL_AT_MOST))
         _head(sheet, found, style)
         for name, text in explaining.items():
             sheet.field(name, text, style.warn)
-        _section(sheet, "", _figures(found), ("figure",), width)
+        _section(sheet, "", _figures(found), ("figure",), page)
         _presence(sheet, found)
-        _section(sheet, "Calls of a run", list(_counts(found, whole)), ("syscall",), width)
-        _section(sheet, "Errors of a run", list(_errors(found, whole)), ("syscall", "errno"), width)
+        _section(sheet, "Calls of a run", list(_counts(found, whole)), ("syscall",), page)
+        _section(sheet, "Errors of a run", list(_errors(found, whole)), ("syscall", "errno"), page)
         latency = list(_latencies(found, whole))
-        _section(sheet, "Mean latency of a run", latency, ("syscall",), width)
+        _section(sheet, "Mean latency of a run", latency, ("syscall",), page)
         _foot(sheet, found, whole)
         _demands(sheet, self.judged, style)
         return sheet.text()
@@ -171,31 +172,45 @@ def _from_to(side: Side) -> str:
     return began if began == ended else f"{began} to {ended}"
 
 
+class _Row(NamedTuple):
+    """One figure of a table."""
+
+    each: Compared
+    shown: Callable[[int | None], str]
+    labels: tuple[str, ...]
+
+    def cells(self) -> list[object]:
+        each, shown = self.each, self.shown
+        medians = _median(each.a, shown), _median(each.b, shown)
+        moved = _change(each, shown), _interval(each, shown)
+        return [*medians, *moved, each.verdict.value, *self.labels]
+
+    def bar(self, room: int) -> str:
+        """Both medians over each other; the larger one takes all the room."""
+        a, b = (side.median if side else 0 for side in (self.each.a, self.each.b))
+        most = max(a, b)
+        return latencies.overlaid(*(round(side * room / most) if most else 0 for side in (a, b)))
+
+
 def _section(
-    sheet: Sheet, title: str, rows: Sequence[Sequence[object]], labels: Sequence[str], width: int
+    sheet: Sheet, title: str, rows: Sequence[_Row], labels: Sequence[str], page: Page
 ) -> None:
-    if rows:
-        sheet.line()
-        if title:
-            sheet.line(f"  {title}")
-        columns = (*_JUDGED, *(Column(label) for label in labels))
-        sheet.block(table(columns, rows, width - 2))
+    if not rows:
+        return
+    sheet.line()
+    if title:
+        sheet.line(f"  {title}")
+    columns = (*_JUDGED, *(Column(label) for label in labels))
+    text = table(columns, [row.cells() for row in rows], page.columns - 2)
+    room = min(bars.room_beside(text, page.columns - 2), _MOST_BAR)
+    if room >= bars.LEAST_ROOM and len(text.splitlines()) == len(rows) + 2:
+        text = bars.beside(text, "- A, + B", [row.bar(room) for row in rows])
+    sheet.block(text)
 
 
-def _figures(found: Comparison) -> list[list[object]]:
+def _figures(found: Comparison) -> list[_Row]:
     return [
-        [*_cells(found.figures[name], figure.shown), figure.title]
-        for name, figure in FIGURES.items()
-    ]
-
-
-def _cells(each: Compared, shown: Callable[[int | None], str]) -> list[object]:
-    return [
-        _median(each.a, shown),
-        _median(each.b, shown),
-        _change(each, shown),
-        _interval(each, shown),
-        each.verdict.value,
+        _Row(found.figures[name], figure.shown, (figure.title,)) for name, figure in FIGURES.items()
     ]
 
 
@@ -242,25 +257,25 @@ def _label(found: Comparison, each: CallCompared | ErrorCompared) -> str:
     return syscall_label(each.key.abi, each.key.name, (call.key.abi for call in found.calls))
 
 
-def _counts(found: Comparison, whole: bool) -> Iterator[list[object]]:
+def _counts(found: Comparison, whole: bool) -> Iterator[_Row]:
     """Calls that both sides made, and how often a filter refused them."""
     for each in found.calls:
         if each.in_a and each.in_b and (whole or _is_told(each.calls)):
-            yield [*_cells(each.calls, units.count), _label(found, each)]
+            yield _Row(each.calls, units.count, (_label(found, each),))
         if (whole or _is_told(each.blocked)) and _is_any(each.blocked):
-            yield [*_cells(each.blocked, units.count), f"{_label(found, each)}, blocked"]
+            yield _Row(each.blocked, units.count, (f"{_label(found, each)}, blocked",))
 
 
-def _errors(found: Comparison, whole: bool) -> Iterator[list[object]]:
+def _errors(found: Comparison, whole: bool) -> Iterator[_Row]:
     for each in found.errors:
         if whole or _is_told(each.failed):
-            yield [*_cells(each.failed, units.count), _label(found, each), each.errno_name]
+            yield _Row(each.failed, units.count, (_label(found, each), each.errno_name))
 
 
-def _latencies(found: Comparison, whole: bool) -> Iterator[list[object]]:
+def _latencies(found: Comparison, whole: bool) -> Iterator[_Row]:
     for each in found.calls:
         if each.in_a and each.in_b and (whole or _differs(each.latency_ns)):
-            yield [*_cells(each.latency_ns, units.duration), _label(found, each)]
+            yield _Row(each.latency_ns, units.duration, (_label(found, each),))
 
 
 def _is_any(each: Compared) -> bool:

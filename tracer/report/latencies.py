@@ -115,7 +115,7 @@ def _bars(ours: Sequence[int], theirs: Sequence[int], width: int) -> Iterator[st
     room = max(width - span - 20, _BAR_AT_LEAST)
     for at in shown:
         a, b = shares[0][at], shares[1][at]
-        bar = _overlaid(*(histogram.bar_length(share, most, room) for share in (a, b)))
+        bar = overlaid(*(histogram.bar_length(share, most, room) for share in (a, b)))
         yield f"  {spans[at]:>{span}}  {_share(a):>6}  {_share(b):>6}  {bar}".rstrip()
 
 
@@ -130,5 +130,6 @@ def _share(share: float) -> str:
     return f"{share * 100:.1f} %" if share >= 0.001 else "<0.1 %"
 
 
-def _overlaid(a: int, b: int) -> str:
+def overlaid(a: int, b: int) -> str:
+    """Bars of two lengths over each other: ``#`` both, ``-`` only A, ``+`` only B."""
     return "#" * min(a, b) + "-" * (a - b) + "+" * (b - a)

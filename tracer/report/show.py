@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from tracer.report import totals, units
+from tracer.report import bars, totals, units
 from tracer.report.as_json import total_fields
 from tracer.report.form import PLAIN
 from tracer.report.outcome import process_command
@@ -60,7 +60,25 @@ class Figures(NamedTuple):
         columns, rows = _table(self.record, self.by, self.sort)
         left = 0 if self.limit is None else max(len(rows) - self.limit, 0)
         more = f"and {left} more: --limit {len(rows)} shows all\n" if left else ""
-        return table(columns, rows[: self.limit], page.width) + more
+        return self._with_bars(table(columns, rows[: self.limit], page.width), page) + more
+
+    def _with_bars(self, text: str, page: Page) -> str:
+        """Bars of what it is sorted by, where the commands leave room for any."""
+        room = bars.room_beside(text, page.columns)
+        parts = _measures(self.record, self.by, self.sort)[: self.limit]
+        if room < bars.LEAST_ROOM or not any(parts) or len(text.splitlines()) != len(parts) + 2:
+            return text
+        most = max(parts)
+        marks = [bars.bar(part, most, room, plain=page.plain) for part in parts]
+        return bars.beside(text, "", marks)
+
+
+def _measures(record: RunRecord, by: By, sort: Sort) -> list[int]:
+    """What each row is sorted by; by name: its calls."""
+    if by is By.ERRNO:
+        return [_measure_of_error(sort)(row) for row in _errors(record, sort)]
+    measure = totals.MEASURES.get(sort, totals.MEASURES[Sort.CALLS])
+    return [measure(total) for _, total in _groups(record, by, sort)]
 
 
 def _objects(record: RunRecord, by: By, sort: Sort) -> list[dict[str, object]]:
@@ -148,16 +166,18 @@ def _commands(record: RunRecord) -> dict[tuple[int, ...], str]:
     return {(item.process_id, item.image): process_command(item) for item in record.processes}
 
 
+def _measure_of_error(sort: Sort) -> Callable[[totals.ErrorTotal], int]:
+    """How often; an error has no time."""
+    if sort is Sort.ERRORS:
+        return lambda row: row.failed
+    if sort is Sort.BLOCKED:
+        return lambda row: row.blocked
+    return lambda row: row.failed + row.blocked
+
+
 def _errors(record: RunRecord, sort: Sort) -> list[totals.ErrorTotal]:
     """Sorted by how often; by name: by the errno's, then by the syscall's."""
-    measure: dict[Sort, Callable[[totals.ErrorTotal], int]] = {
-        Sort.CALLS: lambda row: row.failed + row.blocked,
-        Sort.TIME: lambda row: row.failed + row.blocked,
-        Sort.ERRORS: lambda row: row.failed,
-        Sort.BLOCKED: lambda row: row.blocked,
-        Sort.NAME: lambda _: 0,
-    }
-    most = measure[sort]
+    most = (lambda _: 0) if sort is Sort.NAME else _measure_of_error(sort)
     rows = totals.by_errno(record.syscall_errors)
     return sorted(rows, key=lambda row: (-most(row), row.errno_name, row.name))
 

@@ -107,17 +107,19 @@ def by_errno(errors: Iterable[SyscallError]) -> list[ErrorTotal]:
     return [ErrorTotal(*key, failed, blocked) for key, (failed, blocked) in sums.items()]
 
 
+MEASURES: dict[Sort, Callable[[Total], int]] = {
+    Sort.CALLS: lambda total: total.calls,
+    Sort.TIME: lambda total: total.total_ns or 0,
+    Sort.ERRORS: lambda total: total.errors,
+    Sort.BLOCKED: lambda total: total.blocked,
+}
+"""What most first means, by every order but that of names."""
+
+
 def ordered(totals: dict[K, Total], sort: Sort, name: Callable[[K], str]) -> list[tuple[K, Total]]:
     """Sorted most first (by name: in its order); ties go by name."""
-    measure: dict[Sort, Callable[[Total], int]] = {
-        Sort.CALLS: lambda total: total.calls,
-        Sort.TIME: lambda total: total.total_ns or 0,
-        Sort.ERRORS: lambda total: total.errors,
-        Sort.BLOCKED: lambda total: total.blocked,
-        Sort.NAME: lambda _: 0,
-    }
-    most = measure[sort]
-    return sorted(totals.items(), key=lambda item: (-most(item[1]), name(item[0])))
+    most = MEASURES.get(sort)
+    return sorted(totals.items(), key=lambda item: (-most(item[1]) if most else 0, name(item[0])))
 
 
 def syscall_label(abi: str, name: str, abis: Iterable[str]) -> str:

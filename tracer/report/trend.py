@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracer.analysis.compare import ALPHA, spread
-from tracer.report import units
+from tracer.report import bars, units
 from tracer.report.comparison import FIGURES, Figure
 from tracer.report.form import PLAIN
 from tracer.report.layout import Sheet
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from tracer.report.form import Page
 
 _LABEL_WIDTH = 9
-_LEAST_MARKS, _MOST_MARKS = 10, 60
 _ENOUGH_RUNS = 10
 _CALL_FIGURES: Mapping[str, Figure] = {
     "calls": Figure("calls", units.count),
@@ -101,13 +100,9 @@ def _table(found: Trends, page: Page) -> str:
     shown = [name for name, each in found.figures.items() if _is_known(each)]
     rows = [_row(found, name) for name in shown]
     text = table(_COLUMNS, rows, page.columns - 2)
-    head, rule, *lines = text.splitlines()
-    # What one line takes decides how much room the marks have.
-    widest = max(map(len, (head, rule, *lines)))
-    room = min(max(page.columns - widest - 4, _LEAST_MARKS), _MOST_MARKS)
+    room = max(bars.room_beside(text, page.columns - 2), bars.LEAST_ROOM)
     marks = [sparkline(found.figures[name].values, room, plain=page.plain) for name in shown]
-    drawn = zip((head, rule, *lines), ("trend", "-" * max(map(len, marks)), *marks), strict=True)
-    return "".join(f"{line:<{widest}}  {mark}".rstrip() + "\n" for line, mark in drawn)
+    return bars.beside(text, "trend", marks)
 
 
 def _is_known(each: Trend) -> bool:

@@ -26,6 +26,11 @@ def shown(found: Comparison, *, whole: bool = False, fail_on: str | None = None)
     return text
 
 
+def words(row: str) -> list[str]:
+    """The words of a row, without the bar at its end."""
+    return [word for word in row.split() if not {*word} <= {*"#+-"}]
+
+
 def grown() -> Comparison:
     a = a_side([a_run(at) for at in range(5)], {READ: [made(100)] * 5}, {(READ, "EIO"): [1] * 5})
     b = a_side(
@@ -40,7 +45,8 @@ def test_what_differs_is_in_the_first_line_and_has_its_row() -> None:
     text = shown(grown(), fail_on="new-error,calls+50%,read.latency+10%")
     first, *rows = text.splitlines()
     assert first == "sbtrace: A and B differ: 1 other count, 1 new error, 1 total"
-    cells = [row.split() for row in rows]
+    cells = [words(row) for row in rows]
+    assert any(row.endswith("#####+++++++++++++") for row in rows if "EIO" in row)
     assert ["7", "9", "+28.6", "%", "differs", "calls"] in cells
     assert ["100", "110", "+10.0", "%", "differs", "read"] in cells
     assert ["1", "3", "+200.0", "%", "differs", "read", "EIO"] in cells
@@ -56,7 +62,7 @@ def test_what_is_alike_is_counted_and_shown_with_all() -> None:
     assert text.startswith("sbtrace: A and B differ in nothing but noise\n")
     assert "the counts of 1 other call: --all shows them" in text
     assert "same         read" not in text
-    rows = [row.split() for row in shown(found, whole=True).splitlines()]
+    rows = [words(row) for row in shown(found, whole=True).splitlines()]
     assert ["5", "5", "0", "same", "read"] in rows
     assert ["100", "ns", "100", "ns", "0", "same", "read"] in rows
 

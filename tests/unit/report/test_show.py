@@ -11,6 +11,7 @@ from tests.unit.report.records import BASELINE_ONLY, KILLED, MS, RECORD, process
 from tracer.errors import UsageError
 from tracer.model import Run, SyscallError
 from tracer.report import as_json, totals
+from tracer.report.bars import bar
 from tracer.report.form import Page
 from tracer.report.histogram import Histogram
 from tracer.report.show import Figures
@@ -209,3 +210,21 @@ def test_a_view_with_nothing_chosen_is_the_summary_and_a_limit_alone_the_syscall
     assert View(limit=2).of(RECORD).text().startswith("calls ")
     assert View().of(RECORD).data()["run_id"] == "0123456789ab"
     assert View(tree=True).of(BASELINE_ONLY).data()["tree"] is None
+
+
+def test_bars_show_what_a_table_is_sorted_by_where_there_is_room() -> None:
+    lines = Figures(RECORD, By.SYSCALL).text(Page(100)).splitlines()
+    assert lines[2].endswith("█" * 20)
+    assert max(map(len, lines)) <= 100
+    plain = Figures(RECORD, By.SYSCALL).text(Page(100, plain=True)).splitlines()
+    assert plain[2].endswith("#" * 20)
+    assert {*plain[-1].rsplit("  ", 1)[-1]} <= {*"#"} or plain[-1].endswith("#")
+    assert "█" not in Figures(RECORD, By.SYSCALL).text(Page(60))
+
+
+def test_a_bar_is_as_long_as_its_part_and_never_nothing() -> None:
+    assert [bar(part, 8, 4, plain=True) for part in (8, 4, 1, 0)] == ["####", "##", "#", ""]
+    assert bar(8, 8, 4, plain=False) == "████"
+    assert bar(1, 8, 4, plain=False) == "▌"
+    assert bar(1, 1_000_000, 4, plain=False) == "▏"
+    assert bar(0, 0, 4, plain=False) == ""
