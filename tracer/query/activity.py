@@ -156,28 +156,31 @@ def _new(reader: Reader, source: Source) -> New:
 
 
 _PROGRAM = "coalesce(p.executable, p.comm, '?')"
-_FIRST = "arg_min(p.pid, (p.start_ns, p.process_id)), min(p.start_ns)"
+# A process may have no row, as its record can be lost; its calls have its pid all the same.
+_FIRST = "arg_min(s.pid, (coalesce(p.start_ns, 0), s.process_id)), min(p.start_ns)"
 # The execve that starts the command is sbtrace's; the kernel counts it for the new program.
-_STARTED = "count(*) FILTER (s.process_id = 1 AND s.image = 0 AND s.name = 'execve')"
+_STARTED = (
+    "count(DISTINCT s.run_id) FILTER (s.process_id = 1 AND s.image = 0 AND s.name = 'execve')"
+)
 _OF_THEIR_OWN = f"(sum(s.calls) - {_STARTED})::BIGINT"
 _MADE = f"""
     SELECT s.abi, s.nr, s.name, {_PROGRAM} AS program, {_FIRST},
         {_OF_THEIR_OWN} AS made, sum(s.errors)::BIGINT, sum(s.blocked)::BIGINT,
         count(DISTINCT s.run_id)
-    FROM syscalls AS s JOIN processes AS p USING (run_id, process_id, image)
+    FROM syscalls AS s LEFT JOIN processes AS p USING (run_id, process_id, image)
     WHERE list_contains(?, s.run_id) AND list_contains(?, s.name)
     GROUP BY s.abi, s.nr, s.name, program HAVING {_OF_THEIR_OWN} + sum(s.blocked) > 0
     ORDER BY made DESC, s.name, s.abi, program
 """  # noqa: S608 - texts of ours
 _WAYS = f"""
     WITH ways AS (
-        SELECT run_id, process_id, image, abi, nr, name, combination,
+        SELECT run_id, process_id, pid, image, abi, nr, name, combination,
             list({{'argument': argument, 'value': value}} ORDER BY argument) AS args
         FROM arguments WHERE list_contains(?, run_id) AND combination IS NOT NULL GROUP BY ALL
     )
     SELECT s.abi, s.nr, s.name, {_PROGRAM} AS program, {_FIRST}, s.args,
         count(DISTINCT s.run_id) AS runs
-    FROM ways AS s JOIN processes AS p USING (run_id, process_id, image)
+    FROM ways AS s LEFT JOIN processes AS p USING (run_id, process_id, image)
     GROUP BY s.abi, s.nr, s.name, s.args, program ORDER BY runs DESC, s.name, program, s.args
 """  # noqa: S608
 _BLOCKED = f"""
@@ -195,16 +198,17 @@ _BEFORE = """
         AND (o.started_at, o.run_id) < (r.started_at, r.run_id)
 """
 _NEW_CALLS = f"""
-    SELECT s.abi, s.name, arg_min({_PROGRAM}, (p.start_ns, p.process_id)), {_FIRST}
-    FROM syscalls AS s JOIN processes AS p USING (run_id, process_id, image)
+    SELECT s.abi, s.name, arg_min({_PROGRAM}, (coalesce(p.start_ns, 0), s.process_id)), {_FIRST}
+    FROM syscalls AS s LEFT JOIN processes AS p USING (run_id, process_id, image)
     WHERE s.run_id = ? AND (s.abi, s.nr) NOT IN
         (SELECT (o.abi, o.nr) FROM syscalls AS o WHERE list_contains(?, o.run_id))
     GROUP BY s.abi, s.name ORDER BY min(p.start_ns), s.name, s.abi
 """  # noqa: S608
-_NEW_FILES = f"""
-    SELECT p.executable, {_FIRST} FROM processes AS p
+_NEW_FILES = """
+    SELECT p.executable, arg_min(p.pid, (p.start_ns, p.process_id)), min(p.start_ns)
+    FROM processes AS p
     WHERE p.run_id = ? AND p.executable IS NOT NULL AND p.executable NOT IN
         (SELECT o.executable FROM processes AS o
          WHERE list_contains(?, o.run_id) AND o.executable IS NOT NULL)
     GROUP BY p.executable ORDER BY min(p.start_ns), p.executable
-"""  # noqa: S608
+"""

@@ -64,3 +64,13 @@ def test_what_is_new_is_what_no_earlier_run_of_the_executable_did(database: Path
     _, first = load(database, ["0"], None, ["mount"])
     assert first is not None
     assert (first.before, first.calls) == (0, ())
+
+
+def test_a_call_of_a_process_without_a_row_is_evidence_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "sbtrace.duckdb"
+    finished(path, record(0)._replace(processes=()))
+    take_in(path)
+    acted, _ = load(path, ["last"], None, ["read"])
+    (made, *_) = acted.made
+    assert (made.program.path, made.program.start_ns) == ("?", None)
+    assert made.program.pid > 0
