@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracer.cli.examples import examples
+from tracer.cli.options import Database, Json
 from tracer.errors import EXIT_FAILED
 
 if TYPE_CHECKING:
@@ -50,10 +51,8 @@ def compare(
     everything: Annotated[
         bool, typer.Option("--all", help="Show the calls that do not differ, too.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False,
-    db: Annotated[
-        str | None, typer.Option("--db", metavar="FILE", help="Use this database (or SBTRACE_DB).")
-    ] = None,
+    json: Json = False,
+    db: Database = None,
 ) -> None:
     """Say what differs between two sides of recorded runs, and whether it is more than noise.
 

@@ -8,10 +8,7 @@ from typing import Annotated
 import typer
 
 from tracer.cli.examples import examples
-
-Database = Annotated[
-    str | None, typer.Option("--db", metavar="FILE", help="Use this database (or SBTRACE_DB).")
-]
+from tracer.cli.options import Database, Json
 
 
 def register(app: typer.Typer) -> None:
@@ -31,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 def info(
     db: Database = None,
-    json_: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False,
+    json_: Json = False,
 ) -> None:
     """Say where the database is, how large it is, and what it holds."""
     from tracer.cli import output as out

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
+
+from tracer.cli.options import Database, Json
 
 
 def register(app: typer.Typer) -> None:
@@ -13,10 +13,8 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(
-    json: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False,
-    db: Annotated[
-        str | None, typer.Option("--db", metavar="FILE", help="Use this database (or SBTRACE_DB).")
-    ] = None,
+    json: Json = False,
+    db: Database = None,
 ) -> None:
     """Say what this machine offers. Exit status 1 if `run` would not give full figures."""
     from tracer.cli import output as out

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracer.cli.examples import examples
+from tracer.cli.options import ProfileFile
 from tracer.profile.formats import NAMES, READ
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def register(commands: typer.Typer) -> None:
 
 
 def export(
-    profile: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A profile's name or file.")],
+    profile: ProfileFile,
     format_: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help=f"One of: {_WRITTEN}.")
     ],

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tracer.cli.examples import examples
+from tracer.cli.options import Json
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +26,7 @@ def filter_(
     everything: Annotated[
         bool, typer.Option("--all", help="Show every call by name, and every condition.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False,
+    json: Json = False,
 ) -> None:
     """Show what the seccomp filters of a running process let through, read from the kernel.
 

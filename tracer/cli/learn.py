@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracer.cli.examples import examples
+from tracer.cli.options import Database, Json, OfCommand, Runs, Since, WithTags
 from tracer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,22 +34,10 @@ def register(commands: typer.Typer) -> None:
 
 
 def learn(
-    run: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[RUN]...", help="Ids of runs, their beginnings, last, last~1."),
-    ] = None,
-    command: Annotated[
-        str | None,
-        typer.Option(metavar="TEXT", help="Add all runs whose command line holds this text."),
-    ] = None,
-    tag: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="Add all runs with this tag; repeatable."),
-    ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(metavar="WHEN", help="Take only runs since then: 2h, 30d, 2026-01-31."),
-    ] = None,
+    run: Runs = None,
+    command: OfCommand = None,
+    tag: WithTags = None,
+    since: Since = None,
     default: Annotated[
         str | None,
         typer.Option(
@@ -87,10 +76,8 @@ def learn(
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Write to this file, not to stdout."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False,
-    db: Annotated[
-        str | None, typer.Option("--db", metavar="FILE", help="Use this database (or SBTRACE_DB).")
-    ] = None,
+    json: Json = False,
+    db: Database = None,
 ) -> None:
     """Write the tightest profile that covers recorded runs; by default, that of the last one.
 

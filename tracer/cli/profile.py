@@ -10,11 +10,10 @@ import typer
 from tracer.cli import exchange, learn, profile_compare, replay, verify
 from tracer.cli import output as out
 from tracer.cli.examples import examples
+from tracer.cli.options import Json, ProfileFile
 
 if TYPE_CHECKING:
     from tracer.profile import Profile
-
-_Json = Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -54,7 +53,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(commands, name="profile", help=about)
 
 
-def list_(json: _Json = False) -> None:
+def list_(json: Json = False) -> None:
     """List the profiles that can be given by name."""
     from tracer import profile
     from tracer.report.profile import Listing
@@ -72,7 +71,7 @@ def show(
     expand: Annotated[
         bool, typer.Option("--expand", help="Show every call by name, groups resolved.")
     ] = False,
-    json: _Json = False,
+    json: Json = False,
 ) -> None:
     """Show what a profile says, or what is in a group."""
     from tracer import profile
@@ -83,8 +82,8 @@ def show(
 
 
 def check(
-    file: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A profile's name or file.")],
-    json: _Json = False,
+    file: ProfileFile,
+    json: Json = False,
 ) -> None:
     """Check a profile, and say what is worth knowing of it.
 
@@ -114,7 +113,7 @@ def _require_filter(profile: Profile) -> None:
 
 
 def explain(
-    profile: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A profile's name or file.")],
+    profile: ProfileFile,
     call: Annotated[
         str, typer.Argument(metavar="CALL", help="socket, or 'socket(AF_INET, SOCK_STREAM)'.")
     ],
@@ -122,7 +121,7 @@ def explain(
         list[str] | None,
         typer.Argument(metavar="[NAME=VALUE]...", help="Its arguments by name: domain=AF_INET."),
     ] = None,
-    json: _Json = False,
+    json: Json = False,
 ) -> None:
     """Say what a profile does with a call, by which line, and what would allow it.
 
@@ -139,9 +138,9 @@ def explain(
 
 
 def try_calls(
-    profile: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A profile's name or file.")],
+    profile: ProfileFile,
     table: Annotated[str, typer.Argument(metavar="TABLE", help="TOML: lists of calls, by action.")],
-    json: _Json = False,
+    json: Json = False,
 ) -> None:
     """Try calls on a profile's filter, with nothing started.
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tracer.cli.examples import examples
+from tracer.cli.options import Json
 
 _WHAT = "A profile's name or file, Docker's JSON, a group (@file-system), or a pid."
 
@@ -32,7 +33,7 @@ def diff(
     everything: Annotated[
         bool, typer.Option("--all", help="Show every value of an argument.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False,
+    json: Json = False,
 ) -> None:
     """Say what A and B do otherwise with a call.
 
@@ -56,7 +57,7 @@ def score(
             "--all", help="Say also what each class is, who says so, and which CVEs are open."
         ),
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False,
+    json: Json = False,
 ) -> None:
     """Say what profiles leave open of the kernel: modules, mounts, ptrace and so on.
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tracer.cli.examples import examples
+from tracer.cli.options import Database
 from tracer.errors import UsageError
 
 
@@ -54,9 +55,7 @@ def query(
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Write to this file; - is stdout."),
     ] = None,
-    db: Annotated[
-        str | None, typer.Option("--db", metavar="FILE", help="Use this database (or SBTRACE_DB).")
-    ] = None,
+    db: Database = None,
     timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Stop the query after so many seconds.")
     ] = None,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from tracer.cli.examples import examples
+from tracer.cli.options import Database, Json, OfCommand, ProfileFile, Runs, Since, WithTags
 
 
 def register(commands: typer.Typer) -> None:
@@ -21,27 +20,13 @@ def register(commands: typer.Typer) -> None:
 
 
 def replay(
-    profile: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A profile's name or file.")],
-    run: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[RUN]...", help="Ids of runs, their beginnings, last, last~1."),
-    ] = None,
-    command: Annotated[
-        str | None,
-        typer.Option(metavar="TEXT", help="Add all runs whose command line holds this text."),
-    ] = None,
-    tag: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="Add all runs with this tag; repeatable."),
-    ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(metavar="WHEN", help="Take only runs since then: 2h, 30d, 2026-01-31."),
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False,
-    db: Annotated[
-        str | None, typer.Option("--db", metavar="FILE", help="Use this database (or SBTRACE_DB).")
-    ] = None,
+    profile: ProfileFile,
+    run: Runs = None,
+    command: OfCommand = None,
+    tag: WithTags = None,
+    since: Since = None,
+    json: Json = False,
+    db: Database = None,
 ) -> None:
     """Say which recorded runs a profile would have refused, where, and by which line.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tracer.cli.examples import examples
+from tracer.cli.options import Database, Json, OfCommand, Runs, Since, WithTags
 from tracer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,22 +27,10 @@ def register(app: typer.Typer) -> None:
 
 
 def risk(
-    run: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[RUN]...", help="Ids of runs, their beginnings, last, last~1."),
-    ] = None,
-    command: Annotated[
-        str | None,
-        typer.Option(metavar="TEXT", help="Add all runs whose command line holds this text."),
-    ] = None,
-    tag: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="Add all runs with this tag; repeatable."),
-    ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(metavar="WHEN", help="Take only runs since then: 2h, 30d, 2026-01-31."),
-    ] = None,
+    run: Runs = None,
+    command: OfCommand = None,
+    tag: WithTags = None,
+    since: Since = None,
     profile: Annotated[
         str | None,
         typer.Option(
@@ -51,10 +40,8 @@ def risk(
     everything: Annotated[
         bool, typer.Option("--all", help="Show all evidence, and what each class is.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False,
-    db: Annotated[
-        str | None, typer.Option("--db", metavar="FILE", help="Use this database (or SBTRACE_DB).")
-    ] = None,
+    json: Json = False,
+    db: Database = None,
 ) -> None:
     """Say which classes of activity runs show, such as mounts or raw sockets, with the evidence.
 

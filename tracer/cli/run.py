@@ -10,6 +10,7 @@ import typer
 
 from tracer.cli.examples import examples
 from tracer.cli.main import split
+from tracer.cli.options import Capabilities, IntoDatabase, Timeout, User
 from tracer.cli.order import Order
 from tracer.errors import UsageError
 
@@ -52,20 +53,10 @@ def run(
         str,
         typer.Option("--profile", "-p", metavar="NAME|FILE", help="The profile to run it under."),
     ] = "LEARNING",
-    db: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Record it in this database (or SBTRACE_DB).")
-    ] = None,
-    user: Annotated[
-        str | None,
-        typer.Option(metavar="NAME|UID", help="Run it as this user; default under sudo: as you."),
-    ] = None,
-    cap: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME,…|keep|none", help="Capabilities that it keeps, at most."),
-    ] = None,
-    timeout: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="End the whole target after this long.")
-    ] = None,
+    db: IntoDatabase = None,
+    user: User = None,
+    cap: Capabilities = None,
+    timeout: Timeout = None,
     daemons: Annotated[
         Daemons,
         typer.Option(help="After the command: wait for processes that it left, or end them."),

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tracer.cli.examples import examples
+from tracer.cli.options import Database, Json, OnlyProfile, OnlySince, OnlyTags
 
 
 class Outcome(StrEnum):
@@ -32,9 +33,7 @@ def register(app: typer.Typer) -> None:
 
 
 def runs(
-    profile: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only runs under this profile.")
-    ] = None,
+    profile: OnlyProfile = None,
     outcome: Annotated[
         Outcome | None,
         typer.Option(help="Only runs that ended so."),
@@ -43,24 +42,16 @@ def runs(
         str | None,
         typer.Option(metavar="TEXT", help="Only runs whose command line holds this text."),
     ] = None,
-    tag: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="Only runs with this tag; repeatable."),
-    ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(metavar="WHEN", help="Only runs since then: 2h, 30d, 2026-01-31."),
-    ] = None,
+    tag: OnlyTags = None,
+    since: OnlySince = None,
     limit: Annotated[
         int, typer.Option("--limit", "-n", min=1, metavar="N", help="At most N runs.")
     ] = 20,
     wide: Annotated[
         bool, typer.Option("--wide", "-w", help="Show whole commands, not cut to the terminal.")
     ] = False,
-    json_: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False,
-    db: Annotated[
-        str | None, typer.Option("--db", metavar="FILE", help="Use this database (or SBTRACE_DB).")
-    ] = None,
+    json_: Json = False,
+    db: Database = None,
 ) -> None:
     """List the recorded runs and those that go on, newest first."""
     from tracer.cli import output as out

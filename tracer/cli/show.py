@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tracer.cli.examples import examples
+from tracer.cli.options import Database, Json, OneRun
 from tracer.report.totals import By, Sort
 
 
@@ -24,10 +25,7 @@ def register(app: typer.Typer) -> None:
 
 
 def show(
-    run: Annotated[
-        str,
-        typer.Argument(metavar="[RUN]", help="The id of a run, its beginning, last, or last~1."),
-    ] = "last",
+    run: OneRun = "last",
     by: Annotated[By | None, typer.Option(help="Show a table with one row for each.")] = None,
     sort: Annotated[
         Sort | None, typer.Option(help="What to sort by, most first; default: calls.")
@@ -41,10 +39,8 @@ def show(
     wide: Annotated[
         bool, typer.Option("--wide", "-w", help="Show whole commands, not cut to the terminal.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False,
-    db: Annotated[
-        str | None, typer.Option("--db", metavar="FILE", help="Use this database (or SBTRACE_DB).")
-    ] = None,
+    json: Json = False,
+    db: Database = None,
 ) -> None:
     """Show a recorded run: its summary, or one of its tables, its tree or a histogram."""
     from tracer.cli import output as out

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tracer.cli.examples import examples
+from tracer.cli.options import Database, Json, OnlyProfile, OnlySince, OnlyTags
 
 
 def register(app: typer.Typer) -> None:
@@ -29,25 +30,15 @@ def trend(
         str | None,
         typer.Option(metavar="SYSCALL", help="Show the figures of this syscall instead."),
     ] = None,
-    profile: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only runs under this profile.")
-    ] = None,
-    tag: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="Only runs with this tag; repeatable."),
-    ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(metavar="WHEN", help="Only runs since then: 2h, 30d, 2026-01-31."),
-    ] = None,
+    profile: OnlyProfile = None,
+    tag: OnlyTags = None,
+    since: OnlySince = None,
     limit: Annotated[
         int | None,
         typer.Option("--limit", "-n", min=1, metavar="N", help="Only the newest N runs."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False,
-    db: Annotated[
-        str | None, typer.Option("--db", metavar="FILE", help="Use this database (or SBTRACE_DB).")
-    ] = None,
+    json: Json = False,
+    db: Database = None,
 ) -> None:
     """Show a command's figures over its history, and where one of them changed.
 

@@ -9,6 +9,7 @@ import typer
 
 from tracer.cli.examples import examples
 from tracer.cli.main import split
+from tracer.cli.options import Capabilities, IntoDatabase, Timeout, User
 from tracer.cli.order import Asked, Order
 from tracer.cli.run import Daemons
 from tracer.errors import UsageError
@@ -30,20 +31,10 @@ def verify(
     context: typer.Context,
     profile: Annotated[str, typer.Argument(metavar="NAME|FILE", help="The profile to prove.")],
     command: Annotated[list[str], typer.Argument(metavar="[--] CMD [ARG]...", help="What to run.")],
-    db: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Record it in this database (or SBTRACE_DB).")
-    ] = None,
-    user: Annotated[
-        str | None,
-        typer.Option(metavar="NAME|UID", help="Run it as this user; default under sudo: as you."),
-    ] = None,
-    cap: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME,…|keep|none", help="Capabilities that it keeps, at most."),
-    ] = None,
-    timeout: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="End the whole target after this long.")
-    ] = None,
+    db: IntoDatabase = None,
+    user: User = None,
+    cap: Capabilities = None,
+    timeout: Timeout = None,
     daemons: Annotated[
         Daemons, typer.Option(help="Wait for processes that the command left, or end them.")
     ] = Daemons.WAIT,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tracer.cli.examples import examples
+from tracer.cli.options import Database, Json, OneRun
 
 
 def register(app: typer.Typer) -> None:
@@ -18,20 +19,15 @@ def register(app: typer.Typer) -> None:
 
 
 def why(
-    run: Annotated[
-        str,
-        typer.Argument(metavar="[RUN]", help="The id of a run, its beginning, last, or last~1."),
-    ] = "last",
+    run: OneRun = "last",
     everything: Annotated[
         bool, typer.Option("--all", help="Show arguments and stack of every distinct call.")
     ] = False,
     toml: Annotated[
         bool, typer.Option("--toml", help="Print only the profile that would allow it all.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False,
-    db: Annotated[
-        str | None, typer.Option("--db", metavar="FILE", help="Use this database (or SBTRACE_DB).")
-    ] = None,
+    json: Json = False,
+    db: Database = None,
 ) -> None:
     """Say what the filter blocked in a run, who called it from where, and what would allow it."""
     from tracer.cli import output as out
