@@ -192,3 +192,25 @@ def test_a_demand_that_means_nothing_is_a_wrong_command_line(text: str) -> None:
 def test_demands_stand_in_lists_and_the_option_may_be_repeated() -> None:
     found = demands.parse(["new-syscall, calls+10%", "wall+0.5%"])
     assert [each.text for each in found] == ["new-syscall", "calls+10%", "wall+0.5%"]
+
+
+def test_two_runs_on_one_side_are_enough_beside_many_on_the_other() -> None:
+    assert judge([1, 2], range(10, 40), counted=False).verdict is Verdict.DIFFERS
+    assert judge([1], range(10, 40), counted=False).verdict is Verdict.UNKNOWN
+
+
+def test_a_run_without_an_error_had_it_no_time() -> None:
+    runs = [a_run(at) for at in range(4)]
+    key = (READ, "EIO")
+    a = a_side(runs[:2], {READ: [made(5)] * 2}, {key: [3, 3]})
+    b = a_side(runs[2:], {READ: [made(5)] * 2}, {key: [0, 3]})
+    (error,) = compare(a, b).errors
+    assert error.failed.b is not None
+    assert (error.failed.b.low, error.failed.b.high) == (0, 3)
+
+
+def test_calls_come_by_how_often_they_were_made_on_the_side_that_made_more() -> None:
+    a = a_side([a_run(0)], {READ: [made(1)], OPEN: [made(9)]})
+    b = a_side([a_run(1)], {READ: [made(20)]})
+    assert [each.key for each in compare(a, b).calls] == [READ, OPEN]
+    assert [each.key for each in compare(b, a).calls] == [READ, OPEN]

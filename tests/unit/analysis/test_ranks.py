@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import combinations
-from statistics import median
+from math import sqrt
+from statistics import NormalDist, median
 
 import pytest
 from hypothesis import given
@@ -104,3 +106,18 @@ def test_a_shift_of_many_values_is_found_and_its_interval_holds_it() -> None:
     assert found.low < 40 < found.high
     assert found.estimate == pytest.approx(40, abs=2)
     assert found.high - found.low < 400
+
+
+@pytest.mark.parametrize("shares", [(1, 1, 1), (10, 1, 1), (1, 30, 2)])
+def test_many_equal_values_narrow_the_normal_distribution_as_the_textbook_says(
+    shares: tuple[int, int, int],
+) -> None:
+    """U by pairs, its variance with the correction for ties, and half a step of continuity."""
+    first = [0] * 20 * shares[0] + [1] * 10 * shares[1] + [2] * 5 * shares[2]
+    second = [0] * 12 * shares[0] + [1] * 14 * shares[1] + [2] * 9 * shares[2]
+    n, m = len(first), len(second)
+    u = sum((x > y) + (x == y) / 2 for x in first for y in second)
+    ties = sum(t**3 - t for t in Counter([*first, *second]).values())
+    spread = n * m / 12 * (n + m + 1 - ties / ((n + m) * (n + m - 1)))
+    expected = 2 * (1 - NormalDist().cdf((abs(u - n * m / 2) - 0.5) / sqrt(spread)))
+    assert ranks.p_value(first, second) == pytest.approx(expected, rel=1e-9)

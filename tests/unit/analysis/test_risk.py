@@ -113,6 +113,10 @@ def test_a_run_that_is_not_exact_excludes_no_class(change: dict[str, bool]) -> N
     runs = acted(sources=(SOURCE, SOURCE._replace(**change)), made=(made("bpf"),))
     assert list(shown(runs)) == ["bpf"]
     assert {each.found for each in find(runs)} == {True, None}
+    why = "without counts of eBPF" if "counted" in change else "not exact: calls may be missing"
+    assert {reason for each in find(runs) for reason in each.unknown} == {f"1 run is {why}"}
+    both = runs._replace(sources=(SOURCE._replace(**change),) * 2)
+    assert find(both)[0].unknown == (f"2 runs are {why}",)
 
 
 def test_every_call_that_tells_a_class_is_asked_for() -> None:
