@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
     from tests.support import Sbtrace
 
 pytestmark = pytest.mark.kernel
+WEB_SERVER = """
+import http.server, threading, urllib.request
+
+server = http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
+threading.Thread(target=server.handle_request).start()
+urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/").read()
+"""
 DEED = "{deed}"
 """Stands for the program of ``activity.c``."""
 
@@ -58,11 +66,12 @@ def found(sbtrace: Sbtrace, *options: str) -> dict[str, Any]:
         ((DEED, "fixed_addresses"), ["no address randomisation"]),
         ((DEED, "which_personality"), []),
         ((DEED, "trace_me"), ["tracing of others"]),
+        ((sys.executable, "-c", WEB_SERVER), ["network"]),
         (("strace", "-o", "/dev/null", "true"), ["tracing of others", "new programs"]),
         (("unshare", "-Urm", "true"), ["mounts", "namespaces", "new programs"]),
         (("setarch", "-R", "true"), ["new programs", "no address randomisation"]),
     ],
-    ids=lambda each: " ".join(each).replace(DEED, "deed") if isinstance(each, tuple) else None,
+    ids=lambda each: " ".join(each[:2]).replace(DEED, "deed") if isinstance(each, tuple) else None,
 )
 def test_a_program_shows_the_classes_of_its_deeds_and_no_other(
     sbtrace: Sbtrace, deed: Path, command: tuple[str, ...], classes: list[str]
