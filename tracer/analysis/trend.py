@@ -63,7 +63,12 @@ class Trend(NamedTuple):
 
     @property
     def varies(self) -> bool:
-        """Whether it has several values on one level, so that chance may make a change of it."""
+        """Whether it has several values on one level, so that chance may make a change of it.
+
+        A figure of few runs has no change by chance.
+        """
+        if sum(value is not None for value in self.values) < 2 * _LEAST:
+            return False
         starts = [0, *(change.at for change in self.changes), len(self.values)]
         levels = (self.values[low:high] for low, high in pairwise(starts))
         return any(len({*level} - {None}) > 1 for level in levels)

@@ -188,12 +188,20 @@ def _rest(sheet: Sheet, found: RiskReport, *, whole: bool) -> None:
         sheet.field("", f"and {left} more: --all shows them")
     sheet.line()
     sheet.field("for the first time", _first_time(found.new, whole=whole))
-    unknown = {each.activity.name: each.unknown for each in found.findings if each.found is None}
-    for name, reasons in unknown.items():
-        sheet.field("not known", f"{name}: {'; '.join(reasons)}")
+    for reasons, names in _not_known(found.findings).items():
+        sheet.field("not known", f"{', '.join(names)}: {'; '.join(reasons)}")
     absent = [each.activity.name for each in found.findings if each.found is False]
     if absent and not whole:
         sheet.field("not found", ", ".join(absent))
+
+
+def _not_known(findings: Sequence[Finding]) -> Mapping[tuple[str, ...], list[str]]:
+    """The classes of which nothing is certain, those with the same reasons together."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for each in findings:
+        if each.found is None:
+            found.setdefault(each.unknown, []).append(each.activity.name)
+    return found
 
 
 def _blocked(call: Blocked) -> str:

@@ -93,6 +93,9 @@ def test_a_change_comes_with_what_differed_there() -> None:
         ("tag build", None, "42"),
     ]
     assert found.tested == 0
+    assert trend([1, 2, 1, 2, 1, 2], counted=False).varies
+    assert not trend([1, 2, 1, 2, 1, None], counted=False).varies
+    assert not trend([1] * 6 + [2] * 6, counted=True).varies
 
 
 def test_the_figures_of_one_syscall_are_those_of_the_runs_that_were_counted() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.unit.analysis.test_risk import APP, NATIVE, acted, made, nr, way
+from tests.unit.analysis.test_risk import APP, NATIVE, SOURCE, acted, made, nr, way
 from tracer.analysis.risk import find, leave_open
 from tracer.query.activity import Acted, Blocked, New, Program
 from tracer.report.form import Page
@@ -53,6 +53,10 @@ def test_what_is_not_known_is_said_and_counted() -> None:
     shown = text(runs)
     assert "0 of 23 classes of activity found, 1 not known" in shown
     assert "not known namespaces: clone3" in shown
+    lost = SOURCE._replace(counted=False)
+    every = text(acted(sources=(lost,)))
+    assert every.count("1 run is without counts of eBPF") == 1
+    assert "23 not known" in every
 
 
 def test_blocked_calls_lead_to_where_in_the_code_they_came_from() -> None:
