@@ -273,7 +273,7 @@ pciconfig_iobase long size size
 pciconfig_read  size size size size ptr
 pciconfig_write size size size size ptr
 perf_event_open ptr pid int fd uint
-personality     hex
+personality     personality
 pidfd_getfd     fd fd uint
 pidfd_open      pid uint
 pidfd_send_signal fd signal ptr uint

@@ -61,6 +61,12 @@ def _words(words: str, *, arm: bool = False) -> Mapping[int, str]:
     return lookup.by_number(words, arm=arm)
 
 
+def _personality(value: int) -> str:
+    """Flags; 0xffffffff asks for those that are set, and sets none."""
+    number = value & 0xFFFF_FFFF
+    return hex(number) if number == 0xFFFF_FFFF else flags(c.PERSONALITY_FLAGS, "PER_LINUX")(number)
+
+
 @functools.cache
 def _by_width(words: str, *, arm: bool) -> Sequence[tuple[int, str]]:
     """A name of several bits (O_SYNC) goes before the names of some of them (O_DSYNC)."""
@@ -136,6 +142,7 @@ KINDS: dict[str, Callable[[int], str]] = {
     "map": flags(c.MAP_FLAGS),
     "mask": hex,
     "memfd": flags(c.MEMFD_FLAGS),
+    "personality": _personality,
     "mode": _mode,
     "mount": flags(c.MOUNT_FLAGS),
     "open_flags": _open_flags(arm=False),
