@@ -214,7 +214,7 @@ ACTIVITIES = (
         ("systemd @process",),
         (_calls("execve execveat"),),
         (),
-        ("NoExecPaths=/", "ExecPaths="),
+        ("NoExecPaths=/",),
     ),
     Activity(
         "no address randomisation",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tracer.report.form import Page
 
 _LABEL_WIDTH = len("modules and kernel images")
+_EXECUTES = ("execve", "execveat")
 _MOST_EVIDENCE, _MOST_BLOCKED, _MOST_NEW = 3, 5, 8
 
 
@@ -130,6 +131,8 @@ def _about(sheet: Sheet, activity: Activity) -> None:
 
 
 def _evidence(each: Evidence, runs: int) -> str:
+    if each.syscall in _EXECUTES and (executed := (each.calls or 0) - (each.errors or 0)) > 0:
+        return _executed(each, executed, runs)
     call = _call(each.abi, each.syscall, each.values)
     parts = []
     if each.calls:
@@ -142,6 +145,13 @@ def _evidence(each: Evidence, runs: int) -> str:
         parts.append(f"in {each.runs} of {runs} runs")
     told = f", {', '.join(parts)}" if parts else ""
     return f"{call}{told}, by {_program(each.program)}"
+
+
+def _executed(each: Evidence, times: int, runs: int) -> str:
+    """An execve that succeeded is counted for the new program."""
+    seen = f", in {each.runs} of {runs} runs" if runs > 1 else ""
+    tried = f"; it failed {units.counted(each.errors, 'time')} itself" if each.errors else ""
+    return f"{_program(each.program)} was executed {units.counted(times, 'time')}{seen}{tried}"
 
 
 def _call(abi: str, name: str, values: Mapping[int, int] | None) -> str:

@@ -105,3 +105,18 @@ def test_a_profile_is_shown_by_what_it_leaves_open() -> None:
     assert max(map(len, shown.splitlines())) <= 80
     plain: Any = json.loads(json.dumps(found.data()))
     assert plain["open"] == 23
+
+
+def test_an_execve_that_succeeded_is_told_by_the_program_that_it_started() -> None:
+    sh, ls = Program("/bin/sh", 70, 1), Program("/bin/ls", 71, 2)
+    runs = acted(
+        made=(
+            made("execve", 1, program=ls)._replace(errors=0),
+            made("execve", 6, program=sh)._replace(errors=6),
+            made("execve", 9, program=APP)._replace(errors=7),
+        )
+    )
+    shown = text(runs)
+    assert "new programs /bin/ls (pid 71, from 2 ns on) was executed 1 time" in shown
+    assert "execve, 6 calls, 6 failed, by /bin/sh (pid 70" in shown
+    assert "/srv/app (pid 70, from 5 ns on) was executed 2 times; it failed 7 times itself" in shown
